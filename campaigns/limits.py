@@ -1,0 +1,155 @@
+"""How many contacts a period allows: the arithmetic shared by caps and cool-offs.
+
+A limit never counts what lies in a period. It asks when the max-th last counted contact leaves it: from that instant
+on there is room. So the answer to "may I?" and to "when, then?" is the same instant.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from campaigns.hours import day_start, local_date
+from campaigns.model import Channel, Contact, Disposition
+
+CountedEvent = Literal[
+    "placed",
+    "network_fail",
+    "rang_out",
+    "voicemail_left",
+    "connected",
+    "conversation",
+    "sms_submitted",
+    "sms_sent",
+    "delivered",
+]
+PeriodType = Literal[
+    "rolling_elapsed", "consecutive_dates", "calendar_day", "calendar_week", "calendar_month", "anchored_first"
+]
+_ELAPSED: tuple[PeriodType, ...] = ("rolling_elapsed", "anchored_first")
+
+_D = Disposition
+_PERHAPS: frozenset[Disposition | None] = frozenset({None, _D.UNKNOWN})
+"""Running, or its ending unknown: counts as the worst it can become (design.md)."""
+
+COUNTED: dict[CountedEvent, frozenset[Disposition | None]] = {
+    # Infrastructure refusals "never count against the person" (design.md); all else that was placed does, a number
+    # that does not exist too: carriers count it (compliance.md, case 12).
+    "placed": frozenset({None, *_D}) - {_D.INFRASTRUCTURE},
+    "network_fail": _PERHAPS | {_D.BUSY, _D.PHONE_OFF, _D.UNREACHABLE, _D.INVALID_NUMBER, _D.BLOCKED},
+    "rang_out": _PERHAPS | {_D.NO_ANSWER, _D.DECLINED},
+    "voicemail_left": _PERHAPS | {_D.MACHINE},
+    # A machine that answers is a connected call too: the network put it through. The strict reading of GB/T 45251.
+    "connected": _PERHAPS | {_D.HUMAN, _D.ANSWERED, _D.MACHINE},
+    "conversation": _PERHAPS | {_D.HUMAN, _D.ANSWERED},
+    "sms_submitted": _PERHAPS | {_D.SENT, _D.DELIVERED, _D.UNDELIVERED},
+    "sms_sent": _PERHAPS | {_D.SENT, _D.DELIVERED, _D.UNDELIVERED},
+    "delivered": _PERHAPS | {_D.SENT, _D.DELIVERED},
+}
+_MESSAGE_EVENTS = frozenset({"sms_submitted", "sms_sent", "delivered"})
+
+_MONDAY = 1  # date.fromordinal(1) is a Monday
+
+_CALENDARS: dict[str, tuple[Callable[[date], int], Callable[[int], date]]] = {
+    # The number of the period a date belongs to, and the date a period of that number begins.
+    "calendar_day": (date.toordinal, date.fromordinal),
+    "consecutive_dates": (date.toordinal, date.fromordinal),
+    "calendar_week": (lambda day: (day.toordinal() - _MONDAY) // 7, lambda n: date.fromordinal(n * 7 + _MONDAY)),
+    "calendar_month": (lambda day: day.year * 12 + day.month - 1, lambda n: date(n // 12, n % 12 + 1, 1)),
+}
+
+
+class Period(BaseModel):
+    """A stretch of time in which contacts are counted.
+
+    `rolling_elapsed`: `length` units of elapsed time back from now. `anchored_first`: the same, counted from the first
+    contact; the next after its end begins a new one. The other types count local dates of the person's first zone,
+    weeks from Monday; today is the last of `length` of them. `day_one`: whether the event's date is the first of the
+    period, or the date after it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: PeriodType
+    length: int = Field(1, ge=1, le=10_000)
+    unit: Literal["minutes", "hours", "days"] = "days"
+    day_one: Literal["event", "next"] = "event"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.type not in _ELAPSED and self.unit != "days":
+            raise ValueError(f"unit {self.unit} in a period of local dates; unit is for {' and '.join(_ELAPSED)}")
+        if self.type in _ELAPSED and self.day_one != "event":
+            raise ValueError("day_one in a period of elapsed time; it is for periods of local dates")
+        return self
+
+    def frees_at(self, instants: Sequence[datetime], maximum: int, zone: ZoneInfo) -> datetime:
+        """From when on one more is allowed, if these (oldest first, at least `maximum`) are counted."""
+        if self.type == "rolling_elapsed":
+            return instants[-maximum] + self._elapsed
+        if self.type == "anchored_first":
+            return self._anchored(instants, maximum)
+        number_of, begins = _CALENDARS[self.type]
+        number = number_of(local_date(instants[-maximum], zone))
+        return day_start(begins(number + self.length + (self.day_one == "next")), zone)
+
+    @property
+    def look_back(self) -> timedelta:
+        """So far back a contact may still count: the period, and room for its local dates' edges."""
+        if self.type == "rolling_elapsed":
+            return self._elapsed
+        if self.type == "anchored_first":
+            # What came before decides where a period begins; three are enough for any history the limit allowed.
+            return 3 * self._elapsed
+        days = {"calendar_week": 7, "calendar_month": 31}.get(self.type, 1)
+        return timedelta(days=days * self.length + 2)
+
+    def __str__(self) -> str:
+        if self.type in _ELAPSED:
+            return f"{self.length} {self.unit}"
+        return f"{self.length} {self.type.replace('_', ' ')}"
+
+    @property
+    def _elapsed(self) -> timedelta:
+        return timedelta(**{self.unit: self.length})
+
+    def _anchored(self, instants: Sequence[datetime], maximum: int) -> datetime:
+        anchor, count = instants[0], 0
+        for at in instants:
+            if at >= anchor + self._elapsed:
+                anchor, count = at, 0
+            count += 1
+        return anchor + self._elapsed if count >= maximum else instants[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A cap or cool-off made ready to count: at most `max` contacts of the `counted` kinds in `period`."""
+
+    rule: str
+    max: int
+    period: Period
+    counted: frozenset[tuple[Channel, Disposition | None]]
+
+    def frees_at(self, contacts: Sequence[Contact], zone: ZoneInfo) -> datetime | None:
+        """From when on one more is allowed; None: at any time. `contacts` are oldest first."""
+        if len(contacts) < self.max:
+            return None
+        instants = [contact.at for contact in contacts if (contact.channel, contact.disposition) in self.counted]
+        return self.period.frees_at(instants, self.max, zone) if len(instants) >= self.max else None
+
+
+def counted(
+    events: Sequence[CountedEvent], channels: Sequence[Channel]
+) -> frozenset[tuple[Channel, Disposition | None]]:
+    """What of a person's contacts on these channels shows one of these events."""
+    return frozenset(
+        (channel, disposition)
+        for event in events
+        for channel in channels
+        if event == "placed" or (event in _MESSAGE_EVENTS) == (channel is Channel.SMS)
+        for disposition in COUNTED[event]
+    )

@@ -1,0 +1,276 @@
+"""What a campaign file means, checked in itself: names that lead nowhere, loops, windows, templates, essentials.
+
+`problems` looks at a campaign whose shapes are right. What also needs the settings (lines, transfers, packs, the legal
+windows) is checked by `dialer.check`. Source of the rules: interface.md, "The campaign file".
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import time
+
+from campaigns.file import Campaign, Content, Message, Rounds, Script, Segment, Step
+from campaigns.message import known_language, template_faults, template_names
+from campaigns.model import Channel, Outcome
+from campaigns.script import unverified
+
+Path = tuple[str | int, ...]
+
+ESSENTIALS = ("due_on", "amount", "pay_to")
+"""When, how much, into which account. A text for several accounts may leave the last one out."""
+OF_ONE_ACCOUNT = frozenset({"amount", "pay_to"})
+"""Names that mean another thing when one call is about several accounts."""
+OF_THE_DEBT = frozenset({*ESSENTIALS, "count", "days"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`loc`: keys and positions (from 0) in the file. A `notice` is worth knowing and no fault."""
+
+    loc: Path
+    wrong: str
+    accepted: str
+    notice: bool = False
+
+
+def problems(campaign: Campaign) -> list[Problem]:
+    """All of them, notices included. Empty: the campaign can run, as far as the file alone tells."""
+    found = [*_stop(campaign), *_segments(campaign.segment), *_contents(campaign)]
+    for name, script in campaign.script.items():
+        found += _script(("script", name), script)
+    for name, message in campaign.message.items():
+        found += _message(("message", name), message)
+    return found
+
+
+def contents(campaign: Campaign) -> Iterator[tuple[Path, Content]]:
+    """Every place that says or sends something: the rounds, and what follows them otherwise."""
+    for s, segment in enumerate(campaign.segment):
+        for r, rounds in enumerate(segment.rounds):
+            loc: Path = ("segment", s, "rounds", r)
+            yield loc, rounds
+            if rounds.otherwise:
+                yield (*loc, "otherwise"), rounds.otherwise
+
+
+def _stop(campaign: Campaign) -> Iterator[Problem]:
+    for outcome, pause in campaign.stop.pause.items():
+        if pause == "promise" and outcome != Outcome.PROMISED:
+            loc = ("stop", "pause", outcome.value)
+            yield Problem(loc, f'"{outcome}" comes without a promised day', 'accepted: a duration such as "24h"')
+
+
+def _segments(segments: Sequence[Segment]) -> Iterator[Problem]:
+    for number, segment in enumerate(segments):
+        loc: Path = ("segment", number)
+        earlier = segments[:number]
+        if segment.name in [other.name for other in earlier]:
+            yield Problem((*loc, "name"), f'"{segment.name}" is the name of two segments', "accepted: each name once")
+        if by := _shadowing(segment, earlier):
+            wrong = f"never matches: {', '.join(by)} before it take every account it could take"
+            yield Problem((*loc, "late"), wrong, "accepted: a range of late counts that is still left")
+        yield from _overlaps(loc, segment.rounds)
+
+
+def _shadowing(segment: Segment, earlier: Sequence[Segment]) -> list[str]:
+    """The names of earlier segments that together take all accounts of this one; empty when some are left."""
+    if everything := [other.name for other in earlier if other.late is None]:
+        return everything[:1]
+    late = segment.late
+    low, high = (late.min, late.max) if late else (0, None)
+    for months in {late.months} if late else {other.late.months for other in earlier if other.late}:
+        ranges = [
+            (other.late.min, other.late.max, other.name)
+            for other in earlier
+            if other.late and other.late.months == months
+        ]
+        if by := _covering(low, high, ranges):
+            return by
+    return []
+
+
+def _covering(low: int, high: int | None, ranges: Iterable[tuple[int, int | None, str]]) -> list[str]:
+    """The names of the ranges that leave nothing of low … high (None: without end); empty when something is left."""
+    names = []
+    for first, last, name in sorted(ranges, key=lambda one: one[0]):
+        if first > low or (last is not None and last < low):
+            continue
+        names.append(name)
+        if last is None or (high is not None and last >= high):
+            return names
+        low = last + 1
+    return []
+
+
+def _overlaps(loc: Path, tables: Sequence[Rounds]) -> Iterator[Problem]:
+    """Two windows of one segment and day that overlap."""
+    days: dict[int, list[tuple[time, time, Path]]] = {}
+    for r, rounds in enumerate(tables):
+        for day in rounds.days:
+            for b, (begins, ends) in enumerate(rounds.between):
+                days.setdefault(day, []).append((begins, ends, (*loc, "rounds", r, "between", b)))
+    told = set()
+    for day, windows in days.items():
+        windows.sort(key=lambda one: (one[0], one[1]))
+        latest = time.min
+        for begins, ends, place in windows:
+            if begins < latest and place not in told:
+                told.add(place)
+                wrong = f"{begins:%H:%M} to {ends:%H:%M} overlaps another window of day {day}"
+                yield Problem(place, wrong, "accepted: windows of one day that do not overlap")
+            latest = max(latest, ends)
+
+
+def _contents(campaign: Campaign) -> Iterator[Problem]:
+    """Scripts and messages that rounds name: they are there, a line carries them, they can be combined."""
+    used: dict[Channel, set[str]] = {Channel.VOICE: set(), Channel.SMS: set()}
+    for loc, content in contents(campaign):
+        key, known = _table(campaign, content.channel)
+        used[content.channel].add(content.content)
+        if content.content not in known:
+            yield Problem((*loc, key), f'"{content.content}" is no {key} of this file', _names(known))
+    for channel, names in used.items():
+        key, known = _table(campaign, channel)
+        if names and not getattr(campaign.lines, channel):
+            yield Problem(("lines",), f"names no line for {channel}, which rounds use", "accepted: names of lines")
+        for name in known:
+            if name not in names:
+                yield Problem((key, name), "is not used by any round", "accepted, but never said", notice=True)
+            elif campaign.audience.combine:
+                yield from _combined(campaign, key, name)
+
+
+def _table(campaign: Campaign, channel: Channel) -> tuple[str, Mapping[str, Script | Message]]:
+    return ("script", campaign.script) if channel == Channel.VOICE else ("message", campaign.message)
+
+
+def _combined(campaign: Campaign, key: str, name: str) -> Iterator[Problem]:
+    """With `combine`, what names one account's amount or account needs another text for several."""
+    remedy = "or audience.combine = false"
+    if key == "message":
+        if campaign.message[name].text_many is None:
+            yield Problem((key, name), "has no text_many, and accounts are combined", f"accepted: text_many, {remedy}")
+        return
+    script = campaign.script[name]
+    wanting = [step for step, one in script.step.items() if OF_ONE_ACCOUNT & _used(one.say) and not one.say_many]
+    if not wanting and script.first in script.step and not any(one.say_many for one in script.step.values()):
+        wanting = [script.first]
+    for step in wanting:
+        loc = (key, name, "step", step)
+        yield Problem(loc, "has no say_many, and accounts are combined", f"accepted: say_many, {remedy}")
+
+
+def _message(loc: Path, message: Message) -> Iterator[Problem]:
+    yield from _template((*loc, "text"), message.text, ESSENTIALS if message.essentials else ())
+    if message.text_many:
+        yield from _template((*loc, "text_many"), message.text_many, ESSENTIALS[:2] if message.essentials else ())
+
+
+def _template(loc: Path, text: str, wanted: Sequence[str]) -> Iterator[Problem]:
+    faults = template_faults(text)
+    for fault in faults:
+        wrong, _, accepted = fault.partition("; ")
+        yield Problem(loc, wrong, accepted)
+    if not faults and (lacking := [f"{{{name}}}" for name in wanted if name not in _used(text)]):
+        remedy = "essentials = false where that is meant"
+        yield Problem(loc, f"lacks {' '.join(lacking)}", f"accepted: the essentials in the text, or {remedy}")
+
+
+def _used(text: str) -> set[str]:
+    return {name for name, _ in template_names(text)}
+
+
+def _script(loc: Path, script: Script) -> Iterator[Problem]:
+    if not known_language(script.language):
+        yield Problem((*loc, "language"), "is no language", "accepted: a language tag such as zh-CN or en")
+    if script.first not in script.step:
+        yield Problem((*loc, "first"), f'"{script.first}" is no step of this script', _names(script.step))
+    if script.voicemail:
+        yield from _template((*loc, "voicemail"), script.voicemail, ())
+    for name, step in script.step.items():
+        first = name == script.first and script.essentials
+        yield from _step((*loc, "step", name), step, ESSENTIALS if first else ())
+        for path, target, _ in _edges(step):
+            if target not in script.step:
+                place = (*loc, "step", name, *path)
+                yield Problem(place, f'"{target}" is no step of this script', _names(script.step))
+    yield from _ways(loc, script)
+    for name in sorted(unverified(script) & {*script.step}):
+        step = script.step[name]
+        if OF_THE_DEBT & (_used(step.say) | _used(step.say_many or "")):
+            wrong = "tells of the debt before the person has said who they are"
+            yield Problem((*loc, "step", name), wrong, "better after the step that verify leads to", notice=True)
+
+
+def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]:
+    asks = bool(step.keys or step.verify)
+    if step.say or essentials:
+        yield from _template((*loc, "say"), step.say, essentials)
+    if step.say_many:
+        yield from _template((*loc, "say_many"), step.say_many, essentials[:2])
+    if step.transfer and asks:
+        yield Problem(loc, "transfers and waits for keys at once", "accepted: transfer, or keys")
+    if asks and not step.say:
+        yield Problem(loc, "waits for a key and says nothing", "accepted: say, with the keys in it")
+    if not (asks or step.say or step.transfer or step.outcome):
+        yield Problem(loc, "says nothing and does nothing", "accepted: say, keys, transfer or outcome")
+    for key in ("silent", "wrong"):
+        if getattr(step, key) and not asks:
+            yield Problem((*loc, key), "waits for no key in this step", f"accepted: keys, or no {key}")
+    if step.promise and step.outcome != Outcome.PROMISED:
+        yield Problem((*loc, "promise"), "stands without its outcome", 'accepted: outcome = "promised" beside it')
+    if step.outcome == Outcome.PROMISED and not step.promise:
+        wrong, accepted = "promises no day, so no pause can end", 'accepted, better: promise = "+1d" or "due"'
+        yield Problem((*loc, "outcome"), wrong, accepted, notice=True)
+
+
+def _edges(step: Step) -> list[tuple[Path, str, bool]]:
+    """Where a step leads: the place of the name, the next step, and whether the person chooses it."""
+    edges: list[tuple[Path, str, bool]] = [(("keys", key), target, True) for key, target in step.keys.items()]
+    if step.verify:
+        edges.append((("verify",), step.verify, True))
+    for key, rule in (("silent", step.silent), ("wrong", step.wrong)):
+        if rule and rule.then:
+            edges.append(((key, "then"), rule.then, False))
+    return edges
+
+
+def _ways(loc: Path, script: Script) -> Iterator[Problem]:
+    """Loops and steps that nobody reaches.
+
+    A loop is a circle that a person does not leave: one of silences and wrong keys alone, or one whose steps lead,
+    whatever is pressed, to no step that hangs up, transfers or has an outcome. Going back to a menu by a key is none.
+    """
+    every = {name: {target for _, target, _ in _edges(step)} for name, step in script.step.items()}
+    unchosen = {name: {to for _, to, chosen in _edges(step) if not chosen} for name, step in script.step.items()}
+    told: set[str] = set()
+    for name, step in script.step.items():
+        for path, target, chosen in _edges(step):
+            if not chosen and name not in told and name in (after := _reachable(unchosen, target)):
+                told |= {other for other in after if name in _reachable(unchosen, other)}
+                wrong = f'loops: silence or wrong keys lead from "{target}" back to "{name}" for ever'
+                yield Problem((*loc, "step", name, *path), wrong, "accepted: a step that ends, or none (hang up)")
+    ends = {name for name, step in script.step.items() if step.outcome or not every[name]}
+    for name in script.step:
+        onward = _reachable(every, name)
+        if name not in told and not onward & ends and onward <= {*script.step}:
+            told |= onward
+            wrong = "loops: no key leads to a step that ends the call"
+            yield Problem((*loc, "step", name), wrong, "accepted: a way to a step with an outcome or without keys")
+    for name in sorted({*script.step} - _reachable(every, script.first), key=[*script.step].index):
+        yield Problem((*loc, "step", name), "is not reached by any step", "accepted, but never said", notice=True)
+
+
+def _reachable(ways: Mapping[str, set[str]], start: str) -> set[str]:
+    """`start` and every step that can follow it."""
+    seen: set[str] = set()
+    ahead = [start]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead += ways.get(name, ())
+    return seen
+
+
+def _names(known: Iterable[str]) -> str:
+    return f"accepted: {', '.join(known) or 'none is there yet'}"

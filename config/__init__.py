@@ -1,0 +1,1 @@
+"""Settings, TOML files with line numbers, rule packs and samples."""

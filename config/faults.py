@@ -1,0 +1,268 @@
+"""Pydantic's errors in our words: what is wrong, and what is accepted.
+
+None of pydantic's phrases is passed on. What is accepted is read from the model's own JSON schema, so a field's
+`description` is the text that users see. A validator of ours says it itself, as ValueError("wrong; accepted").
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from config.files import Place
+
+Schema = Mapping[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+_PHRASES = {
+    "missing": "is missing",
+    "too_short": "is empty",
+    "string_too_short": "is empty",
+    "too_long": "has too many items",
+    "string_too_long": "is too long",
+    "string_pattern_mismatch": "has another form",
+    "greater_than": "is too small",
+    "greater_than_equal": "is too small",
+    "less_than": "is too large",
+    "less_than_equal": "is too large",
+    "finite_number": "is not a finite number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A fault without its file and line. `unknown`: the key itself is not known."""
+
+    path: Place
+    wrong: str
+    accepted: str
+    unknown: bool = False
+
+
+def translate(error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
+    """Everything that `model` found wrong, in its order. No value is repeated but numbers and words of closed lists."""
+    root = _schema(model)
+    details = error.errors(include_url=False)
+    inner = [detail["loc"] for detail in details]
+    return [
+        _wrong(root, detail)
+        for detail in details
+        # A list whose items are faulty also counts as too short: said once, at the item.
+        if detail["type"] != "too_short" or not any(_inside(loc, detail["loc"]) for loc in inner)
+    ]
+
+
+def check(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[Wrong]]:
+    """`data` as a `model`, and all that is wrong with it.
+
+    Keys that are not known are left out for a second look, so that whoever checks the meaning next can go on: None
+    only where something else is wrong."""
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        wrongs = translate(error, model)
+    if not all(wrong.unknown for wrong in wrongs):
+        return None, wrongs
+    return model.model_validate(_without(data, {wrong.path for wrong in wrongs})), wrongs
+
+
+def nearest(word: str, known: Iterable[str], stem: str = "") -> str:
+    """`, perhaps "voice" is meant`, or nothing."""
+    spelt = {name.lower(): name for name in known}
+    found = get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
+    return f', perhaps "{stem}{spelt[found[0]]}" is meant' if found else ""
+
+
+def accepted_at(model: type[BaseModel], path: Place) -> str | None:
+    """What is accepted at `path`; None where the model knows no such key."""
+    _, nodes, found = _follow(_schema(model), path)
+    return _describe(_schema(model), nodes) if found else None
+
+
+def known_keys(model: type[BaseModel], path: Place) -> list[str]:
+    """The keys of the table at `path`."""
+    return _keys(_follow(_schema(model), path)[1])
+
+
+def is_list_or_table(model: type[BaseModel], path: Place) -> bool:
+    """Whether a text at `path` has to be read as JSON, as in an environment variable."""
+    nodes = _follow(_schema(model), path)[1]
+    return bool(nodes) and all(node.get("type") in ("array", "object") for node in nodes)
+
+
+def _without(data: Any, places: set[Place], here: Place = ()) -> Any:
+    if isinstance(data, dict):
+        return {key: _without(value, places, (*here, key)) for key, value in data.items() if (*here, key) not in places}
+    if isinstance(data, list):
+        return [_without(value, places, (*here, number)) for number, value in enumerate(data)]
+    return data
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema(by_alias=True)
+
+
+def _inside(loc: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
+
+
+def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    loc = tuple(detail["loc"])
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        path, _, _ = _follow(root, loc)
+        path = (*path, str(context["discriminator"]).strip("'"))
+        wrong = "is missing" if kind == "union_tag_not_found" else f'"{context["tag"]}" is not known'
+        tags = context.get("expected_tags") or ", ".join(_tags(_follow(root, loc)[1]))
+        return Wrong(path, wrong, f"accepted: {tags}".replace("'", '"'))
+    if kind == "extra_forbidden":
+        path, nodes, _ = _follow(root, loc[:-1])
+        keys = _keys(nodes)
+        return Wrong((*path, loc[-1]), f"is not known{nearest(str(loc[-1]), keys)}", _listed(keys), unknown=True)
+    path, nodes, _ = _follow(root, loc)
+    accepted = _describe(root, nodes)
+    if kind == "value_error":
+        wrong, _, own = str(context["error"]).partition("; ")
+        return Wrong(path, wrong, own or accepted)
+    if kind in ("enum", "literal_error") and isinstance(value, str):
+        return Wrong(path, f'"{value[:40]}" is not known{nearest(value, _words(root, nodes))}', accepted)
+    phrase = _PHRASES.get(kind)
+    if phrase and isinstance(value, int | float) and not isinstance(value, bool):
+        phrase = f"{value} {phrase}"
+    return Wrong(path, phrase or _kind(value), accepted)
+
+
+def _kind(value: object) -> str:
+    """What a value is, in the words of TOML, where another kind is wanted."""
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (bool, "is true or false"),
+        (int, "is a whole number"),
+        (float, "is a number with a point"),
+        (str, "is text"),
+        ((list, tuple), "is a list"),
+        (dict, "is a table"),
+        (date, "is a date"),
+        (time, "is a time"),
+    )
+    return next((words for types, words in kinds if isinstance(value, types)), "is of another kind")
+
+
+def _follow(root: Schema, loc: Iterable[str | int]) -> tuple[Place, list[Schema], bool]:
+    """The path that `loc` means in the file (without pydantic's own marks), the schemas there, and whether any is."""
+    path: Place = ()
+    nodes = _branches(root, root)
+    found = True
+    for part in loc:
+        if part == "[key]":
+            nodes = []
+            break
+        tagged = [node["discriminator"]["mapping"][part] for node in nodes if part in [*_tags([node])]]
+        if tagged:
+            nodes = _branches(root, {"$ref": tagged[0]})
+            continue
+        path = (*path, part)
+        nodes = [inner for node in nodes for inner in _step(root, node, part)]
+        found = found and bool(nodes)
+    return path, nodes, found
+
+
+def _step(root: Schema, node: Schema, part: str | int) -> list[Schema]:
+    """The schemas of one key or list item inside `node`."""
+    if isinstance(part, int):
+        fixed = node.get("prefixItems", [])
+        inner = fixed[part] if part < len(fixed) else node.get("items")
+    else:
+        anything = next(iter(node.get("patternProperties", {}).values()), None) or node.get("additionalProperties")
+        inner = node.get("properties", {}).get(part, anything)
+    if inner is True:
+        return [{}]
+    return _branches(root, inner) if inner else []
+
+
+def _branches(root: Schema, node: Schema) -> list[Schema]:
+    """`node` without references and alternatives; null, a default's way of saying "not given", is left out."""
+    if "$ref" in node:
+        target = root
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        own = {key: value for key, value in node.items() if key not in ("$ref", "default")}
+        return _branches(root, {**target, **own})
+    if "discriminator" in node:
+        return [node]
+    alternatives = node.get("anyOf") or node.get("oneOf")
+    if alternatives and "description" not in node:
+        return [inner for one in alternatives for inner in _branches(root, one)]
+    return [] if node.get("type") == "null" else [node]
+
+
+def _tags(nodes: list[Schema]) -> Iterator[str]:
+    return (tag for node in nodes for tag in node.get("discriminator", {}).get("mapping", {}))
+
+
+def _keys(nodes: list[Schema]) -> list[str]:
+    return [key for node in nodes for key in node.get("properties", {})]
+
+
+def _words(root: Schema, nodes: list[Schema]) -> list[str]:
+    words: list[str] = []
+    for node in nodes:
+        if "anyOf" in node:
+            words += _words(root, [inner for one in node["anyOf"] for inner in _branches(root, one)])
+        words += node.get("enum", [node["const"]] if "const" in node else [])
+    return words
+
+
+def _listed(words: Iterable[object]) -> str:
+    return f"accepted: {', '.join(str(word) for word in words)}"
+
+
+def _describe(root: Schema, nodes: list[Schema]) -> str:
+    words = _words(root, nodes)
+    other = [_one(root, node) for node in nodes if not _words(root, [node])]
+    told = ([", ".join(str(word) for word in words)] if words else []) + other
+    return f"accepted: {' or '.join(dict.fromkeys(told)) or 'another value'}"
+
+
+def _one(root: Schema, node: Schema) -> str:
+    """One alternative in words. A table's docstring is about the code, so its keys come first."""
+    if "properties" in node:
+        return f"a table with {', '.join(node['properties'])}"
+    if "description" in node:
+        return str(node["description"])
+    match node.get("type"):
+        case "array":
+            inner = _describe(root, _branches(root, node.get("items") or {})).removeprefix("accepted: ")
+            return f"a list{', not empty' if node.get('minItems') else ''}, each {inner}"
+        case "integer" | "number":
+            return _number(node)
+        case "boolean":
+            return "true or false"
+        case "object":
+            return "a table"
+        case "string" if node.get("format") == "date":
+            return "a date such as 2026-01-31, without quotes"
+        case "string":
+            return "text that is not empty" if node.get("minLength") else "text"
+    return "another value"
+
+
+def _number(node: Schema) -> str:
+    word = "a whole number" if node["type"] == "integer" else "a number"
+    match node:
+        case {"minimum": low, "maximum": high}:
+            return f"{word} from {low} to {high}"
+        case {"exclusiveMinimum": low, "maximum": high}:
+            return f"{word} above {low}, at most {high}"
+        case {"minimum": low}:
+            return f"{word}, at least {low}"
+        case {"exclusiveMinimum": low}:
+            return f"{word} above {low}"
+        case {"maximum": high}:
+            return f"{word}, at most {high}"
+    return word

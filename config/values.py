@@ -1,0 +1,148 @@
+"""The kinds of values in a settings file. A reader refuses with ValueError("what is wrong; what is accepted")."""
+
+import re
+from datetime import time, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
+from babel import Locale, UnknownLocaleError
+from babel.numbers import is_currency
+from pydantic import AfterValidator, BeforeValidator, Field
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_duration(value: object) -> timedelta:
+    """`"30s" "10m" "2h" "1d"`, from a second to a day."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("is not a duration")
+    duration = timedelta(seconds=int(found[1]) * UNITS_S[found[2]])
+    if not timedelta(0) < duration <= timedelta(days=1):
+        raise ValueError('is not a duration from "1s" to "1d"')
+    return duration
+
+
+def read_money(value: object) -> Decimal:
+    """`"0.12"`: exact, so never a TOML number."""
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", value):
+        raise ValueError("is not an amount of money")
+    return Decimal(value)
+
+
+def _wall_time(value: object) -> time:
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError("is not a time of day")
+    return time.fromisoformat(value)
+
+
+def _forward(window: tuple[time, time]) -> tuple[time, time]:
+    if window[0] >= window[1]:
+        raise ValueError(
+            f"runs from {window[0]:%H:%M} to {window[1]:%H:%M}, which is not forward within one day; "
+            "accepted: a later second time, at most 23:59"
+        )
+    return window
+
+
+def _phone(value: str) -> str:
+    try:
+        number = phonenumbers.parse(value) if re.fullmatch(r"\+[1-9][0-9]{6,14}", value) else None
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        raise ValueError("is not a phone number in E.164")
+    return value
+
+
+def _country(value: str) -> str:
+    if value not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is not a country")
+    return value
+
+
+def _currency(value: str) -> str:
+    if not is_currency(value):
+        raise ValueError("is not a currency")
+    return value
+
+
+def _language(value: str) -> str:
+    try:
+        Locale.parse(value, sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise ValueError("is not a language") from None
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in _zones():
+        raise ValueError("is not a time zone")
+    return value
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "posixrules", "Factory"})
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is true or false")
+    return value
+
+
+def _database(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        postgresql = url.scheme == "postgresql" and bool(url.path.strip("/")) and url.port != 0
+    except ValueError:
+        postgresql = False
+    if not postgresql and not re.fullmatch(r"sqlite:///[^?#]+", value):
+        raise ValueError("is not the address of a database")
+    return value
+
+
+def _web_address(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and not url.query and not url.fragment
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError("is not a web address")
+    return value.rstrip("/")
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+LineName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="small letters, digits, - and _, a letter first")
+]
+Duration = Annotated[
+    timedelta, BeforeValidator(read_duration), Field(description='a duration such as "30s", "10m", "2h" or "1d"')
+]
+Money = Annotated[Decimal, BeforeValidator(read_money), Field(description='an amount in quotes, such as "0.12"')]
+WallTime = Annotated[time, BeforeValidator(_wall_time), Field(description='a time such as "09:30"')]
+Window = Annotated[
+    tuple[WallTime, WallTime], AfterValidator(_forward), Field(description='a pair such as ["09:00", "18:00"]')
+]
+Phone = Annotated[str, AfterValidator(_phone), Field(description='+, country code and number, such as "+864001234567"')]
+Country = Annotated[str, AfterValidator(_country), Field(description='two letters of ISO 3166, such as "CN"')]
+Currency = Annotated[str, AfterValidator(_currency), Field(description='three letters of ISO 4217, such as "CNY"')]
+Language = Annotated[str, AfterValidator(_language), Field(description='a language tag such as "zh-CN" or "en"')]
+Zone = Annotated[str, AfterValidator(_zone), Field(description='an IANA name such as "Asia/Shanghai"')]
+Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_number)]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
+Database = Annotated[str, AfterValidator(_database), Field(description="sqlite:///FILE or postgresql://USER@HOST/NAME")]
+WebAddress = Annotated[str, AfterValidator(_web_address), Field(description='such as "https://dialer.example.com"')]

@@ -1,0 +1,1 @@
+"""The engine and its faces: may import the three leaves (campaigns, adapters, config)."""

@@ -1,0 +1,307 @@
+"""The claiming transaction: take due attempts, load the facts, gate each in turn, commit intent and verdicts."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from adapters.contract import Order
+from campaigns.file import Script
+from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, check
+from campaigns.message import Values
+from campaigns.model import Channel, Contact, Disposition, Reason
+from dialer import dialogue
+from dialer.attempt import State
+from dialer.house import House, Launched
+from dialer.lines import Line, Lines
+from dialer.store import Tx, planbook
+from dialer.store import attempts as attempt_store
+from dialer.store.common import flag
+from dialer.store.planbook import Stops
+
+LEASE = timedelta(seconds=90)
+"""A claim without any news for so long is lost: its worker died between the commit and the record."""
+EXAMINED_MAX = 2_000
+"""Attempts looked at in one transaction: a bound on its length, whatever the backlog."""
+TAKE_MAX = 500
+ONE_CALL = timedelta(seconds=60)
+"""How long an attempt waits for another running call to the same number."""
+LIVE_CALL = "dialer.live_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One committed intent, to be placed at `at` and never after `valid_until`."""
+
+    attempt_id: int
+    order: Order
+    at: datetime
+    valid_until: datetime
+    values: Values
+    script: Script | None
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What one transaction did."""
+
+    placements: list[Placement] = field(default_factory=list)
+    examined: int = 0
+    deferred: int = 0
+    blocked: int = 0
+    expired: int = 0
+    more: bool = False
+    """Whether something due was left for want of room or of time."""
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What a batch of due attempts stands on."""
+
+    roster: dict[int, list[Any]]
+    contacts: dict[str, list[Contact]]
+    stops: Stops
+
+
+@dataclass(slots=True)
+class _Passed:
+    row: Any
+    line: Line
+    at: datetime
+    accounts: list[Any]
+    valid_until: datetime
+
+
+class Claim:
+    """One claiming transaction. It changes nothing outside the database, so that it can be run again."""
+
+    def __init__(
+        self, tx: Tx, house: House, lines: Lines, room: Mapping[tuple[str, Channel], Sequence[datetime]], worker: str,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        self._tx, self._house, self._lines, self._worker, self._now = tx, house, lines, worker, now
+        self._room = {key: list(slots) for key, slots in room.items()}
+        self._today = house.today(now)
+        self._spent = attempt_store.spent(tx, self._today)
+        self._result = Claimed()
+        self._verdicts: list[dict[str, Any]] = []
+
+    def run(self) -> Claimed:
+        """Takes the highest priority first, over all active campaigns, until room or time is used up."""
+        if flag(self._tx, "halt"):
+            return self._result
+        queues = [
+            (segment.priority, one, channel)
+            for one in self._house.launched(self._tx)
+            if one.status == "active"
+            for channel in Channel
+            if self._slots(one, channel)
+            for segment in {s.priority: s for s in one.file.segment}.values()
+        ]
+        queues.sort(key=lambda queue: (-queue[0], queue[1].campaign_id, queue[2]))
+        for priority, one, channel in queues:
+            self._take(one, channel, priority)
+        attempt_store.add_verdicts(self._tx, self._verdicts)
+        self._save_lines()
+        return self._result
+
+    def _slots(self, one: Launched, channel: Channel) -> int:
+        return sum(len(self._room.get((name, channel), ())) for name in one.lines(channel))
+
+    def _take(self, one: Launched, channel: Channel, priority: int) -> None:
+        while (room := self._slots(one, channel)) and self._result.examined < EXAMINED_MAX:
+            most = min(max(2 * room, 20), TAKE_MAX)
+            rows = attempt_store.take_due(self._tx, one.campaign_id, channel, priority, self._now, most)
+            self._result.examined += len(rows)
+            self._decide(one, channel, rows)
+            if len(rows) < most:
+                return
+        self._result.more = True
+
+    def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> None:
+        """Gates the batch in turn; what passes counts for those after it."""
+        facts = self._facts(one, rows)
+        passed: list[_Passed] = []
+        deferred: list[dict[str, Any]] = []
+        closed: list[dict[str, Any]] = []
+        for row in rows:
+            if row.valid_until < self._now:
+                closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, row.rule))
+                continue
+            line = self._line(one, row)
+            if line is None:
+                self._result.more = True
+                continue
+            verdict = self._gate(one, row, line, facts)
+            if isinstance(verdict, Pass):
+                passed.append(self._pass(row, line, facts, verdict))
+            elif isinstance(verdict, Block):
+                self._note(row, "block", verdict.rule, None, verdict.reason)
+                closed.append(self._closed(row, State.BLOCKED, None, verdict.rule))
+            elif verdict.until > row.valid_until:
+                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason)
+                closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, verdict.rule))
+            else:
+                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason)
+                deferred.append({"of": row.attempt_id, "until": verdict.until, "by_rule": verdict.rule})
+        deferred += self._commit(one, channel, passed)
+        attempt_store.defer(self._tx, deferred)
+        attempt_store.close(self._tx, closed)
+        self._result.deferred += len(deferred)
+
+    def _facts(self, one: Launched, rows: Sequence[Any]) -> _Facts:
+        persons = {row.person_id for row in rows}
+        contacts: dict[str, list[Contact]] = defaultdict(list)
+        for person, at, channel, disposition in attempt_store.contacts(
+            self._tx, sorted(persons), self._now - one.rules.look_back
+        ):
+            contacts[person].append(Contact(at, Channel(channel), Disposition(disposition) if disposition else None))
+        return _Facts(
+            attempt_store.roster(self._tx, [row.attempt_id for row in rows]),
+            contacts,
+            planbook.stops(self._tx, sorted(persons), sorted({row.phone for row in rows}), self._today),
+        )
+
+    def _line(self, one: Launched, row: Any) -> Line | None:
+        """The first line, in order of preference, that has room, may call the country and has money left.
+
+        None: a line that could serve has no room now, so the attempt stays as it is. Where no line can ever
+        serve, the first is taken and the gate says why not.
+        """
+        lines = self._lines.of(one.lines(row.channel), row.channel)
+        fit = [line for line in lines if row.country in line.settings.allow_countries]
+        able = [line for line in fit if self._left(line) is None or self._left(line) >= line.price(row.channel)]
+        for line in able:
+            if self._room.get((line.name, Channel(row.channel))):
+                return line
+        return None if able else next(iter(fit or lines), None)
+
+    def _left(self, line: Line) -> Decimal | None:
+        most = line.settings.spend_max_per_day
+        return None if most is None else most - self._spent.get(line.name, Decimal(0))
+
+    def _gate(self, one: Launched, row: Any, line: Line, facts: _Facts) -> Pass | Defer | Block:
+        channel = Channel(row.channel)
+        ring_s = line.settings.ring_timeout.total_seconds() if channel == Channel.VOICE else 0.0
+        ask = Ask(channel, row.zones, row.country, row.line_type, ring_s)
+        accounts = facts.roster[row.attempt_id]
+        return check(ask, facts_of(self._house, one, row, accounts, facts, self._line_facts(line, channel)), one.rules, self._now)
+
+    def _line_facts(self, line: Line, channel: Channel) -> LineFacts:
+        tomorrow = datetime.combine(self._today + timedelta(days=1), datetime.min.time(), self._house.zone)
+        allowed = frozenset(line.settings.allow_countries)
+        return LineFacts(line.name, allowed, line.price(channel), self._left(line), tomorrow)
+
+    def _pass(self, row: Any, line: Line, facts: _Facts, verdict: Pass) -> _Passed:
+        channel = Channel(row.channel)
+        at = self._room[(line.name, channel)].pop(0)
+        self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + line.price(channel)
+        facts.contacts[row.person_id].append(Contact(self._now, channel, None))
+        return _Passed(row, line, at, facts.roster[row.attempt_id], min(verdict.valid_until, row.valid_until))
+
+    def _commit(self, one: Launched, channel: Channel, passed: Sequence[_Passed]) -> list[dict[str, Any]]:
+        """Writes the intents; returns the deferrals of those whose number has a running call."""
+        won = {p.row.attempt_id for p in passed}
+        if channel == Channel.VOICE:
+            won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id) for p in passed])
+        claims, deferred = [], []
+        reserved: dict[str, Decimal] = defaultdict(Decimal)
+        for p in passed:
+            if p.row.attempt_id not in won:
+                until = self._now + ONE_CALL
+                self._note(p.row, "defer", LIVE_CALL, until, "another call to this number is running")
+                deferred.append({"of": p.row.attempt_id, "until": until, "by_rule": LIVE_CALL})
+                continue
+            self._note(p.row, "pass", None, None, None)
+            order, placement = self._placement(one, p)
+            reserved[p.line.name] += p.line.price(channel)
+            self._result.placements.append(placement)
+            claims.append(
+                {
+                    "of": p.row.attempt_id,
+                    "in_version": one.version,
+                    "by_line": p.line.name,
+                    "by_caller": order.caller,
+                    "by_worker": self._worker,
+                    "at": self._now,
+                    "check": self._now + LEASE,
+                    "reserved": p.line.price(channel),
+                }
+            )
+        attempt_store.claim(self._tx, claims)
+        attempt_store.add_spend(self._tx, self._today, reserved)
+        return deferred
+
+    def _placement(self, one: Launched, p: _Passed) -> tuple[Order, Placement]:
+        settings, row = p.line.settings, p.row._mapping
+        voice = p.row.channel == Channel.VOICE
+        script = one.file.script[p.row.script] if voice else None
+        values = dialogue.values_of(self._house, row, p.accounts, script.language if script else "", self._now)
+        order = Order(
+            str(p.row.attempt_id),
+            "voice" if voice else "sms",
+            p.row.phone,
+            p.line.caller(p.row.person_id),
+            p.line.name,
+            "" if voice else dialogue.message_text(self._house, one, row, p.accounts, self._now),
+            values.language,
+            settings.ring_timeout.total_seconds(),
+            settings.time_limit.total_seconds(),
+            p.valid_until,
+        )
+        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, values, script)
+
+    def _closed(self, row: Any, state: State, reason: Reason | None, rule: str | None) -> dict[str, Any]:
+        if state == State.BLOCKED:
+            self._result.blocked += 1
+        else:
+            self._result.expired += 1
+        return {
+            "of": row.attempt_id, "to": state.value, "why": reason.value if reason else None, "by_rule": rule,
+            "at": self._now,
+        }  # fmt: skip
+
+    def _note(self, row: Any, verdict: str, rule: str | None, until: datetime | None, reason: str | None) -> None:
+        self._verdicts.append(
+            {
+                "attempt_id": row.attempt_id, "at": self._now, "stage": "dialing", "verdict": verdict, "rule": rule,
+                "until": until, "reason": reason,
+            }
+        )  # fmt: skip
+
+    def _save_lines(self) -> None:
+        """Where the pace stands after this claim, so that a restart goes on from here."""
+        last: dict[tuple[str, Channel], datetime] = {}
+        for placement in self._result.placements:
+            last[(placement.order.line, Channel(placement.order.channel))] = placement.at
+        rows = []
+        for name in {name for name, _ in last}:
+            line, row = self._lines.by_name[name], self._lines.by_name[name].row()
+            for channel, column in ((Channel.VOICE, "next_voice_at"), (Channel.SMS, "next_sms_at")):
+                if (name, channel) in last:
+                    row[column] = last[(name, channel)] + line.spacing(channel)
+            rows.append({**row, "heard_at": self._now})
+        attempt_store.save_lines(self._tx, rows)
+
+
+def facts_of(
+    house: House, one: Launched, row: Any, accounts: Sequence[Any], facts: Any, line: LineFacts | None
+) -> Facts:
+    """The gate's facts about one attempt, from what the batch has loaded."""
+    consents = {account.consent_voice if row.channel == Channel.VOICE else account.consent_sms for account in accounts}
+    consent = "no" if "no" in consents else "yes" if consents == {"yes"} else ""
+    fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
+    stopped = next((account.stopped for account in fit if account.stopped), "") if fit else ""
+    now_day = house.today(house.clock.now())
+    return Facts(
+        halted="",
+        campaign=one.status,
+        is_open=bool(fit),
+        stopped=stopped if all(account.stopped for account in fit) else "",
+        suppressed="suppressed" if facts.stops.holds(row.person_id, row.phone, row.channel, now_day) else "",
+        consent=consent,
+        contacts=facts.contacts[row.person_id],
+        line=line,
+    )

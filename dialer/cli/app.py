@@ -1,0 +1,308 @@
+"""The command line: parse, call one function, print. Every error ends here, none as a traceback."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from config.settings import Settings
+from dialer import check as checking
+from dialer import daemon, log
+from dialer.cli import desk, views
+from dialer.cli.check import check as check_files
+from dialer.cli.imports import import_file, print_report
+from dialer.cli.init import init as init_folder
+from dialer.cli.plan import plan as plan_campaign
+from dialer.cli.simulate import simulate as simulate_campaign
+from dialer.errors import DialerError, InvalidInput
+from dialer.house import House
+
+T = TypeVar("T")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Outbound reminders: never outside legal hours, never twice, never forgotten, every decision explainable.",
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+CONFIG = Path("dialer.toml")
+"""The default of --config."""
+
+
+def main() -> None:
+    """Runs the command; errors become messages and exit codes: 1 it could not be done, 2 wrong input."""
+    try:
+        app(standalone_mode=True)
+    except InvalidInput as error:
+        for fault in error.faults:
+            err.print(str(fault), markup=False)
+        sys.exit(error.exit_code)
+    except DialerError as error:
+        err.print(f"dialer: {error}", markup=False)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def settings_of(config: Path, quiet: bool = True) -> Settings:
+    """The checked settings; logging is set up by them (commands other than `run` only log warnings)."""
+    settings = checking.read_settings(config, os.environ)
+    log.set_up("warning" if quiet else settings.log.level, settings.log.format)
+    return settings
+
+
+def with_house(config: Path, work: Callable[[House], Coroutine[Any, Any, T]]) -> T:
+    """Opens the installation's database for one command."""
+    settings = settings_of(config)
+
+    async def run() -> T:
+        async with daemon.open_house(settings) as house:
+            return await work(house)
+
+    return asyncio.run(run())
+
+
+def parse_date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f'"{text}" is no date; accepted: YYYY-MM-DD', param_hint=option) from None
+
+
+def parse_instant(text: str | None, house: House, option: str) -> datetime | None:
+    """An ISO date or instant; without an offset it is the lender's local time."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "2026-01-14, 2026-01-14T09:30 or 2026-01-14T09:30:00+08:00"
+        raise typer.BadParameter(f'"{text}" is no instant; accepted: {hint}', param_hint=option) from None
+    return found if found.tzinfo else found.replace(tzinfo=house.zone)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path(".")) -> None:
+    """Write a working dialer.toml, a campaign and a small portfolio into DIR."""
+    init_folder(folder, out)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Campaign files.")] = None,
+    config: Config = CONFIG,
+    live: Annotated[bool, typer.Option("--live", help="Also reach the database and the adapters.")] = False,
+    json: Json = False,
+) -> None:
+    """Check the settings and campaign files: every fault at once, with its line and remedy."""
+    check_files(files or [], config, json, out)
+    if live:
+        asyncio.run(desk.check_live(settings_of(config), out))
+
+
+@app.command("import")
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="accounts|installments|suppressions")],
+    file: Path,
+    config: Config = CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Load all rows or none.")] = False,
+    json: Json = False,
+) -> None:
+    """Import a lender's file: upserts by key; bad rows go to FILE.rejects.csv."""
+    if kind not in ("accounts", "installments", "suppressions"):
+        raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: accounts, installments, suppressions')
+
+    async def work(house: House) -> None:
+        report = await import_file(
+            house.store, house.clock, house.settings.lender.country, kind, file, desk.touched(house),  # type: ignore[arg-type]
+            dry_run=dry_run, strict=strict, console=None if json else err,
+        )  # fmt: skip
+        if json:
+            out.print_json(report.model_dump_json())
+        else:
+            print_report(report, out)
+
+    with_house(config, work)
+
+
+@app.command()
+def plan(
+    campaign: Path,
+    config: Config = CONFIG,
+    from_: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Default: today.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Default: 31 days later.")] = None,
+    accounts: Annotated[Path | None, typer.Option(help="With --installments: plan these files, no database.")] = None,
+    installments: Annotated[Path | None, typer.Option()] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row.")] = None,
+    json: Json = False,
+) -> None:
+    """Dry run: what would be attempted, when, and what the gate would refuse and by which rule."""
+    days = parse_date(from_, "--from"), parse_date(to, "--to")
+    settings = settings_of(config)
+    asyncio.run(plan_campaign(settings, campaign, *days, accounts, installments, csv, json, out))
+
+
+@app.command()
+def launch(campaign: Path, config: Config = CONFIG, json: Json = False) -> None:
+    """Freeze a campaign file and plan it. A changed file of the same name re-plans what is still planned."""
+    with_house(config, lambda house: desk.launch(house, campaign, json, out))
+
+
+def _status_command(name: str, status: str, text: str) -> None:
+    @app.command(name, help=text)
+    def command(campaign: str, config: Config = CONFIG, json: Json = False) -> None:
+        with_house(config, lambda house: desk.set_status(house, campaign, status, json, out))
+
+
+_status_command("pause", "paused", "Place nothing of a campaign until it is resumed.")
+_status_command("resume", "active", "Go on with a paused campaign.")
+_status_command("cancel", "cancelled", "End a campaign for good; what is planned is cancelled.")
+
+
+@app.command()
+def status(
+    campaign: Annotated[str | None, typer.Argument(metavar="[NAME]")] = None,
+    config: Config = CONFIG,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until Ctrl-C.")] = False,
+    json: Json = False,
+) -> None:
+    """Campaigns, lines, what is due and what is wrong."""
+    with_house(config, lambda house: desk.watching(lambda: views.status(house, campaign, json, out), watch, out))
+
+
+@app.command()
+def halt(
+    reason: Annotated[str, typer.Option(help="Why; shown until it is lifted.")] = "",
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Emergency stop: nothing is placed on any line until `dialer unhalt`."""
+    with_house(config, lambda house: desk.halt(house, reason, json, out))
+
+
+@app.command()
+def unhalt(config: Config = CONFIG, json: Json = False) -> None:
+    """Lift the emergency stop."""
+    with_house(config, lambda house: desk.unhalt(house, json, out))
+
+
+@app.command()
+def run(config: Config = CONFIG) -> None:
+    """Run the daemon: dials what is due, until SIGTERM or Ctrl-C."""
+    asyncio.run(daemon.run(settings_of(config, quiet=False)))
+
+
+@app.command()
+def simulate(
+    campaign: Path,
+    accounts: Annotated[Path, typer.Option()],
+    installments: Annotated[Path, typer.Option()],
+    from_: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD")],
+    to: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD")],
+    config: Config = CONFIG,
+    seed: Annotated[int, typer.Option()] = 1,
+    faults: Annotated[str, typer.Option(metavar="none|mild|hostile")] = "none",
+    out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write exports and journal there.")] = None,
+    json: Json = False,
+) -> None:
+    """The real engine on a virtual clock and the mock carrier, in a database of its own."""
+    first, last = parse_date(from_, "--from"), parse_date(to, "--to")
+    assert first is not None and last is not None
+    settings = settings_of(config)
+    simulate_campaign(settings, campaign, accounts, installments, first, last, seed, faults, out_dir, json, out, err)
+
+
+@app.command()
+def attempts(
+    csv: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    jsonl: Annotated[Path | None, typer.Option(metavar="FILE", help="With verdicts and events.")] = None,
+    campaign: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    since: Annotated[str | None, typer.Option(metavar="T", help="Planned for T or later.")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Whole phone numbers.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Export every attempt and its history."""
+
+    async def work(house: House) -> None:
+        since_at = parse_instant(since, house, "--since")
+        await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out)
+
+    with_house(config, work)
+
+
+@app.command()
+def report(
+    campaign: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """What was reached, promised, paid and refused; by segment, hour and line."""
+    with_house(config, lambda house: views.report(house, campaign, parse_date(day, "--day"), html, json, out))
+
+
+@app.command()
+def explain(
+    account: str,
+    at: Annotated[str | None, typer.Option("--at", metavar="T", help="Ask the gate about this instant.")] = None,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Why somebody was (not) contacted: plan, verdicts, events; and what the gate would say now."""
+
+    async def work(house: House) -> None:
+        await views.explain(house, account, parse_instant(at, house, "--at"), json, out)
+
+    with_house(config, work)
+
+
+@app.command()
+def suppress(
+    phone: Annotated[str | None, typer.Argument(metavar="[PHONE]")] = None,
+    person: Annotated[str | None, typer.Option(metavar="P")] = None,
+    channel: Annotated[str, typer.Option(metavar="voice|sms", help="Default: both.")] = "",
+    until: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day. Default: for good.")] = None,
+    reason: Annotated[str, typer.Option()] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="End it instead.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Stop contact with a number or a person at once."""
+    last = parse_date(until, "--until")
+    asked = desk.Suppress(phone, person, channel, last, reason, lift)
+    with_house(config, lambda house: desk.suppress(house, asked, json, out))
+
+
+@app.command()
+def paid(
+    account: str,
+    due_on: Annotated[str, typer.Argument(metavar="DUE_ON")],
+    amount: Annotated[str | None, typer.Option(help="Default: all that is open.")] = None,
+    on: Annotated[str | None, typer.Option("--on", metavar="YYYY-MM-DD", help="Default: today.")] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The payment bounced: open the installment again.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Record a payment; what is planned for it is cancelled at once."""
+    due, day = parse_date(due_on, "DUE_ON"), parse_date(on, "--on")
+    assert due is not None
+    asked = desk.Paid(account, due, amount, day, reverse)
+    with_house(config, lambda house: desk.paid(house, asked, json, out))
+
+
+Work = Callable[[House], Awaitable[None]]

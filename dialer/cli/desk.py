@@ -1,0 +1,195 @@
+"""Faces of what an operator does: launch, pause, halt, suppress, paid. Each calls one function and prints."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+
+from campaigns.where import read_phone
+from config.settings import Settings
+from dialer import daemon, intake, operate
+from dialer.errors import DialerError
+from dialer.house import House
+from dialer.log import mask_phone
+from dialer.planning import replan_persons
+from dialer.roster import Suppression
+from dialer.store import Tx
+
+
+class Done(BaseModel):
+    """What a command did, for programs."""
+
+    action: str
+    subject: str
+    changed: bool
+    detail: dict[str, Any] = {}
+
+
+def touched(house: House) -> intake.Touched:
+    """What an import or a payment calls in its own transaction: plans of these persons are looked at again."""
+
+    def replan(tx: Tx, persons: set[str], now: datetime) -> None:
+        replan_persons(tx, house, persons, now)
+
+    return replan
+
+
+def say(done: Done, text: str, json: bool, out: Console) -> None:
+    if json:
+        out.print_json(done.model_dump_json())
+    else:
+        out.print(text)
+
+
+async def launch(house: House, path: Path, json: bool, out: Console) -> None:
+    found = await operate.launch(house, path)
+    counts = found.counts
+    done = Done(action="launch", subject=found.name, changed=counts is not None, detail={"version": found.version})
+    if counts is None:
+        say(done, f"{escape(found.name)}: version {found.version} is in force already; nothing changed.", json, out)
+        return
+    done.detail |= {
+        "planned": counts.drafted, "cancelled": counts.cancelled, "launched_late": counts.late,
+        "suppressed": counts.suppressed, "unselected": counts.unselected, "segments": counts.segments,
+    }  # fmt: skip
+    segments = ", ".join(f"{name} {count}" for name, count in sorted(counts.segments.items())) or "nothing yet"
+    lines = [f"{escape(found.name)}: version {found.version} launched, {counts.drafted} attempts planned ({segments})."]
+    for count, text in (
+        (counts.cancelled, "planned attempts of the version before were cancelled (replanned)"),
+        (counts.late, "rounds are over already and are not made up (launched_late)"),
+        (counts.suppressed, "rounds are not planned because of suppressions"),
+        (counts.unselected, "accounts are in no segment: nobody reminds them; add a segment, or see `dialer plan`"),
+    ):
+        if count:
+            lines.append(f"  {count} {text}.")
+    if not counts.drafted:
+        lines.append("  Due dates are planned from three days before their first round; `dialer plan` shows the month.")
+    if found.status == "paused":
+        lines.append("  The campaign is paused: `dialer resume` starts it.")
+    say(done, "\n".join(lines), json, out)
+
+
+async def set_status(house: House, name: str, status: str, json: bool, out: Console) -> None:
+    cancelled = await operate.set_status(house, name, status)
+    detail = {"status": status, "cancelled": cancelled}
+    text = f"{escape(name)} is {status}." + (f" {cancelled} planned attempts were cancelled." if cancelled else "")
+    say(Done(action="status", subject=name, changed=True, detail=detail), text, json, out)
+
+
+async def halt(house: House, reason: str, json: bool, out: Console) -> None:
+    await operate.halt(house, reason)
+    done = Done(action="halt", subject="all lines", changed=True, detail={"reason": reason})
+    say(done, "Halted: nothing is placed on any line until `dialer unhalt`.", json, out)
+
+
+async def unhalt(house: House, json: bool, out: Console) -> None:
+    lifted = await operate.unhalt(house)
+    text = "Lifted: dialing goes on." if lifted else "There was no halt; nothing changed."
+    say(Done(action="unhalt", subject="all lines", changed=lifted), text, json, out)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """The words of `dialer suppress`."""
+
+    phone: str | None
+    person: str | None
+    channel: str
+    until: date | None
+    reason: str
+    lift: bool
+
+
+async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> None:
+    phone = _phone(house, asked.phone)
+    if not phone and not asked.person:
+        raise DialerError("nobody to suppress; give PHONE or --person P")
+    if not asked.reason.strip():
+        raise DialerError("give --reason: it is kept with the suppression and shown by `dialer explain`")
+    if asked.channel not in ("", "voice", "sms"):
+        raise DialerError(f'--channel "{asked.channel}" is not known; accepted: voice, sms, or nothing for both')
+    now, then = house.clock.now(), touched(house)
+    who = " and ".join(part for part in (mask_phone(phone) if phone else "", asked.person or "") if part)
+    if asked.lift:
+        count = await house.store.write(
+            lambda tx: intake.lift(tx, phone, asked.person, asked.channel, asked.reason, now, then)
+        )
+        done = Done(action="lift", subject=who, changed=True, detail={"lifted": count})
+        say(done, f"Lifted {count} suppression{'s' if count > 1 else ''} of {escape(who)}.", json, out)
+        return
+    value = Suppression(phone, asked.person, asked.channel, asked.reason, asked.until)
+    is_new = await house.store.write(lambda tx: intake.suppress(tx, value, "command", now, then))
+    text = f"{escape(who)} is not contacted any more{f' until {asked.until}' if asked.until else ''}."
+    say(Done(action="suppress", subject=who, changed=is_new), text if is_new else f"{text} It was so already.", json, out)
+
+
+def _phone(house: House, text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return read_phone(text, house.settings.lender.country)
+    except ValueError as error:
+        raise DialerError(f"PHONE: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The words of `dialer paid`."""
+
+    account: str
+    due_on: date
+    amount: str | None
+    on: date | None
+    reverse: bool
+
+
+async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
+    try:
+        amount = Decimal(asked.amount) if asked.amount is not None else None
+    except InvalidOperation:
+        raise DialerError(f'--amount "{asked.amount}" is no amount; such as 1200.00') from None
+    now, then = house.clock.now(), touched(house)
+    on = asked.on or house.today(now)
+    if on > house.today(now):
+        raise DialerError(f"--on {on} lies ahead; a payment is recorded when it has arrived")
+
+    def record(tx: Tx) -> list[Any]:
+        if asked.reverse:
+            return list(intake.reverse_payment(tx, asked.account, asked.due_on, amount, now, then))
+        return list(intake.record_payment(tx, asked.account, asked.due_on, amount, on, now, then))
+
+    after = await house.store.write(record)
+    action = "reverse" if asked.reverse else "paid"
+    detail = {"installments": [{"due_on": str(a.due_on), "paid_amount": str(a.paid_amount), "open": a.is_open} for a in after]}
+    done = Done(action=action, subject=asked.account, changed=bool(after), detail=detail)
+    lines = [
+        f"{escape(a.account_id)}, due {a.due_on}: {a.paid_amount} of {a.amount} {a.currency} paid"
+        f"{', open' if a.is_open else ''}."
+        for a in after
+    ]
+    say(done, "\n".join(lines) or "Nothing was open; nothing changed.", json, out)
+
+
+async def check_live(settings: Settings, out: Console) -> None:
+    """Reaches the database and opens every adapter."""
+    async with daemon.open_house(settings) as house:
+        await house.store.read(lambda tx: None)
+        out.print(f"database {escape(settings.database)}: reached")
+        for name in daemon.fit_adapters(settings):
+            out.print(f"adapter {escape(name)}: built from its settings")
+
+
+async def watching(show: Callable[[], Awaitable[None]], watch: bool, out: Console) -> None:
+    """Once, or again every two seconds until Ctrl-C."""
+    await show()
+    while watch:
+        await asyncio.sleep(2)
+        out.clear()
+        await show()

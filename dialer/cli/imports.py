@@ -1,0 +1,226 @@
+"""`dialer import`: a file into the store, with a progress bar, a summary, and FILE.rejects.csv for the bad rows."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import Progress
+
+from config.files import Fault
+from dialer.clock import Clock
+from dialer.csvfile import AtomicCsv
+from dialer.errors import InvalidInput
+from dialer.intake import KINDS, Difference, Kind, Touched
+from dialer.roster import Chunk, Reading, Reject
+from dialer.store import Store, Tx
+from dialer.store.common import note_action
+
+KindName = Literal["accounts", "installments", "suppressions"]
+FAULTS_MAX = 100
+"""Faults that a strict import prints; the last says how many more there are."""
+SHOWN_MAX = 10
+"""Rejects that are printed besides the file that has them all."""
+LONG_ROWS = 20_000
+"""Rows from which on a progress bar is worth its lines."""
+
+
+class ImportReport(BaseModel):
+    """What an import did, or with `dry_run` would do. All counts are rows of the file."""
+
+    kind: KindName
+    file: str
+    encoding: str
+    """`utf-8` or `gb18030`."""
+    dry_run: bool
+    rows: int
+    new: int
+    changed: int
+    unchanged: int
+    rejected: int
+    rejects_file: str | None
+    """Where the rejected rows are, with line and reason; null if there are none, or nothing was written."""
+    first_rejects: list[str]
+    """Up to ten of them, as `FILE:LINE: FIELD: what is wrong; what is accepted`."""
+    notices: list[str]
+
+
+class _Total:
+    """The counts of all chunks so far."""
+
+    def __init__(self, reading: Reading[Any]) -> None:
+        self._sheet = reading.sheet
+        self.new = self.changed = self.unchanged = self.rejected = 0
+        self.faults: list[Fault] = []
+        self.fault_count = 0
+        self._notices: Counter[str] = Counter()
+
+    def add(self, found: Difference[Any]) -> None:
+        self.new += len(found.new)
+        self.changed += len(found.changed)
+        self.unchanged += found.unchanged
+        self.rejected += len(found.rejects)
+        self._notices.update(found.notices)
+        faults = [fault for reject in found.rejects for fault in reject.faults(self._sheet.path)]
+        self.fault_count += len(faults)
+        self.faults += islice(faults, max(FAULTS_MAX - len(self.faults), 0))
+
+    @property
+    def notices(self) -> list[str]:
+        return [*self._sheet.notices, *(f"{count} rows: {text}" for text, count in self._notices.items() if count)]
+
+    def refuse(self) -> InvalidInput:
+        """Every fault there is, up to the printed maximum."""
+        more = self.fault_count - len(self.faults)
+        if more:
+            last, path = self.faults[-1], str(self._sheet.path)
+            wrong = f"{more} more faults in this file are not shown"
+            self.faults.append(Fault(path, last.line, "file", wrong, "without --strict FILE.rejects.csv gets all"))
+        return InvalidInput(self.faults)
+
+
+async def import_file(
+    store: Store,
+    clock: Clock,
+    country: str,
+    kind: KindName,
+    path: Path,
+    touched: Touched,
+    *,
+    dry_run: bool = False,
+    strict: bool = False,
+    console: Console | None = None,
+) -> ImportReport:
+    """Loads the file: good rows a chunk a transaction, bad rows into FILE.rejects.csv.
+
+    `country`: the lender's. `strict`: all rows in one transaction, or with any bad row none (InvalidInput with
+    every fault). `dry_run`: nothing is written, neither to the database nor beside the file. A file that cannot
+    be read as a whole raises InvalidInput before anything is changed. `console`: where long files show progress.
+    """
+    what: Kind[Any] = KINDS[kind]
+    reading = what.read(path, country)
+    with Progress(console=console, transient=True, disable=console is None or reading.sheet.rows < LONG_ROWS) as bar:
+        if dry_run or strict:
+            total = await _compare(store, what, reading, _advance(bar, "checking", reading))
+            if strict and total.rejected:
+                raise total.refuse()
+            if dry_run:
+                return _report(kind, reading, total, None, dry_run)
+        advance = _advance(bar, "loading", reading)
+        if strict:
+            total = await _load_whole(store, what, reading, clock, touched, advance)
+        else:
+            total = await _load_chunks(store, what, reading, clock, touched, advance)
+    rejects = rejects_path(path) if total.rejected else None
+    report = _report(kind, reading, total, rejects, dry_run)
+    detail = f"{path.name}: {report.new} new, {report.changed} changed, {report.rejected} rejected"
+    await store.write(lambda tx: note_action(tx, "import", kind, detail, clock.now()))
+    return report
+
+
+def rejects_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.rejects.csv")
+
+
+def print_report(report: ImportReport, console: Console) -> None:
+    """The summary for people."""
+    verb = "would be " if report.dry_run else ""
+    console.print(
+        f"{report.file}: {report.rows:,} rows of {report.kind} ({report.encoding})", highlight=False, markup=False
+    )
+    for count, word in (
+        (report.new, f"{verb}new"),
+        (report.changed, f"{verb}changed"),
+        (report.unchanged, "unchanged"),
+        (report.rejected, f"{verb}rejected"),
+    ):
+        console.print(f"{count:>12,}  {word}", highlight=False)
+    for notice in report.notices:
+        console.print(f"notice: {notice}", highlight=False, markup=False)
+    for line in report.first_rejects:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if report.rejects_file:
+        console.print(f"The rejected rows are in {report.rejects_file}", highlight=False, markup=False)
+
+
+async def _compare(store: Store, what: Kind[Any], reading: Reading[Any], advance: Callable[[int], None]) -> _Total:
+    total = _Total(reading)
+    for chunk in reading:
+        total.add(await store.read(partial(_compare_chunk, what, chunk)))
+        advance(chunk.rows)
+    return total
+
+
+def _compare_chunk(what: Kind[Any], chunk: Chunk[Any], tx: Tx) -> Difference[Any]:
+    return what.compare(tx, chunk)
+
+
+async def _load_chunks(
+    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, advance: Callable[[int], None]
+) -> _Total:
+    total = _Total(reading)
+    with _rejects_file(reading) as rejects:
+        for chunk in reading:
+            found = await store.write(partial(what.load, chunk=chunk, now=clock.now(), touched=touched))
+            total.add(found)
+            rejects.write(_reject_rows(found.rejects))
+            advance(chunk.rows)
+        rejects.commit()
+    return total
+
+
+async def _load_whole(
+    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, advance: Callable[[int], None]
+) -> _Total:
+    """One transaction. It holds up other writers, so the file was compared before and is known to be good."""
+
+    def whole(tx: Tx) -> _Total:
+        total = _Total(reading)
+        for chunk in reading:
+            total.add(what.load(tx, chunk, clock.now(), touched))
+            advance(chunk.rows)
+        if total.rejected:
+            raise total.refuse()
+        return total
+
+    total = await store.write(whole)
+    with _rejects_file(reading) as rejects:
+        rejects.commit()
+    return total
+
+
+def _rejects_file(reading: Reading[Any]) -> AtomicCsv:
+    return AtomicCsv(rejects_path(reading.sheet.path), ("line", "field", "reason", *reading.sheet.header))
+
+
+def _reject_rows(rejects: Iterable[Reject]) -> Iterable[list[str]]:
+    for reject in rejects:
+        fields = "; ".join(problem.field for problem in reject.problems)
+        reasons = "; ".join(f"{problem.wrong} (accepted: {problem.accepted})" for problem in reject.problems)
+        yield [str(reject.row.line), fields, reasons, *reject.row.cells]
+
+
+def _advance(bar: Progress, verb: str, reading: Reading[Any]) -> Callable[[int], None]:
+    task = bar.add_task(f"{verb} {reading.sheet.path.name}", total=reading.sheet.rows)
+    return lambda rows: bar.advance(task, rows)
+
+
+def _report(kind: KindName, reading: Reading[Any], total: _Total, rejects: Path | None, dry_run: bool) -> ImportReport:
+    return ImportReport(
+        kind=kind,
+        file=str(reading.sheet.path),
+        encoding=reading.sheet.encoding,
+        dry_run=dry_run,
+        rows=reading.sheet.rows,
+        new=total.new,
+        changed=total.changed,
+        unchanged=total.unchanged,
+        rejected=total.rejected,
+        rejects_file=None if rejects is None else str(rejects),
+        first_rejects=[str(fault) for fault in total.faults[:SHOWN_MAX]],
+        notices=total.notices,
+    )

@@ -1,0 +1,95 @@
+"""The one source of time. Nothing else in the project reads a clock (a style test holds that)."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Aware instants in UTC, and sleeping on the same clock."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep_until(self, at: datetime) -> None:
+        """Returns at once when `at` is past."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep_until(self, at: datetime) -> None:
+        # A long sleep is cut, so that a jump of the wall clock is noticed within a second.
+        while (left := (at - self.now()).total_seconds()) > 0:
+            await asyncio.sleep(min(left, 1.0))
+
+
+class VirtualClock:
+    """Time that passes only when every task waits: the loop's own, counted from `start`."""
+
+    def __init__(self, start: datetime, loop: "VirtualLoop") -> None:
+        self._start = start.astimezone(UTC)
+        self._loop = loop
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._loop.time())
+
+    async def sleep_until(self, at: datetime) -> None:
+        if at <= self.now():
+            return
+        done = self._loop.create_future()
+        # One microsecond more: the loop counts in floats and must not wake before `at`.
+        handle = self._loop.call_at((at - self._start).total_seconds() + 1e-6, _wake, done)
+        try:
+            await done
+        finally:
+            handle.cancel()
+
+
+class _NoWaiting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+    """Where the loop would wait, virtual time jumps to the next timer instead."""
+
+    loop: "VirtualLoop"
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready: list[tuple[selectors.SelectorKey, int]] = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None:
+            raise RuntimeError("every task waits and no timer is set: the simulation would never end")
+        self.loop.advance(timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on virtual time. Work in threads does not hold it up: use none (an inline store)."""
+
+    def __init__(self) -> None:
+        self._virtual_s = 0.0
+        selector = _NoWaiting()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self._virtual_s
+
+    def advance(self, seconds: float) -> None:
+        self._virtual_s += max(seconds, 1e-6)
+
+
+def run_virtual(start: datetime, work: Callable[[VirtualClock], Coroutine[Any, Any, T]]) -> T:
+    """Runs `work(clock)` to its end on a virtual clock that begins at `start`."""
+    loop = VirtualLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(work(VirtualClock(start, loop)))
+
+
+def _wake(done: "asyncio.Future[None]") -> None:
+    if not done.done():
+        done.set_result(None)

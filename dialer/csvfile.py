@@ -1,0 +1,281 @@
+"""CSV files as lenders send them: looked through once, then read in chunks, always with physical line numbers.
+
+UTF-8 with or without BOM, or GB18030; CRLF or LF; columns in any order. What concerns the whole file (it cannot
+be read, a column is missing) raises InvalidInput before anything is used; what concerns one row is a value.
+"""
+
+import codecs
+import csv
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple
+
+from config.files import Fault
+from dialer.errors import DialerError, InvalidInput
+
+CHUNK_ROWS = 2_000
+BLOCK = 1 << 20
+SURE_CHARACTERS = 10
+"""So many non-ASCII characters read as UTF-8, and a bad byte after them is damage and not GB18030."""
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Row(NamedTuple):
+    """One record. `line` is the physical line it begins on; `broken` says why it has no usable cells, if so."""
+
+    line: int
+    cells: list[str]
+    broken: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A file that was looked through: it can be read to its end, and has the columns that are needed."""
+
+    path: Path
+    encoding: str
+    """`utf-8` or `gb18030`."""
+    header: tuple[str, ...]
+    indexes: tuple[int, ...]
+    """Where each wanted column stands; -1: an optional one that is not there."""
+    rows: int
+    notices: tuple[str, ...]
+
+    def chunks(self, size: int = CHUNK_ROWS) -> Iterator[list[Row]]:
+        """The records below the header, `size` at a time. Raises DialerError if the file changed meanwhile."""
+        chunk: list[Row] = []
+        try:
+            with _opened(self.path, self.encoding) as stream:
+                records = _records(stream, self.path)
+                next(records)
+                for record in records:
+                    chunk.append(record)
+                    if len(chunk) == size:
+                        yield chunk
+                        chunk = []
+        except (OSError, UnicodeError, InvalidInput, StopIteration) as error:
+            raise DialerError(f"{self.path}: changed while it was read; import it again when it is complete") from error
+        if chunk:
+            yield chunk
+
+    def values(self, row: Row) -> list[str]:
+        """The wanted columns of a row, trimmed, in the order they were asked for."""
+        cells = row.cells
+        return [cells[index].strip() if index >= 0 else "" for index in self.indexes]
+
+
+def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:
+    """Reads the whole file once, streamed: its encoding, its columns, its records.
+
+    Raises InvalidInput with every fault that concerns the whole file.
+    """
+    encoding = _encoding(path)
+    try:
+        with _opened(path, encoding) as stream:
+            records = _records(stream, path)
+            first = next(records, None)
+            if first is None:
+                raise _fault(path, 1, "file", "is empty", f"a CSV file with the columns {_list(needed)}")
+            header = tuple(cell.strip() for cell in first.cells)
+            notices = _check_header(path, first, header, needed, optional)
+            rows = sum(1 for _ in records)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if encoding == "gb18030":
+        notices.insert(0, "read as GB18030, because it is not UTF-8")
+    indexes = tuple(header.index(name) if name in header else -1 for name in (*needed, *optional))
+    return Sheet(path, encoding, header, indexes, rows, tuple(notices))
+
+
+def neutralised(cell: str) -> str:
+    """The cell, safe for a spreadsheet: what it would run as a formula gets an apostrophe; E.164 phones do not."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not E164.fullmatch(cell) else cell
+
+
+class AtomicCsv:
+    """A CSV file that appears whole or not at all: written beside its place, moved there by `commit`.
+
+    Nothing is made before the first row. Readable by its owner only: it holds personal data.
+    """
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self.path = path
+        self._header = header
+        self._stream: IO[str] | None = None
+        self._name = path
+        self._csv: Any = None
+
+    def write(self, rows: Iterable[Sequence[str]]) -> None:
+        """Adds rows, each cell neutralised. Raises DialerError where the folder cannot be written."""
+        try:
+            for row in rows:
+                if self._stream is None:
+                    self._open()
+                self._csv.writerow([neutralised(cell) for cell in row])
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def commit(self) -> bool:
+        """Puts the file in its place and returns True; without rows takes an older one away and returns False."""
+        try:
+            if self._stream is None:
+                self.path.unlink(missing_ok=True)
+                return False
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
+            os.replace(self._name, self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._stream = None
+        return True
+
+    def __enter__(self) -> "AtomicCsv":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._name.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        # With a BOM spreadsheets read Chinese names right; look_through reads both.
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        self._name = Path(name)
+        self._stream = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
+        self._csv = csv.writer(self._stream, lineterminator="\n")
+        self._csv.writerow(self._header)
+
+    def _unwritable(self, error: OSError) -> DialerError:
+        return DialerError(f"{self.path}: cannot be written ({error.strerror}); make its folder writable and try again")
+
+
+def _records(stream: IO[str], path: Path) -> Iterator[Row]:
+    """Records without the blank ones. A quote that swallows further lines is a fault of the whole file: nobody
+    knows which rows are lost. One that is broken within its line spoils that row alone."""
+    reader = csv.reader(stream, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if reader.line_num > line or "limit" in str(error):
+                wrong = "a quoted cell that begins in this row does not end as it should, or a cell is far too long"
+                accepted = (
+                    f'every quote closed, a " inside written "", cells below {csv.field_size_limit():,} characters'
+                )
+                raise _fault(path, line, "row", wrong, accepted) from error
+            yield Row(line, [], "has broken quotes")
+            continue
+        if any(map(str.strip, cells)):
+            yield Row(line, cells)
+
+
+def _opened(path: Path, encoding: str) -> IO[str]:
+    stream = path.open(encoding=encoding, newline="")
+    if stream.read(1) != "\ufeff":
+        stream.seek(0)
+    return stream
+
+
+def _encoding(path: Path) -> str:
+    """Decodes the whole file, block by block. Raises InvalidInput for what is no text or no file."""
+    try:
+        if not path.is_file():
+            wrong = (
+                "it is a folder" if path.is_dir() else "it is no regular file" if path.exists() else "it does not exist"
+            )
+            raise _fault(path, 1, "file", wrong, "the path of a CSV file")
+        bad = _first_bad(path, "utf-8")
+        if bad is None:
+            return "utf-8"
+        if not bad.damaged and _first_bad(path, "gb18030") is None:
+            return "gb18030"
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    raise _fault(path, bad.line, "file", bad.wrong, "a CSV file in UTF-8 or GB18030")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """The first place where a file is not the text it was taken for."""
+
+    line: int
+    wrong: str
+    damaged: bool
+    """It surely is not another encoding."""
+
+
+def _first_bad(path: Path, encoding: str) -> _Bad | None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines, foreign = 1, 0
+    with path.open("rb") as stream:
+        while True:
+            block = stream.read(BLOCK)
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                before = error.object[: error.start]
+                foreign += 0 if before.isascii() else sum(c > "\x7f" for c in before.decode(encoding, "ignore"))
+                wrong = f"holds bytes that are not {encoding.upper()}"
+                return _Bad(lines + before.count(b"\n"), wrong, foreign >= SURE_CHARACTERS)
+            if "\0" in text:
+                line = lines + text[: text.index("\0")].count("\n")
+                return _Bad(line, "holds NUL characters: binary data, or UTF-16", True)
+            lines += text.count("\n")
+            if not text.isascii() and foreign < SURE_CHARACTERS:
+                foreign += sum(character > "\x7f" for character in text)
+            if not block:
+                return None
+
+
+def _check_header(
+    path: Path, first: Row, header: tuple[str, ...], needed: Sequence[str], optional: Sequence[str]
+) -> list[str]:
+    """Notices about columns that are not known. Raises InvalidInput naming every column that is missing or doubled."""
+    known = {*needed, *optional}
+    unknown = [name for name in header if name and name not in known]
+    faults = []
+    for name in needed:
+        if name not in header:
+            wrong = f"is missing{_nearest(name, unknown, 'is there instead')}"
+            faults.append(_one_fault(path, first.line, name, wrong, f"the columns {_list(needed)}"))
+    for name in sorted(known):
+        if header.count(name) > 1:
+            faults.append(_one_fault(path, first.line, name, "is there twice", "each column once"))
+    if faults:
+        raise InvalidInput(faults)
+    absent = [name for name in optional if name not in header]
+    return [
+        f'the column "{name[:40]}" is not known and was ignored{_nearest(name, absent, "is meant")}' for name in unknown
+    ]
+
+
+def _nearest(name: str, among: Sequence[str], verb: str) -> str:
+    found = difflib.get_close_matches(name, among, n=1)
+    return f', perhaps "{found[0][:40]}" {verb}' if found else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _fault(path: Path, line: int, field: str, wrong: str, accepted: str) -> InvalidInput:
+    return InvalidInput([_one_fault(path, line, field, wrong, accepted)])
+
+
+def _one_fault(path: Path, line: int, field: str, wrong: str, accepted: str) -> Fault:
+    return Fault(str(path), line, field, wrong, f"accepted: {accepted}")
+
+
+def _unreadable(path: Path, error: OSError) -> InvalidInput:
+    return _fault(path, 1, "file", f"cannot be read ({error.strerror})", "a file this user may read")

@@ -1,0 +1,157 @@
+"""`dialer run`: builds the house from the settings, starts the loops and the bells, and stops cleanly."""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from adapters import loader
+from config.settings import Settings
+from dialer import check, sweep
+from dialer.clock import SystemClock
+from dialer.errors import DialerError
+from dialer.house import House
+from dialer.log import log
+from dialer.store import Store, sqlite_file
+from dialer.store.schema import upgrade
+from dialer.web import app as web
+from dialer.worker import Fitted, Worker
+
+DRAIN_S = 25.0
+"""Seconds for running calls to end after SIGTERM; the exit comes within 30."""
+
+
+def fit_adapters(settings: Settings) -> dict[str, Fitted]:
+    """Builds every adapter that a line names."""
+    fitted = {}
+    for name in sorted({line.adapter for line in settings.lines.values()}):
+        spec = loader.load(name)
+        fitted[name] = Fitted(spec.build(check.adapter_settings(spec, settings)), spec)
+    return fitted
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """The house of one process on the machine's clock; the database is made or upgraded first."""
+    upgrade(settings.database)
+    store = Store(settings.database)
+    try:
+        yield House(settings, SystemClock(), store)
+    finally:
+        await store.close()
+
+
+async def run(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises DialerError when another daemon has the database."""
+    with only_one(settings.database):
+        async with open_house(settings) as house:
+            worker = Worker(house, fit_adapters(settings), f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}")
+            await _serve(house, worker)
+
+
+async def _serve(house: House, worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    started_at = house.clock.now()
+    await worker.open()
+    settings = house.settings.web
+    server = web.server(web.build(lambda: _ready(worker)), settings.host, settings.port)
+    serving = asyncio.create_task(_listen(server, settings.host, settings.port))
+    bells = _bells(house, worker, started_at)
+    bells.start()
+    log.info("started", worker=worker.name, lines=sorted(house.settings.lines), web=f"{settings.host}:{settings.port}")
+    try:
+        await worker.run()
+        log.info("stopping", hint="no new calls; running ones are recorded")
+    finally:
+        bells.shutdown(wait=False)
+        left = await worker.drain(DRAIN_S)
+        await worker.close()
+        server.should_exit = True
+        await serving
+        log.info("stopped", running_calls_left=left)
+
+
+async def _listen(server: web.Server, host: str, port: int) -> None:
+    """A port that is taken must not keep borrowers from being reminded: it is said, and dialing goes on."""
+    try:
+        await server.serve()
+    except (SystemExit, OSError):
+        log.error("web_not_listening", host=host, port=port, hint="another program has the port; set [web] port")
+
+
+def _ready(worker: Worker) -> web.Ready:
+    return web.Ready(ready=False, reason="stopping") if worker.stopping else web.Ready(ready=True)
+
+
+def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOScheduler:
+    """APScheduler only rings; what is to be done stands in the database."""
+    bells = AsyncIOScheduler(timezone=house.settings.lender.time_zone, job_defaults={"coalesce": True, "max_instances": 1})
+
+    async def daily() -> None:
+        await sweep.daily(house)
+        worker.wake.set()
+
+    async def minutely() -> None:
+        await sweep.expire(house)
+        await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
+
+    bells.add_job(_guarded(daily), CronTrigger(hour=0, minute=5, timezone=house.zone), misfire_grace_time=None)
+    # At the start too: a daemon that was down at 00:05 must not forget the day.
+    bells.add_job(_guarded(daily), next_run_time=house.clock.now(), misfire_grace_time=None)
+    bells.add_job(_guarded(minutely), IntervalTrigger(seconds=60, timezone=house.zone))
+    return bells
+
+
+def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """A bell's failure is said; it rings again."""
+
+    async def ring() -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
+            log.error("bell_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again at its next time")
+
+    return ring
+
+
+@contextmanager
+def only_one(database: str) -> Iterator[None]:
+    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends."""
+    file = sqlite_file(database)
+    if file is None:
+        yield
+        return
+    path = Path(f"{file}.daemon")
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
+    with handle:
+        _lock(handle, path, file)
+        yield
+
+
+def _lock(handle: Any, path: Path, file: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        raise DialerError(
+            f"another daemon (process {holder}) already dials from {file}; stop it first, or give this one its own database"
+        ) from error
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()

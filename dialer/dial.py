@@ -1,0 +1,140 @@
+"""THE main path: take what is due, gate, commit the intent, look once more, place, record.
+
+`tick` reserves room on the lines, at most 250 ms ahead, and runs one short transaction (`dialer.claim`). What it
+committed as `placing` is then placed, once: right before it, one more look says whether it still may be.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.contract import Refused, Unavailable
+from campaigns.model import Channel
+from dialer.attempt import Kind
+from dialer.claim import Claim, Claimed, Placement
+from dialer.dialogue import Dialogue, Dialogues
+from dialer.house import House
+from dialer.inbound import Inbox, News
+from dialer.lines import Lines
+from dialer.log import log
+from dialer.store import Tx
+from dialer.store import attempts as attempt_store
+
+PLACE_S = 10.0
+"""Seconds a provider gets to answer; after that nobody knows, and the attempt is lost."""
+
+
+@dataclass(slots=True)
+class Dialer:
+    """Places what is due. One per worker; `tick` is never run twice at once."""
+
+    house: House
+    lines: Lines
+    inbox: Inbox
+    dialogues: Dialogues
+    worker: str
+    last_placed_at: datetime | None = None
+    _placing: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def tick(self) -> Claimed:
+        """One bounded round: claims what there is room for and starts placing it. Returns what it claimed."""
+        now = self.house.clock.now()
+        room = {
+            (line.name, channel): slots
+            for line in self.lines
+            for channel in Channel
+            if (slots := line.slots(channel, now))
+        }
+        if not room:
+            return Claimed()
+        claimed = await self.house.store.write(lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run())
+        for placement in claimed.placements:
+            line = self.lines.by_name[placement.order.line]
+            line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)
+            if placement.script is not None:
+                self.dialogues.begin(placement.attempt_id, Dialogue(placement.script, placement.values))
+        if claimed.placements:
+            self._start(self._place_in_turn(claimed.placements))
+        return claimed
+
+    async def drain(self) -> None:
+        """Waits until everything claimed was handed over and recorded."""
+        while self._placing:
+            await asyncio.wait(self._placing)
+
+    async def _place_in_turn(self, placements: Sequence[Placement]) -> None:
+        """Each at its own instant, after the last look."""
+        waiting = sorted(placements, key=lambda placement: placement.at)
+        while waiting:
+            await self.house.clock.sleep_until(waiting[0].at)
+            now = self.house.clock.now()
+            ready = [placement for placement in waiting if placement.at <= now]
+            waiting = waiting[len(ready) :]
+            stopped = await self._last_look(ready)
+            for placement in ready:
+                if why := stopped[placement.attempt_id]:
+                    self._start(self._withdraw(placement, why))
+                else:
+                    self._start(self._place(placement))
+
+    async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:
+        """attempt id → why it must not be placed after all; empty: it may."""
+        ids = [placement.attempt_id for placement in ready]
+
+        def look(tx: Tx) -> dict[int, str]:
+            return attempt_store.last_look(tx, ids)
+
+        found = await self.house.store.read(look)
+        now = self.house.clock.now()
+        for placement in ready:
+            if now > placement.valid_until:
+                found[placement.attempt_id] = found[placement.attempt_id] or "window_closed"
+        return found
+
+    async def _place(self, placement: Placement) -> None:
+        """The one call of `adapter.place`: what is not proved unsent is never placed again."""
+        line = self.lines.by_name[placement.order.line]
+        at = self.house.clock.now()
+        line.last_placed_at = self.last_placed_at = at
+        key, retry_after_s = placement.attempt_id, None
+        try:
+            async with asyncio.timeout(PLACE_S):
+                receipt = await line.adapter.place(placement.order)
+        except Unavailable as error:
+            retry_after_s = error.retry_after_s
+            news = News(Kind.UNAVAILABLE, at, key, why=str(error), retry_after_s=retry_after_s)
+        except Refused as error:
+            news = News(Kind.REFUSED, at, key, disposition=error.disposition, code=error.code)
+        except Exception as error:  # noqa: BLE001 - Uncertain, the time-out, and what an adapter should not raise
+            news = News(Kind.UNCERTAIN, at, key, why=f"{type(error).__name__}: {error}")
+            log.warning("placement_uncertain", attempt_id=key, line=line.name, error=type(error).__name__)
+        else:
+            final = placement.order.channel == Channel.SMS and not line.spec.receipts
+            news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
+        if retry_after_s is not None:
+            line.held_until = self.house.clock.now() + timedelta(seconds=retry_after_s)
+        await self._record(news)
+
+    async def _withdraw(self, placement: Placement, why: str) -> None:
+        if why != "gone":
+            await self._record(News(Kind.WITHDRAWN, self.house.clock.now(), placement.attempt_id, why=why))
+        self.dialogues.end(placement.attempt_id)
+
+    async def _record(self, news: News) -> None:
+        """Not being able to record is no reason to place again: the lease runs out and the attempt is lost."""
+        try:
+            await self.inbox.take([news])
+        except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
+            log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=str(error))
+
+    def _start(self, work: "asyncio.Coroutine[None, None, None]") -> None:
+        task = asyncio.create_task(work)
+        self._placing.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._placing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The claims of this group stay `placing`; their leases expire and `find` tells what became of them.
+            log.error("placing_failed", error=f"{type(error).__name__}: {error}")

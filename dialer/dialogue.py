@@ -1,0 +1,145 @@
+"""The running dialogues: which step each call stands at, kept in memory and, with every key, in the database."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters import contract
+from campaigns import script as scripts
+from campaigns.file import Script
+from campaigns.message import Values, choose, render
+from campaigns.model import Channel
+from dialer.attempt import Kind
+from dialer.house import House, Launched
+from dialer.inbound import Inbox, News
+from dialer.store import Tx
+from dialer.store import attempts as attempt_store
+
+SILENCE_S = 5.0
+"""Seconds without a key that count as silence."""
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """One call's script, what its templates' names stand for, and where it stands."""
+
+    script: Script
+    values: Values
+    position: scripts.Position | None = None
+    heard: int = 0
+    """How many things were heard: numbers the news, so that a repeated one is known."""
+
+
+def values_of(house: House, attempt: Any, accounts: list[Any], language: str, now: datetime) -> Values:
+    """What a template's names stand for, from the accounts of an attempt that are still open."""
+    lender = house.settings.lender
+    zone = ZoneInfo(attempt["zones"][0] if attempt["zones"] else lender.time_zone)
+    still = [row for row in accounts if row.is_open] or accounts
+    return Values(
+        name=still[0].name,
+        lender=lender.name,
+        lender_phone=lender.phone,
+        due_on=attempt["due_on"],
+        amounts=tuple(max(row.amount - row.paid_amount, Decimal(0)) for row in still),
+        currency=still[0].currency,
+        pay_to=tuple(row.pay_to for row in still if row.pay_to),
+        today=now.astimezone(zone).date(),
+        language=language or still[0].language or lender.language,
+    )
+
+
+def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> str:
+    """The message's text as it is sent, in the person's language."""
+    message = one.file.message[attempt["script"]]
+    values = values_of(house, attempt, accounts, "", now)
+    return render(choose(message.text, message.text_many, len(values.amounts)), values)
+
+
+@dataclass(slots=True)
+class Dialogues:
+    """Gives every adapter the next step; what was heard is durable before the answer."""
+
+    house: House
+    inbox: Inbox
+    _running: dict[int, Dialogue] = field(default_factory=dict)
+
+    def begin(self, attempt_id: int, dialogue: Dialogue) -> None:
+        self._running[attempt_id] = dialogue
+
+    def end(self, attempt_id: int) -> None:
+        self._running.pop(attempt_id, None)
+
+    async def step(self, attempt_id: int, heard: contract.Heard) -> contract.Step:
+        """The next step. A call we know nothing of is hung up."""
+        dialogue = self._running.get(attempt_id) or await self._recall(attempt_id)
+        if dialogue is None:
+            return contract.Step("", "", "hang_up")
+        if heard.what == "start" or dialogue.position is None:
+            dialogue.position, said = scripts.begin(dialogue.script)
+            if heard.what == "start":
+                return self._render(dialogue, said)
+        position, said = scripts.advance(dialogue.script, dialogue.position, _heard(heard))
+        dialogue.heard += 1
+        kind = {"machine": Kind.MACHINE_DETECTED, "transferred": Kind.TRANSFERRED}.get(heard.what, Kind.KEYED)
+        news = News(
+            kind,
+            heard.at or self.house.clock.now(),
+            attempt_id,
+            identity=f"{attempt_id}/step/{dialogue.heard}",
+            digits=heard.digits,
+            position=position.to_text(),
+            said=said.outcome,
+            promise=said.promise,
+        )
+        await self.inbox.take([news])
+        dialogue.position = position
+        return self._render(dialogue, said)
+
+    def _render(self, dialogue: Dialogue, said: scripts.Said) -> contract.Step:
+        text = choose(said.say, said.say_many, len(dialogue.values.amounts))
+        to = self.house.settings.transfers.get(said.transfer or "", "")
+        return contract.Step(
+            said.step,
+            render(text, dialogue.values) if text else "",
+            said.then,
+            dialogue.script.language,
+            said.keys,
+            to=to,
+            silence_s=SILENCE_S,
+        )
+
+    async def _recall(self, attempt_id: int) -> Dialogue | None:
+        """A dialogue that another worker, or we before a restart, began."""
+
+        def load(tx: Tx) -> Dialogue | None:
+            row = attempt_store.by_id(tx, [attempt_id]).get(attempt_id)
+            if row is None or row.channel != Channel.VOICE or row.state not in attempt_store.RUNNING:
+                return None
+            one = self.house.version(tx, row.campaign_id, row.version or 1)
+            accounts = attempt_store.roster(tx, [attempt_id])[attempt_id]
+            script = one.file.script.get(row.script)
+            if script is None or not accounts:
+                return None
+            values = values_of(self.house, row._mapping, accounts, script.language, self.house.clock.now())
+            position = scripts.Position.from_text(row.position) if row.position else None
+            heard = attempt_store.steps_heard(tx, attempt_id)
+            return Dialogue(script, values, position, heard)
+
+        found = await self.house.store.read(load)
+        if found is not None:
+            self._running[attempt_id] = found
+        return found
+
+
+def _heard(heard: contract.Heard) -> scripts.Heard:
+    match heard.what:
+        case "keys":
+            return scripts.Keys(heard.digits)
+        case "machine":
+            return scripts.Machine()
+        case "transferred":
+            return scripts.Transferred(heard.connected)
+        case _:
+            return scripts.Silence()

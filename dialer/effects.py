@@ -1,0 +1,140 @@
+"""What an outcome does beyond its own attempt: stop, pause, suppression, promise, task.
+
+Replies belong to the person, not to a state: they take effect whatever the attempt's state is.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from campaigns.cadence import Paused, Stopped, promise_date, stop_and_pause
+from campaigns.model import Outcome
+from campaigns.optout import is_stop
+from dialer.house import House
+from dialer.store import Tx, desk
+from dialer.store import attempts as attempt_store
+from dialer.store import campaigns as campaign_store
+
+SUPPRESS_PERSON = frozenset({Outcome.OPTED_OUT, Outcome.DECEASED})
+SUPPRESS_PHONE = frozenset({Outcome.OPTED_OUT, Outcome.INVALID_NUMBER})
+SUPPRESS_PAIR = frozenset({Outcome.WRONG_NUMBER})
+TASKS: dict[Outcome, str] = {
+    Outcome.CALLBACK: "call_back",
+    Outcome.DISPUTED: "review",
+    Outcome.HARDSHIP: "review",
+    Outcome.REFUSED: "review",
+    Outcome.DECEASED: "review",
+    Outcome.WRONG_NUMBER: "fix_data",
+    Outcome.INVALID_NUMBER: "fix_data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    attempt: dict[str, Any]
+    outcome: Outcome
+    promise: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class Book:
+    """Collects what was said in one batch of news, then writes it in one go."""
+
+    tx: Tx
+    house: House
+    now: datetime
+    _said: list[_Said] = field(default_factory=list)
+    _touched: set[str] = field(default_factory=set)
+
+    def said(self, attempt: dict[str, Any], outcome: Outcome, promise: str | None, at: datetime) -> None:
+        """An outcome the dialogue came to, or the one that follows from the disposition."""
+        self._said.append(_Said(attempt, outcome, promise, at))
+
+    def replied(self, sender: str, text: str, at: datetime) -> bool:
+        """A person's text message. False: nobody we know has this number."""
+        persons = desk.persons_of(self.tx, [sender])[sender]
+        if is_stop(text):
+            self._suppress(sender, None, False, "opted_out", "message")
+            for person in sorted(persons):
+                self._suppress(None, person, False, "opted_out", "message")
+            self._touched |= persons
+        else:
+            desk.add_tasks(self.tx, [_task("review", person, None, "text message", self.now) for person in sorted(persons)])
+        return bool(persons)
+
+    def write(self) -> set[str]:
+        """Writes it all; returns the persons whose plans have to be looked at again."""
+        if not self._said:
+            return self._touched
+        roster = attempt_store.roster(self.tx, sorted({one.attempt["attempt_id"] for one in self._said}))
+        for one in self._said:
+            self._suppressions(one)
+            if one.outcome in TASKS:
+                detail = f"{one.outcome.value}, segment {one.attempt['segment']}, due {one.attempt['due_on']}"
+                task = _task(TASKS[one.outcome], one.attempt["person_id"], one.attempt["attempt_id"], detail, self.now)
+                desk.add_tasks(self.tx, [task])
+            self._for_the_rest(one, roster[one.attempt["attempt_id"]])
+        return self._touched
+
+    def _for_the_rest(self, one: _Said, accounts: list[Any]) -> None:
+        """Promise, stop and pause, for every account the attempt was about."""
+        attempt = one.attempt
+        zone = attempt["zones"][0] if attempt["zones"] else self.house.settings.lender.time_zone
+        promised_on = self._promised_on(one, zone)
+        if one.outcome == Outcome.PROMISED and promised_on is not None:
+            desk.add_promises(self.tx, [_promise(one, row, promised_on) for row in accounts if row.is_open])
+        campaign = self.house.version(self.tx, attempt["campaign_id"], attempt["version"] or 1)
+        verdict = stop_and_pause(campaign.file.stop, one.outcome, promised_on, one.at, zone)
+        keys = [
+            {"of_campaign": attempt["campaign_id"], "of_account": row.account_id, "of_installment": row.installment_id}
+            for row in accounts
+        ]
+        if isinstance(verdict, Stopped):
+            campaign_store.stop_members(self.tx, [{**key, "outcome": one.outcome.value} for key in keys])
+            self._touched.add(attempt["person_id"])
+        elif isinstance(verdict, Paused):
+            campaign_store.pause_members(self.tx, [{**key, "until": verdict.until} for key in keys])
+            self._touched.add(attempt["person_id"])
+
+    def _promised_on(self, one: _Said, zone: str) -> date | None:
+        if one.promise is None:
+            return None
+        return promise_date(one.promise, one.at.astimezone(ZoneInfo(zone)).date(), one.attempt["due_on"])
+
+    def _suppressions(self, one: _Said) -> None:
+        phone, person, source = one.attempt["phone"], one.attempt["person_id"], "carrier"
+        if one.outcome != Outcome.INVALID_NUMBER:
+            source = "call"
+        if one.outcome in SUPPRESS_PHONE and self._suppress(phone, None, False, one.outcome.value, source):
+            self._touched |= desk.persons_of(self.tx, [phone])[phone]
+        if one.outcome in SUPPRESS_PERSON and self._suppress(None, person, False, one.outcome.value, source):
+            self._touched.add(person)
+        if one.outcome in SUPPRESS_PAIR and self._suppress(phone, person, True, one.outcome.value, source):
+            self._touched.add(person)
+
+    def _suppress(self, phone: str | None, person: str | None, both: bool, reason: str, source: str) -> bool:
+        row = {
+            "phone": phone, "person_id": person, "both": both, "channel": "", "reason": reason, "until": None,
+            "source": source, "created_at": self.now,
+        }  # fmt: skip
+        return desk.suppress(self.tx, row)
+
+
+def _task(kind: str, person: str, attempt_id: int | None, detail: str, now: datetime) -> dict[str, Any]:
+    return {"kind": kind, "person_id": person, "attempt_id": attempt_id, "detail": detail, "opened_at": now}
+
+
+def _promise(one: _Said, row: Any, promised_on: date) -> dict[str, Any]:
+    return {
+        "campaign_id": one.attempt["campaign_id"],
+        "attempt_id": one.attempt["attempt_id"],
+        "account_id": row.account_id,
+        "installment_id": row.installment_id,
+        "promised_on": promised_on,
+        "amount": row.amount - row.paid_amount,
+        "currency": row.currency,
+        "state": "open",
+        "made_at": one.at,
+    }

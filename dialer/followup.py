@@ -1,0 +1,122 @@
+"""What follows a settled attempt in its round: a repeat, the retry, the `otherwise`. A new attempt, never the same."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from campaigns.cadence import Ended, FollowUp, Place, back_off, first_permitted, follow_up, follow_up_expiry, rounds
+from campaigns.model import Channel, Disposition, Outcome, Reason
+from dialer.attempt import State
+from dialer.house import House, Launched
+from dialer.store import Tx
+from dialer.store import attempts as attempt_store
+from dialer.store.common import take_numbers
+
+NOTHING_FOLLOWS = frozenset({Outcome.OPTED_OUT, Outcome.WRONG_NUMBER, Outcome.DECEASED, Outcome.INVALID_NUMBER})
+"""Whatever a campaign says of dispositions: these people are not to be contacted again on this number."""
+
+
+def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) -> None:
+    """Adds the follow-ups of settled attempts, in the settling transaction."""
+    wanted = []
+    launched = {one.campaign_id: one for one in house.launched(tx)} if settled else {}
+    for attempt in settled:
+        one = launched.get(attempt["campaign_id"])
+        following = _following(house, one, attempt) if one else None
+        if one and following:
+            wanted.append((one, attempt, following))
+    if not wanted:
+        return
+    roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt, _ in wanted])
+    attempts, accounts = [], []
+    numbers = iter(take_numbers(tx, len(wanted)))
+    for one, attempt, following in wanted:
+        still = [row for row in roster[attempt["attempt_id"]] if row.is_open and not row.stopped]
+        if not still:
+            continue
+        number = next(numbers)
+        attempts.append(_attempt_row(number, one, attempt, following, now))
+        accounts += [_account_row(number, attempt, row) for row in still]
+    attempt_store.add(tx, attempts, accounts)
+
+
+def _following(house: House, one: Launched, attempt: dict[str, Any]) -> FollowUp | None:
+    outcome, disposition = Outcome(attempt["outcome"]), Disposition(attempt["disposition"])
+    if outcome in NOTHING_FOLLOWS or outcome in one.file.stop.on or outcome in one.file.stop.pause:
+        return None
+    place = _place(house, one, attempt)
+    if place is None:
+        return None
+    if disposition == Disposition.INFRASTRUCTURE:
+        return _repeat(attempt, place)
+    ended = Ended(disposition, attempt["ended_at"], attempt["retries"], attempt["otherwise_used"])
+    return follow_up(ended, place)
+
+
+def _place(house: House, one: Launched, attempt: dict[str, Any]) -> Place | None:
+    """The attempt's round in the file in force; None where a relaunch took the round away."""
+    segment = next((s for s in one.file.segment if s.name == attempt["segment"]), None)
+    if segment is None:
+        return None
+    at = next(
+        (r for r in rounds(segment) if (r.day_offset, r.window) == (attempt["day_offset"], attempt["window"])), None
+    )
+    if at is None:
+        return None
+    zones = attempt["zones"] or (house.settings.lender.time_zone,)
+    return Place(segment, at, attempt["due_on"], zones, one.file.audience, one.rules, one.ring_s)
+
+
+def _repeat(attempt: dict[str, Any], place: Place) -> FollowUp | None:
+    """The same again after the network failed: outside the round's `retry`, at most three times."""
+    pause = back_off(attempt["infra"] + 1)
+    if pause is None:
+        return None
+    channel = Channel(attempt["channel"])
+    expires_at = follow_up_expiry(place.segment, place.round, place.due_on, place.zones[0], place.audience)
+    due_at = first_permitted(attempt["ended_at"] + pause, channel, place) or expires_at
+    return FollowUp("retry", channel, attempt["script"], due_at, expires_at)
+
+
+def _attempt_row(
+    number: int, one: Launched, attempt: dict[str, Any], following: FollowUp, now: datetime
+) -> dict[str, Any]:
+    infrastructure = attempt["disposition"] == Disposition.INFRASTRUCTURE
+    expired = following.is_expired
+    carried = (
+        "campaign_id", "person_id", "segment", "due_on", "round", "rounds", "day_offset", "window", "entry",
+        "priority", "phone", "country", "line_type", "zones",
+    )  # fmt: skip
+    ring = timedelta(seconds=one.ring_s if following.channel == Channel.VOICE else 0.001)
+    return {
+        **{name: attempt[name] for name in carried},
+        "attempt_id": number,
+        "try": attempt["try"] + 1,
+        "cause": "infrastructure" if infrastructure else following.kind,
+        "retries": attempt["retries"] + (0 if infrastructure or following.kind == "otherwise" else 1),
+        "infra": attempt["infra"] + (1 if infrastructure else 0),
+        "otherwise_used": attempt["otherwise_used"] or (not infrastructure and following.kind == "otherwise"),
+        "channel": following.channel.value,
+        "script": following.script,
+        "state": (State.EXPIRED if expired else State.PLANNED).value,
+        "reason": Reason.WINDOW_CLOSED.value if expired else None,
+        "due_at": following.due_at,
+        "planned_for": following.due_at,
+        "window_from": min(following.due_at, following.expires_at),
+        "window_until": following.expires_at,
+        "valid_until": following.expires_at - ring,
+        "settled_at": now if expired else None,
+    }
+
+
+def _account_row(number: int, attempt: dict[str, Any], row: Any) -> dict[str, Any]:
+    return {
+        "attempt_id": number,
+        "account_id": row.account_id,
+        "installment_id": row.installment_id,
+        "campaign_id": attempt["campaign_id"],
+        "day_offset": attempt["day_offset"],
+        "window": attempt["window"],
+        "try": attempt["try"] + 1,
+        "cancelled": False,
+    }

@@ -1,0 +1,69 @@
+"""What every command and the daemon stand on: settings, clock, store, and the launched campaigns."""
+
+import tomllib
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from campaigns.file import Campaign
+from campaigns.model import Channel
+from campaigns.rules import Ruleset
+from config.settings import Settings
+from dialer import check
+from dialer.clock import Clock
+from dialer.store import Store, Tx
+from dialer.store import campaigns as campaign_store
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A launched campaign with the version of its file in force, read and compiled."""
+
+    campaign_id: int
+    name: str
+    status: str
+    version: int
+    file: Campaign
+    rules: Ruleset
+    ring_s: float
+
+    def lines(self, channel: str) -> tuple[str, ...]:
+        return self.file.lines.voice if channel == Channel.VOICE else self.file.lines.sms
+
+
+@dataclass(slots=True)
+class House:
+    """One installation: built once per process, handed to everything that works."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    _compiled: dict[tuple[int, int], tuple[Campaign, Ruleset]] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.lender.time_zone)
+
+    def today(self, now: datetime) -> date:
+        """The lender's date."""
+        return now.astimezone(self.zone).date()
+
+    def launched(self, tx: Tx) -> list[Launched]:
+        """Every campaign that is not cancelled, at its version in force."""
+        return [self.version(tx, row.campaign_id, row.version, row.name, row.status)
+                for row in campaign_store.every(tx) if row.status != "cancelled"]  # fmt: skip
+
+    def version(self, tx: Tx, campaign_id: int, version: int, name: str = "", status: str = "") -> Launched:
+        """One version of a campaign, from memory after the first time: a frozen file never changes."""
+        key = (campaign_id, version)
+        if key not in self._compiled:
+            file = Campaign.model_validate(tomllib.loads(campaign_store.text_of(tx, campaign_id, version)))
+            self._compiled[key] = (file, check.load_rules(self.settings, file))
+        file, rules = self._compiled[key]
+        return Launched(campaign_id, name or file.name, status, version, file, rules, self.ring_s(file))
+
+    def ring_s(self, file: Campaign) -> float:
+        """Seconds a call may ring: the longest of the campaign's lines, so that any of them fits the window."""
+        return max(
+            (self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0
+        )

@@ -1,0 +1,325 @@
+"""What comes back: provider events, keys, replies. Durable first, then the attempt moves, then what follows.
+
+News arrives one by one and is written in groups: all that waits while the database works shares the next
+transaction. Within it each piece is put to the state table; what ended is settled, and what was said takes
+effect, whatever the attempt's state is.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from adapters.contract import Event, EventKind
+from campaigns.model import Disposition, Outcome
+from dialer import effects, followup, settle
+from dialer.attempt import Kind, State, advance
+from dialer.house import House
+from dialer.lines import Lines
+from dialer.planning import replan_persons
+from dialer.store import Tx
+from dialer.store import attempts as attempt_store
+
+BATCH_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that happened to an attempt: the provider's event, or our own doing."""
+
+    kind: Kind | None
+    """None: a person's text message (`text`, `sender`), which belongs to no attempt."""
+    at: datetime
+    attempt_id: int | None = None
+    ref: str = ""
+    identity: str = ""
+    disposition: str = ""
+    digits: str = ""
+    code: str = ""
+    talk_s: float = 0.0
+    text: str = ""
+    sender: str = ""
+    position: str | None = None
+    said: Outcome | None = None
+    promise: str | None = None
+    retry_after_s: float | None = None
+    why: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """What is kept of it beside kind and time."""
+        names = ("ref", "disposition", "digits", "code", "talk_s", "text", "sender", "said", "promise", "why")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+
+def of_event(event: Event) -> News:
+    """A provider's event in our words; its identity from the provider, else from reference, kind, sequence."""
+    kind = None if event.kind == EventKind.REPLIED else Kind(event.kind.value)
+    identity = event.identity or f"{event.ref or event.attempt_id}/{event.kind}/{event.sequence}"
+    attempt_id = int(event.attempt_id) if event.attempt_id.isdecimal() and len(event.attempt_id) < 19 else None
+    return News(
+        kind, event.at, attempt_id, event.ref, identity, event.disposition, event.digits, event.code,
+        event.talk_s, event.text, event.sender,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Ended:
+    """An attempt that is over or came back, for the line's books."""
+
+    attempt_id: int
+    line: str | None
+    infrastructure: bool | None
+    """Whether the network failed; None where nothing was tried."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Collects news, writes it in groups, tells the lines what ended. One per worker."""
+
+    house: House
+    lines: Lines
+    gather_s: float = 0.0
+    """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
+    _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
+    _running: "asyncio.Task[None] | None" = None
+
+    async def take(self, news: Iterable[News]) -> None:
+        """Returns once all of it is durable and has taken effect."""
+        loop = asyncio.get_running_loop()
+        mine = [(one, loop.create_future()) for one in news]
+        if not mine:
+            return
+        self._waiting += mine
+        if self._running is None:
+            self._running = asyncio.create_task(self._write_all(), name="inbox")
+        await asyncio.shield(asyncio.gather(*(done for _, done in mine)))
+
+    async def drain(self) -> None:
+        """Waits until nothing waits."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                if self.gather_s:
+                    await asyncio.sleep(self.gather_s)
+                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+                await self._write(batch)
+        finally:
+            self._running = None
+
+    async def _write(self, batch: "list[tuple[News, asyncio.Future[None]]]") -> None:
+        news = [one for one, _ in batch]
+        now = self.house.clock.now()
+        try:
+            ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now))
+        except Exception as error:  # noqa: BLE001 - every sender is told that its news is not durable
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(error)
+            return
+        for one in ended:
+            self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+
+def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
+    """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
+    known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
+    moving = _Moving(tx, news)
+    settling: list[dict[str, Any]] = []
+    returned: dict[int, tuple[dict[str, Any], Kind | None]] = {}
+    book = effects.Book(tx, house, now)
+    rows = []
+    for one in news:
+        if one.identity and one.identity in known:
+            continue
+        known.add(one.identity)
+        attempt = moving.find(one)
+        stray = True
+        if attempt is not None:
+            was, said_before = attempt["state"], attempt["outcome"]
+            stray = not apply(house, attempt, one, now)
+            if attempt["state"] == State.SETTLED and was != State.SETTLED:
+                settling.append(attempt)
+            elif attempt["state"] == State.PLANNED and was != State.PLANNED:
+                returned[attempt["attempt_id"]] = (attempt, one.kind)
+            if one.said is not None and (one.said != said_before or one.promise):
+                book.said(attempt, one.said, one.promise, one.at)
+        elif one.kind is None:
+            stray = not book.replied(one.sender, one.text, one.at)
+        rows.append(_row(one, attempt, stray, now))
+    for attempt in settling:
+        if settle.settle(attempt, now):
+            book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
+    back = [attempt for attempt, _ in returned.values()]
+    over = [*settling, *back]
+    attempt_store.move(tx, moving.changed())
+    attempt_store.add_events(tx, rows)
+    attempt_store.release_phones(tx, [attempt["attempt_id"] for attempt in over if attempt["channel"] == "voice"])
+    for day, amounts in settle.corrections(house, over, moving.reserved()).items():
+        attempt_store.add_spend(tx, day, amounts)
+    touched = book.write()
+    followup.add(tx, house, settling, now)
+    replan_persons(tx, house, touched | {attempt["person_id"] for attempt in back}, now)
+    failed = [_ended(attempt, Kind.ENDED) for attempt in settling]
+    return failed + [_ended(attempt, kind) for attempt, kind in returned.values()]
+
+
+class _Moving:
+    """The attempts that a batch of news is about, as plain values that the news moves."""
+
+    def __init__(self, tx: Tx, news: Sequence[News]) -> None:
+        self._by_id = {
+            key: dict(row._mapping)
+            for key, row in attempt_store.by_id(tx, {one.attempt_id for one in news if one.attempt_id}).items()
+        }
+        refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
+        for row in attempt_store.by_ref(tx, refs).values():
+            self._by_id.setdefault(row.attempt_id, dict(row._mapping))
+        self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}
+        self._was = {key: dict(attempt) for key, attempt in self._by_id.items()}
+
+    def find(self, one: News) -> dict[str, Any] | None:
+        if one.attempt_id is not None:
+            return self._by_id.get(one.attempt_id)
+        return self._by_ref.get(one.ref) if one.ref else None
+
+    def reserved(self) -> dict[int, Decimal | None]:
+        """What each attempt had reserved before this news."""
+        return {key: attempt["cost"] for key, attempt in self._was.items()}
+
+    def changed(self) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (self._was[key]["state"], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]
+        ]
+
+
+def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
+    """Moves one attempt by one piece of news. False: it changed nothing, it is a stray."""
+    assert one.kind is not None
+    if one.ref and not attempt["provider_ref"]:
+        attempt["provider_ref"] = one.ref
+    if one.kind in (Kind.ACCEPTED, Kind.SENT) and attempt["placed_at"] is None:
+        attempt["placed_at"] = one.at
+    if one.position is not None:
+        attempt["position"] = one.position
+    if one.said is not None:
+        attempt["outcome"] = one.said.value
+    following = advance(State(attempt["state"]), one.kind)
+    if following is None:
+        return _late_end(house, attempt, one) or one.kind in (Kind.ACCEPTED, Kind.SENT)
+    attempt["state"] = following.value
+    if attempt["placed_at"] is None and one.kind in _SHOWS_PLACED:
+        attempt["placed_at"] = one.at
+    _MOVES[one.kind](house, attempt, one, now)
+    return True
+
+
+_SHOWS_PLACED = frozenset({Kind.RINGING, Kind.ANSWERED, Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED})
+
+
+def _late_end(house: House, attempt: dict[str, Any], one: News) -> bool:
+    """The one exception to finality: the end of an attempt that was given up as unknown, told late, once."""
+    if attempt["disposition"] != Disposition.UNKNOWN or one.kind not in (Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED):
+        return False
+    if attempt["state"] != State.SETTLED:
+        return False
+    attempt["outcome"] = None if attempt["outcome"] == Outcome.UNKNOWN else attempt["outcome"]
+    _end(house, attempt, one, one.at)
+    settle.settle(attempt, one.at)
+    return True
+
+
+def _wait(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    """It goes on: silence from here on is measured from this news."""
+    attempt["check_at"] = settle.silent_at(house, attempt, max(one.at, now))
+    attempt["lost_at"] = None
+
+
+def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    attempt["answered_at"] = one.at
+    _wait(house, attempt, one, now)
+
+
+def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    if one.kind == Kind.MACHINE_DETECTED:
+        attempt["detected"] = "machine"
+    elif one.kind == Kind.HUMAN_DETECTED or one.digits:
+        attempt["detected"] = "human"
+    _wait(house, attempt, one, now)
+
+
+def _end(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    attempt["ended_at"] = one.at
+    attempt["code"] = one.code or attempt["code"]
+    attempt["disposition"] = settle.disposition(attempt, one.kind, one.disposition).value
+    attempt["cost"] = settle.cost(house, attempt, one.talk_s)
+
+
+def _unknown(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    attempt["ended_at"] = now
+    attempt["disposition"] = Disposition.UNKNOWN.value
+
+
+def _lose(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    attempt["lost_at"] = now
+    attempt["check_at"] = now + timedelta(seconds=1)
+    attempt["checks"] = 0
+
+
+def _come_back(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    """Unsent: back to planned, with a pause, and as if it had never been taken up."""
+    attempt["claimed_at"] = attempt["check_at"] = attempt["placed_at"] = attempt["withdrawn"] = None
+    attempt["cost"] = None
+    if one.kind == Kind.UNAVAILABLE:
+        attempt["returns"] += 1
+        pause = one.retry_after_s or min(5.0 * 2 ** min(attempt["returns"], 6), 300.0)
+        attempt["due_at"] = now + timedelta(seconds=pause)
+
+
+_MOVES = {
+    Kind.ACCEPTED: _wait,
+    Kind.SENT: _end,
+    Kind.RINGING: _wait,
+    Kind.ANSWERED: _answered,
+    Kind.HUMAN_DETECTED: _talked,
+    Kind.MACHINE_DETECTED: _talked,
+    Kind.KEYED: _talked,
+    Kind.TRANSFERRED: _talked,
+    Kind.ENDED: _end,
+    Kind.DELIVERED: _end,
+    Kind.UNDELIVERED: _end,
+    Kind.REFUSED: _end,
+    Kind.NOT_FOUND: _unknown,
+    Kind.DEADLINE: _unknown,
+    Kind.UNCERTAIN: _lose,
+    Kind.LEASE_EXPIRED: _lose,
+    Kind.SILENT: _lose,
+    Kind.UNAVAILABLE: _come_back,
+    Kind.WITHDRAWN: _come_back,
+}
+
+
+def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> dict[str, Any]:
+    return {
+        "attempt_id": attempt["attempt_id"] if attempt else None,
+        "kind": one.kind.value if one.kind else "replied",
+        "at": one.at,
+        "received_at": now,
+        "identity": one.identity or None,
+        "stray": stray,
+        "data": one.data(),
+    }
+
+
+def _ended(attempt: dict[str, Any], kind: Kind | None) -> Ended:
+    """Whether the network did its part. A withdrawal says nothing of it."""
+    if attempt["state"] == State.PLANNED:
+        return Ended(attempt["attempt_id"], attempt["line"], True if kind == Kind.UNAVAILABLE else None)
+    return Ended(attempt["attempt_id"], attempt["line"], attempt["disposition"] == Disposition.INFRASTRUCTURE)

@@ -1,0 +1,203 @@
+"""The ways out: each line's pace, its calls at once, its breaker. Kept in memory, saved with every claim."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from math import ceil
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.contract import Adapter, Spec
+from campaigns.model import Channel
+from config.settings import LineSettings
+from dialer.log import log
+
+AHEAD = timedelta(milliseconds=250)
+"""Room is reserved at most this far ahead: what is claimed is placed before anything can change much."""
+BREAKER_WINDOW = timedelta(seconds=120)
+BREAKER_LEAST = 20
+BREAKER_SHARE = 0.5
+BREAKER_PAUSE = timedelta(seconds=60)
+BREAKER_PAUSE_MAX = timedelta(minutes=15)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Pauses a line on which at least half of at least 20 attempts in 120 s failed in the network.
+
+    After a pause single attempts probe it: one success closes the breaker, one failure doubles the pause.
+    """
+
+    line: str
+    state: str = "closed"
+    until: datetime | None = None
+    pause: timedelta = BREAKER_PAUSE
+    probing: int | None = None
+    """The attempt that probes."""
+    seen: deque[tuple[datetime, bool]] = field(default_factory=deque)
+    failures: int = 0
+
+    def room(self, now: datetime) -> int | None:
+        """How many attempts may start: None for no limit."""
+        if self.state == "open" and self.until is not None and now >= self.until:
+            self.state, self.probing = "probing", None
+            log.warning("line_probing", line=self.line)
+        if self.state == "closed":
+            return None
+        return 1 if self.state == "probing" and self.probing is None else 0
+
+    def heard(self, attempt_id: int, failed: bool, now: datetime) -> None:
+        """One attempt's end: `failed` when the infrastructure did."""
+        if self.state == "probing":
+            if attempt_id == self.probing or not failed:
+                self._probed(failed, now)
+            return
+        self.seen.append((now, failed))
+        self.failures += failed
+        while self.seen and self.seen[0][0] <= now - BREAKER_WINDOW:
+            self.failures -= self.seen.popleft()[1]
+        many = len(self.seen) >= BREAKER_LEAST and self.failures >= BREAKER_SHARE * len(self.seen)
+        if self.state == "closed" and many:
+            self._open(now)
+
+    def _probed(self, failed: bool, now: datetime) -> None:
+        self.probing = None
+        if failed:
+            self.pause = min(self.pause * 2, BREAKER_PAUSE_MAX)
+            self._open(now)
+            return
+        self.state, self.until, self.pause = "closed", None, BREAKER_PAUSE
+        self.seen.clear()
+        self.failures = 0
+        log.warning("line_resumed", line=self.line)
+
+    def _open(self, now: datetime) -> None:
+        self.state, self.until = "open", now + self.pause
+        log.error(
+            "line_paused", line=self.line, failures=self.failures, of=len(self.seen), until=self.until.isoformat(),
+            hint="the network fails on this line; it is tried again by itself",
+        )  # fmt: skip
+        self.seen.clear()
+        self.failures = 0
+
+
+@dataclass(slots=True)
+class Line:
+    """One configured way out."""
+
+    name: str
+    settings: LineSettings
+    adapter: Adapter
+    spec: Spec
+    next_at: dict[Channel, datetime]
+    zone: ZoneInfo
+    """The lender's, for the line's own hours."""
+    running: set[int] = field(default_factory=set)
+    """Calls in flight."""
+    breaker: Breaker = field(init=False)
+    last_placed_at: datetime | None = None
+    held_until: datetime | None = None
+    """The provider asked for a pause (retry-after)."""
+    ahead: timedelta = AHEAD
+
+    def __post_init__(self) -> None:
+        self.breaker = Breaker(self.name)
+
+    def spacing(self, channel: Channel) -> timedelta:
+        rate = self.settings.calls_per_second if channel == Channel.VOICE else self.settings.messages_per_second
+        return timedelta(seconds=1 / float(rate))
+
+    def slots(self, channel: Channel, now: datetime) -> list[datetime]:
+        """The instants at which this line may place next, evenly spaced, at most 250 ms ahead."""
+        if channel not in self.settings.channels or not self._is_open(now):
+            return []
+        at, spacing = max(self.next_at[channel], now), self.spacing(channel)
+        room = int((now + self.ahead - at) / spacing) + 1 if at <= now + self.ahead else 0
+        if channel == Channel.VOICE:
+            room = min(room, self.settings.calls_at_once - len(self.running))
+        allowed = self.breaker.room(now)
+        room = room if allowed is None else min(room, allowed)
+        return [at + i * spacing for i in range(max(room, 0))]
+
+    def _is_open(self, now: datetime) -> bool:
+        """Inside the line's own hours (lender time), and not held by the provider."""
+        if self.held_until is not None and now < self.held_until:
+            return False
+        local = now.astimezone(self.zone).time()
+        hours = self.settings.hours
+        return not hours or any(begins <= local < ends for begins, ends in hours)
+
+    def next_room(self, channel: Channel, now: datetime) -> datetime | None:
+        """When there will be room again; None where only the end of a running call makes some."""
+        if channel not in self.settings.channels:
+            return None
+        if channel == Channel.VOICE and len(self.running) >= self.settings.calls_at_once:
+            return None
+        if self.breaker.state == "probing":
+            return None
+        # Half of the room used up is a good time to refill: fewer, larger transactions.
+        at = self.next_at[channel] - self.ahead / 2
+        waits = (self.held_until, self.breaker.until if self.breaker.state == "open" else None)
+        return max([at, now, *(wait for wait in waits if wait is not None)])
+
+    def took(self, channel: Channel, attempt_id: int, at: datetime) -> None:
+        """An attempt was claimed for the slot `at`."""
+        self.next_at[channel] = max(self.next_at[channel], at + self.spacing(channel))
+        if channel == Channel.VOICE:
+            self.running.add(attempt_id)
+        if self.breaker.state == "probing":
+            self.breaker.probing = attempt_id
+
+    def price(self, channel: Channel, talk_s: float | None = None) -> Decimal:
+        """What an attempt costs, started minutes counted; without `talk_s` the most it may cost."""
+        if channel == Channel.SMS:
+            return self.settings.price_per_message
+        seconds = self.settings.time_limit.total_seconds() if talk_s is None else talk_s
+        return self.settings.price_per_minute * ceil(seconds / 60)
+
+    def caller(self, person_id: str) -> str:
+        """The same caller id for the same person, always."""
+        callers = self.settings.callers
+        number = int.from_bytes(blake2b(person_id.encode(), digest_size=8).digest(), "big")
+        return callers[number % len(callers)] if callers else ""
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "line": self.name,
+            "next_voice_at": self.next_at[Channel.VOICE],
+            "next_sms_at": self.next_at[Channel.SMS],
+            "breaker": self.breaker.state,
+            "breaker_until": self.breaker.until,
+            "last_placed_at": self.last_placed_at,
+            "heard_at": None,
+        }
+
+
+class Lines:
+    """All lines by name, and the running attempts' way back to theirs."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.by_name = {line.name: line for line in lines}
+
+    def __iter__(self) -> Any:
+        return iter(self.by_name.values())
+
+    def of(self, names: Iterable[str], channel: Channel) -> list[Line]:
+        return [
+            self.by_name[name] for name in names
+            if name in self.by_name and channel in self.by_name[name].settings.channels
+        ]  # fmt: skip
+
+    def ended(self, line: str | None, attempt_id: int, failed: bool | None, now: datetime) -> None:
+        """An attempt is over or came back. `failed`: the infrastructure did; None says nothing of it."""
+        found = self.by_name.get(line or "")
+        if found is None:
+            return
+        found.running.discard(attempt_id)
+        if failed is not None:
+            found.breaker.heard(attempt_id, failed, now)
+        elif found.breaker.probing == attempt_id:
+            found.breaker.probing = None

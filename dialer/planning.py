@@ -1,0 +1,182 @@
+"""Members of a campaign → drafted attempts → store. One diff serves launch, import, payment and relaunch.
+
+What is *desired* follows from the frozen campaign, the roster and the calendar, less what payments, stops,
+promises and pauses exclude. The difference to what is still planned is written; what was made stays made.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from campaigns import calendar, plan, segment
+from campaigns.model import Draft, Member
+from campaigns.plan import due_range
+from dialer.diff import Diff, Known, Play
+from dialer.house import House, Launched
+from dialer.store import Tx, planbook
+from dialer.store import campaigns as campaign_store
+from dialer.store.common import People
+
+PAGE = 2_000
+"""Persons a transaction: some 50 ms of work, so that dialing never waits long."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one planning did."""
+
+    drafted: int = 0
+    cancelled: int = 0
+    late: int = 0
+    suppressed: int = 0
+    unselected: int = 0
+    segments: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: "Counts") -> None:
+        self.drafted += other.drafted
+        self.cancelled += other.cancelled
+        self.late += other.late
+        self.suppressed += other.suppressed
+        self.unselected += other.unselected
+        for name, count in other.segments.items():
+            self.segments[name] = self.segments.get(name, 0) + count
+
+
+async def plan_all(house: House, names: Iterable[str] | None = None) -> Counts:
+    """Plans every launched campaign (or the named ones) for every person, a page a transaction."""
+    wanted = None if names is None else set(names)
+    total = Counts()
+    after = ""
+    while True:
+
+        def page(tx: Tx, after: str = after) -> tuple[Counts, People | None]:
+            people = planbook.next_people(tx, after, PAGE)
+            counts = Counts()
+            if people is not None:
+                chosen = [one for one in house.launched(tx) if wanted is None or one.name in wanted]
+                counts = replan(tx, house, people, house.clock.now(), chosen)
+            return counts, people
+
+        counts, people = await house.store.write(page)
+        total.add(counts)
+        if people is None:
+            return total
+        after = people.until
+
+
+def replan(
+    tx: Tx, house: House, people: People, now: datetime, launched: Sequence[Launched] | None = None
+) -> Counts:
+    """The diff for these persons, in the caller's transaction."""
+    total = Counts()
+    for one in house.launched(tx) if launched is None else launched:
+        total.add(_replan_campaign(tx, house, one, people, now))
+    return total
+
+
+def replan_persons(tx: Tx, house: House, person_ids: Iterable[str], now: datetime) -> Counts:
+    """The same for a set of persons: what a payment, a stop or an import has touched."""
+    total = Counts()
+    every = sorted(person_ids)
+    for start in range(0, len(every), PAGE):
+        total.add(replan(tx, house, People(ids=tuple(every[start : start + PAGE])), now))
+    return total
+
+
+def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: datetime) -> Counts:
+    roster = _roster(tx, house, one, people, now)
+    rows = planbook.planned(tx, one.campaign_id, people, roster.first)
+    if not roster.members and not rows:
+        return Counts()
+    drafted = plan.draft(roster.members, one.file, one.rules, one.ring_s, house.settings.lender.time_zone)
+    drafts = plan.horizon(drafted.drafts, now)
+    phones = {draft.phone for draft in drafts} | {row.phone for row in rows}
+    persons = {draft.person_id for draft in drafts} | {row.person_id for row in rows}
+    stops = planbook.stops(tx, sorted(persons), sorted(phones), house.today(now))
+    known = Known.of(rows)
+    diff = Diff(one, known, roster.play, stops, house.zone, now)
+    diff.compare(drafts)
+    diff.write(tx)
+    campaign_store.add_members(tx, _frozen(one, drafts, roster, now))
+    return Counts(
+        drafted=diff.added,
+        cancelled=len(diff.cancelled),
+        late=diff.late,
+        suppressed=diff.suppressed,
+        unselected=len(drafted.unselected),
+        segments=dict(diff.segments),
+    )
+
+
+@dataclass(slots=True)
+class _Roster:
+    """What is known of a page of persons: whom to plan, and why others are not in play."""
+
+    first: date
+    members: list[Member]
+    play: Play
+    frozen: set[tuple[str, str]]
+
+
+def _roster(tx: Tx, house: House, one: Launched, people: People, now: datetime) -> _Roster:
+    first, last = due_range(one.file, now, house.settings.lender.time_zone)
+    months = segment.months_of(one.file)
+    since = min((calendar.months_before(first, n) for n in months), default=first)
+    known = campaign_store.members(tx, one.campaign_id, people)
+    accounts = {row[0]: row for row in planbook.accounts(tx, people)}
+    roster = _Roster(first, [], Play(), set(known))
+    by_account: dict[str, list[Any]] = defaultdict(list)
+    for row in planbook.installments(tx, people, since, last):
+        by_account[row[0]].append(row)
+    today = house.today(now)
+    for account_id, installments in by_account.items():
+        history: list[tuple[date, date | None, bool]] | None = None
+        for row in installments:
+            installment_id, due_on, amount, paid_amount, currency, is_open = *row[1:6], row[7]
+            if due_on < first:
+                continue
+            key = (account_id, installment_id)
+            late, stopped, paused_until = known.get(key, (None, None, None))
+            roster.play.note(key, due_on, is_open, stopped, paused_until)
+            if not is_open or stopped:
+                continue
+            if late is None or any(str(n) not in late for n in months):
+                history = history or [(r[2], r[6], r[7]) for r in installments]
+                counts = segment.late_counts(history, due_on, months, today)
+            else:
+                counts = {int(n): count for n, count in late.items()}
+            roster.members.append(_member(accounts[account_id], installment_id, due_on, amount - paid_amount, currency, counts))
+    return roster
+
+
+def _member(
+    account: Any, installment_id: str, due_on: date, amount: Decimal, currency: str, late: dict[int, int]
+) -> Member:
+    account_id, person_id, phone, zones, country, line_type, consent_voice, consent_sms = account
+    return Member(
+        account_id, person_id, installment_id, phone, zones, currency, due_on, amount, late,
+        country, line_type, consent_voice, consent_sms,
+    )  # fmt: skip
+
+
+def _frozen(one: Launched, drafts: Sequence[Draft], roster: _Roster, now: datetime) -> list[dict[str, Any]]:
+    """The late counts of members that are drafted for the first time."""
+    fresh = {
+        (member.account_id, member.installment_id): member
+        for draft in drafts
+        for member in draft.accounts
+        if (member.account_id, member.installment_id) not in roster.frozen
+    }
+    return [
+        {
+            "campaign_id": one.campaign_id,
+            "account_id": account_id,
+            "installment_id": installment_id,
+            "late": {str(n): count for n, count in member.late.items()},
+            "frozen_at": now,
+        }
+        for (account_id, installment_id), member in fresh.items()
+    ]

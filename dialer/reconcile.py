@@ -1,0 +1,138 @@
+"""Lost attempts: ask the adapter, settle; never redial.
+
+A running attempt whose `check_at` has come is looked at: silent too long, it is lost; lost, its provider is asked,
+with back-off, until it answers or the deadline settles it as unknown. What a dead worker left running is asked
+about at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.contract import Order, Unavailable
+from campaigns.model import Channel
+from dialer import settle
+from dialer.attempt import Kind, State
+from dialer.house import House
+from dialer.inbound import Inbox, News, of_event
+from dialer.lines import Line, Lines
+from dialer.log import log
+from dialer.store import attempts as attempt_store
+
+LOOKED_MAX = 200
+BACK_OFF_MAX_S = 300.0
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Looks after what runs too long. One per worker."""
+
+    house: House
+    lines: Lines
+    inbox: Inbox
+    worker: str
+
+    async def adopt(self) -> int:
+        """At start: takes over what other workers left running; what they were placing is lost."""
+        now = self.house.clock.now()
+        rows = await self.house.store.read(lambda tx: attempt_store.orphans(tx, self.worker))
+        await self.house.store.write(lambda tx: attempt_store.adopt(tx, self.worker, now))
+        await self.inbox.take(
+            [News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="its worker ended") for row in rows if row.state == State.PLACING]
+        )
+        if rows:
+            log.warning("adopted", attempts=len(rows), hint="an earlier run left them; their provider is asked")
+        return len(rows)
+
+    async def tick(self) -> int:
+        """One bounded round. Returns how many attempts were looked at."""
+        now = self.house.clock.now()
+        rows = await self.house.store.read(lambda tx: attempt_store.overdue(tx, now, LOOKED_MAX))
+        for row in rows:
+            await self._look(row, now)
+        return len(rows)
+
+    async def _look(self, row: Any, now: datetime) -> None:
+        state = State(row.state)
+        if state == State.PLACING:
+            await self.inbox.take([News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="no news of its placing")])
+            return
+        if state != State.LOST and now >= settle.silent_at(self.house, row._mapping, row.claimed_at):
+            await self._hang_up(row)
+            await self.inbox.take([News(Kind.SILENT, now, row.attempt_id, why="no news for too long")])
+            return
+        if not await self._ask(row, now):
+            await self._again_later(row, now)
+
+    async def _ask(self, row: Any, now: datetime) -> bool:
+        """Asks the provider. True: it had news that settled the question, or the attempt is given up."""
+        line = self.lines.by_name.get(row.line or "")
+        if line is None or (found := await self._find(line, row)) is None:
+            return await self._give_up(row, now)
+        news = [of_event(event) for event in found]
+        news = [one if one.attempt_id else _named(one, row.attempt_id) for one in news]
+        final = row.channel == Channel.SMS and not line.spec.receipts
+        news = [_final(one) if final and one.kind == Kind.ACCEPTED else one for one in news]
+        await self.inbox.take(news)
+        if any(one.kind in _ENDS for one in news):
+            return True
+        if not found and row.state == State.LOST:
+            visible_at = row.claimed_at + timedelta(seconds=line.spec.visibility_delay_s + 1)
+            if now >= visible_at:
+                await self.inbox.take([News(Kind.NOT_FOUND, now, row.attempt_id, why="the provider does not know it")])
+                return True
+        return await self._give_up(row, now)
+
+    async def _give_up(self, row: Any, now: datetime) -> bool:
+        if row.state != State.LOST or now < settle.deadline(row._mapping):
+            return False
+        await self._hang_up(row)
+        await self.inbox.take([News(Kind.DEADLINE, now, row.attempt_id, why="no answer until the deadline")])
+        return True
+
+    async def _find(self, line: Line, row: Any) -> Sequence[Any] | None:
+        """The provider's events; None: it can't be asked now."""
+        order = Order(
+            str(row.attempt_id), row.channel, row.phone, row.caller or "", line.name,
+            ring_timeout_s=line.settings.ring_timeout.total_seconds(),
+            time_limit_s=line.settings.time_limit.total_seconds(),
+            valid_until=row.valid_until, ref=row.provider_ref or "", placed_at=row.placed_at or row.claimed_at,
+        )  # fmt: skip
+        try:
+            return await line.adapter.find(order)
+        except Unavailable:
+            return None
+        except Exception as error:  # noqa: BLE001 - an adapter's fault must not stop the others' reconciliation
+            log.warning("find_failed", attempt_id=row.attempt_id, line=line.name, error=f"{type(error).__name__}: {error}")
+            return None
+
+    async def _hang_up(self, row: Any) -> None:
+        """A call that talks past its limit is ended at the provider too."""
+        line = self.lines.by_name.get(row.line or "")
+        if line is None or not row.provider_ref or row.channel != Channel.VOICE:
+            return
+        try:
+            await line.adapter.hang_up(row.provider_ref)
+        except Exception as error:  # noqa: BLE001 - the attempt is settled without it
+            log.warning("hang_up_failed", attempt_id=row.attempt_id, error=type(error).__name__)
+
+    async def _again_later(self, row: Any, now: datetime) -> None:
+        checks = row.checks + 1
+        wait = timedelta(seconds=min(2.0 ** min(checks, 9), BACK_OFF_MAX_S))
+        later = (row.attempt_id, row.state, now + wait, checks)
+        await self.house.store.write(lambda tx: attempt_store.check_later(tx, [later]))
+
+
+_ENDS = frozenset({Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED, Kind.SENT})
+
+
+def _named(one: News, attempt_id: int) -> News:
+    """An event of `find` that names only the provider's reference is about the attempt we asked for."""
+    return News(
+        one.kind, one.at, attempt_id, one.ref, one.identity, one.disposition, one.digits, one.code, one.talk_s
+    )
+
+
+def _final(one: News) -> News:
+    return News(Kind.SENT, one.at, one.attempt_id, one.ref, one.identity)

@@ -1,0 +1,5 @@
+"""The only room that speaks SQL. `Store` runs transactions; the modules hold statements by noun."""
+
+from dialer.store.database import InlineStore, Store, Tx, sqlite_file
+
+__all__ = ["InlineStore", "Store", "Tx", "sqlite_file"]

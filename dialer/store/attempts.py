@@ -1,0 +1,392 @@
+"""Statements of an attempt's life: taken up, placed, moved on, settled."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from dialer.store import tables as t
+from dialer.store.common import Row, Values, in_parts, insert_all, insert_for
+
+Tx = Connection
+_a = t.attempts.c
+_aa = t.attempt_accounts.c
+RUNNING = ("placing", "placed", "ringing", "talking", "lost")
+
+_due = (
+    select(t.attempts)
+    .where(
+        _a.campaign_id == bindparam("campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        _a.state == "planned",
+        _a.due_at <= bindparam("now"),
+    )
+    # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
+    .order_by(_a.due_at, _a.attempt_id)
+    .limit(bindparam("most"))
+)
+
+
+def take_due(tx: Tx, campaign_id: int, channel: str, priority: int, now: datetime, most: int) -> Sequence[Row[Any]]:
+    """Due attempts of one campaign, channel and priority, oldest first.
+
+    On SQLite the transaction already holds the only write lock. PostgreSQL will add
+    `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
+    """
+    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "now": now, "most": most}
+    return tx.execute(_due, given).all()
+
+
+_next = (
+    select(func.min(_a.due_at))
+    .where(
+        _a.campaign_id == bindparam("campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        _a.state == "planned",
+    )
+)
+
+
+def next_due(tx: Tx, campaign_id: int, channel: str, priority: int) -> datetime | None:
+    """When the next planned attempt of this campaign, channel and priority is due."""
+    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority}
+    found: datetime | None = tx.execute(_next, given).scalar()
+    return found
+
+
+_roster = (
+    select(
+        _aa.attempt_id,
+        _aa.account_id,
+        _aa.installment_id,
+        t.accounts.c.name,
+        t.accounts.c.language,
+        t.accounts.c.pay_to,
+        t.accounts.c.consent_voice,
+        t.accounts.c.consent_sms,
+        t.installments.c.due_on,
+        t.installments.c.amount,
+        t.installments.c.paid_amount,
+        t.installments.c.currency,
+        t.installments.c.is_open,
+        t.members.c.stopped,
+    )
+    .join(t.accounts, t.accounts.c.account_id == _aa.account_id)
+    .join(
+        t.installments,
+        (t.installments.c.account_id == _aa.account_id) & (t.installments.c.installment_id == _aa.installment_id),
+    )
+    .outerjoin(
+        t.members,
+        (t.members.c.campaign_id == _aa.campaign_id)
+        & (t.members.c.account_id == _aa.account_id)
+        & (t.members.c.installment_id == _aa.installment_id),
+    )
+    .where(_aa.attempt_id.in_(bindparam("ids", expanding=True)), ~_aa.cancelled)
+    .order_by(_aa.attempt_id, _aa.account_id)
+)
+
+
+def roster(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """attempt id → its accounts with what is known of them now."""
+    found: dict[int, list[Row[Any]]] = {key: [] for key in attempt_ids}
+    for part in in_parts(attempt_ids):
+        for row in tx.execute(_roster, {"ids": part}):
+            found[row[0]].append(row)
+    return found
+
+
+_contacts = (
+    select(_a.person_id, _a.claimed_at, _a.channel, _a.disposition)
+    .where(_a.person_id.in_(bindparam("ids", expanding=True)), _a.claimed_at >= bindparam("since"))
+    .order_by(_a.claimed_at)
+)
+
+
+def contacts(tx: Tx, person_ids: Iterable[str], since: datetime) -> Sequence[Row[Any]]:
+    """(person, at, channel, disposition or None while it runs) since an instant, oldest first."""
+    found: list[Row[Any]] = []
+    for part in in_parts(person_ids):
+        found.extend(tx.execute(_contacts, {"ids": part, "since": since}))
+    return found
+
+
+_claim = (
+    update(t.attempts)
+    .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
+    .values(
+        state="placing",
+        version=bindparam("in_version"),
+        line=bindparam("by_line"),
+        caller=bindparam("by_caller"),
+        worker=bindparam("by_worker"),
+        claimed_at=bindparam("at"),
+        check_at=bindparam("check"),
+        checks=0,
+        cost=bindparam("reserved"),
+        withdrawn=None,
+    )
+)
+_defer = (
+    update(t.attempts)
+    .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
+    .values(due_at=bindparam("until"), rule=bindparam("by_rule"))
+)
+_close = (
+    update(t.attempts)
+    .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
+    .values(state=bindparam("to"), reason=bindparam("why"), rule=bindparam("by_rule"), settled_at=bindparam("at"))
+)
+
+
+class Overtaken(Exception):
+    """A guarded write found another state than the one it was computed from: nothing was written."""
+
+
+def _guarded(tx: Tx, statement: Any, rows: Sequence[Values]) -> None:
+    if rows and tx.execute(statement, rows).rowcount not in (len(rows), -1):
+        raise Overtaken(f"{len(rows)} attempts were to move, not all did")
+
+
+def claim(tx: Tx, rows: Sequence[Values]) -> None:
+    """planned → placing: the intent, durable before any provider is spoken to."""
+    _guarded(tx, _claim, rows)
+
+
+def defer(tx: Tx, rows: Sequence[Values]) -> None:
+    _guarded(tx, _defer, rows)
+
+
+def close(tx: Tx, rows: Sequence[Values]) -> None:
+    """planned → blocked or expired."""
+    _guarded(tx, _close, rows)
+
+
+def take_phones(tx: Tx, wanted: Sequence[tuple[str, int]]) -> set[int]:
+    """Takes (phone, attempt id) into live_calls in the order of phones; returns the ids that got theirs."""
+    if not wanted:
+        return set()
+    statement = insert_for(tx, t.live_calls).on_conflict_do_nothing().returning(t.live_calls.c.attempt_id)
+    rows = [{"phone": phone, "attempt_id": key} for phone, key in sorted(wanted)]
+    return set(tx.execute(statement, rows).scalars())
+
+
+_release = t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of"))
+
+
+def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
+    if attempt_ids:
+        tx.execute(_release, [{"of": key} for key in attempt_ids])
+
+
+_still = select(_a.attempt_id, _a.state, _a.withdrawn).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+
+
+def last_look(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, str]:
+    """attempt id → why it must not be placed any more; empty: it may. Asked right before placing."""
+    halted = tx.execute(select(t.flags.c.value).where(t.flags.c.name == "halt")).scalar()
+    found = dict.fromkeys(attempt_ids, "gone")
+    for key, state, withdrawn in tx.execute(_still, {"ids": list(attempt_ids)}):
+        found[key] = "gone" if state != "placing" else withdrawn or ("halted" if halted is not None else "")
+    return found
+
+
+_by_id = select(t.attempts).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+_by_ref = select(t.attempts).where(_a.provider_ref.in_(bindparam("refs", expanding=True)))
+
+
+def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    found: dict[int, Row[Any]] = {}
+    for part in in_parts(attempt_ids):
+        found.update({row.attempt_id: row for row in tx.execute(_by_id, {"ids": part})})
+    return found
+
+
+def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, Row[Any]]:
+    found: dict[str, Row[Any]] = {}
+    for part in in_parts(refs):
+        found.update({row.provider_ref: row for row in tx.execute(_by_ref, {"refs": part})})
+    return found
+
+
+# The columns an event may move; each write carries all of them, so that one statement serves every event.
+MOVED = (
+    "state", "due_at", "claimed_at", "placed_at", "answered_at", "ended_at", "settled_at", "provider_ref", "code",
+    "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
+    "withdrawn",
+)  # fmt: skip
+_move = (
+    update(t.attempts)
+    .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
+    .values({name: bindparam(f"to_{name}") for name in MOVED})
+)
+
+
+def move(tx: Tx, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Writes moved attempts: (the state each was read in, its values now)."""
+    given = [
+        {"of": row["attempt_id"], "was": was, **{f"to_{name}": row[name] for name in MOVED}} for was, row in rows
+    ]
+    _guarded(tx, _move, given)
+
+
+def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
+    insert_all(tx, t.attempts, attempts)
+    insert_all(tx, t.attempt_accounts, accounts)
+
+
+_overdue = (
+    select(t.attempts)
+    .where(_a.state.in_(RUNNING), _a.check_at <= bindparam("now"))
+    .order_by(_a.check_at)
+    .limit(bindparam("most"))
+)
+
+
+def overdue(tx: Tx, now: datetime, most: int) -> Sequence[Row[Any]]:
+    """Running attempts to look after: silent too long, or lost and due to be asked about."""
+    return tx.execute(_overdue, {"now": now, "most": most}).all()
+
+
+def next_check(tx: Tx) -> datetime | None:
+    found: datetime | None = tx.execute(select(func.min(_a.check_at)).where(_a.state.in_(RUNNING))).scalar()
+    return found
+
+
+def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
+    """(id, state, when to look again, how often it was looked)."""
+    statement = (
+        update(t.attempts)
+        .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
+        .values(check_at=bindparam("then"), checks=bindparam("so_often"))
+    )
+    if rows:
+        tx.execute(statement, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
+
+
+def orphans(tx: Tx, worker: str) -> Sequence[Row[Any]]:
+    """Running attempts that another worker held."""
+    return tx.execute(select(t.attempts).where(_a.state.in_(RUNNING), _a.worker != worker)).all()
+
+
+def adopt(tx: Tx, worker: str, now: datetime) -> None:
+    """Takes over what a dead worker left running, to be looked after at once."""
+    tx.execute(
+        update(t.attempts)
+        .where(_a.state.in_(RUNNING), _a.worker != worker)
+        .values(worker=worker, check_at=now, checks=1)
+    )
+
+
+def running_calls(tx: Tx) -> dict[str, set[int]]:
+    """Calls in flight: line → attempt ids."""
+    found: dict[str, set[int]] = {}
+    for line, key in tx.execute(select(_a.line, _a.attempt_id).where(_a.state.in_(RUNNING), _a.channel == "voice")):
+        found.setdefault(line or "", set()).add(key)
+    return found
+
+
+_expire = (
+    update(t.attempts)
+    .where(
+        _a.campaign_id == bindparam("campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        _a.state == "planned",
+        _a.due_at <= bindparam("now"),
+        _a.valid_until < bindparam("now"),
+    )
+    .values(state="expired", reason="window_closed", settled_at=bindparam("now"))
+)
+
+
+def expire(tx: Tx, campaign_id: int, channel: str, priority: int, now: datetime) -> int:
+    """planned → expired, of all whose window has closed. Returns how many."""
+    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "now": now}
+    return tx.execute(_expire, given).rowcount
+
+
+_waiting = (
+    select(func.count())
+    .where(
+        _a.campaign_id == bindparam("campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        _a.state == "planned",
+        _a.due_at <= bindparam("before"),
+        _a.valid_until >= bindparam("now"),
+    )
+)
+
+
+def waiting(tx: Tx, campaign_id: int, channel: str, priority: int, before: datetime, now: datetime) -> int:
+    """How many inside their window have been due since before `before`."""
+    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "before": before, "now": now}
+    return int(tx.execute(_waiting, given).scalar_one())
+
+
+def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:
+    insert_all(tx, t.verdicts, rows)
+
+
+def known_identities(tx: Tx, identities: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for part in in_parts(identities):
+        found.update(tx.execute(select(t.events.c.identity).where(t.events.c.identity.in_(part))).scalars())
+    return found
+
+
+def add_events(tx: Tx, rows: Sequence[Values]) -> None:
+    insert_all(tx, t.events, rows)
+
+
+def has_planned(tx: Tx, campaign_id: int) -> bool:
+    return tx.execute(
+        select(_a.attempt_id).where(_a.campaign_id == campaign_id, _a.state == "planned").limit(1)
+    ).first() is not None
+
+
+def spent(tx: Tx, day: date) -> dict[str, Decimal]:
+    """line → spent on that day (lender time), reservations included."""
+    return {row[0]: row[1] for row in tx.execute(select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == day))}
+
+
+def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal]) -> None:
+    """Adds to (or, negative, takes back from) what the lines spent that day."""
+    known = spent(tx, day)
+    for line, amount in amounts.items():
+        if not amount:
+            continue
+        total = max(known.get(line, Decimal(0)) + amount, Decimal(0))
+        tx.execute(
+            insert_for(tx, t.spend)
+            .values(line=line, day=day, amount=total)
+            .on_conflict_do_update(index_elements=["line", "day"], set_={"amount": total})
+        )
+
+
+def lines(tx: Tx) -> dict[str, Row[Any]]:
+    return {row.line: row for row in tx.execute(select(t.lines))}
+
+
+def save_lines(tx: Tx, rows: Sequence[Values]) -> None:
+    """Where the pace stands, so that a restart goes on from the last placement."""
+    if not rows:
+        return
+    insert = insert_for(tx, t.lines)
+    names = [column.name for column in t.lines.columns if column.name != "line"]
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=["line"], set_={name: insert.excluded[name] for name in names}),
+        rows,
+    )
+
+
+def steps_heard(tx: Tx, attempt_id: int) -> int:
+    """How many steps of this attempt's dialogue were recorded."""
+    e = t.events.c
+    rows = tx.execute(select(e.identity).where(e.attempt_id == attempt_id)).scalars()
+    return sum(1 for identity in rows if identity and identity.startswith(f"{attempt_id}/step/"))

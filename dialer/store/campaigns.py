@@ -1,0 +1,117 @@
+"""Statements about campaigns, their frozen files, and their members."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, select, update
+
+from dialer.store import tables as t
+from dialer.store.common import People, Values, insert_for
+from dialer.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """A launched campaign and the version of its file in force."""
+
+    campaign_id: int
+    name: str
+    status: str
+    version: int
+    digest: str
+
+
+_rows = select(
+    t.campaigns.c.campaign_id, t.campaigns.c.name, t.campaigns.c.status, t.campaigns.c.version, t.versions.c.digest
+).join(
+    t.versions, (t.versions.c.campaign_id == t.campaigns.c.campaign_id) & (t.versions.c.version == t.campaigns.c.version)
+)
+
+
+def every(tx: Tx) -> list[CampaignRow]:
+    return [CampaignRow(*row) for row in tx.execute(_rows.order_by(t.campaigns.c.campaign_id))]
+
+
+def named(tx: Tx, name: str) -> CampaignRow | None:
+    row = tx.execute(_rows.where(t.campaigns.c.name == name)).first()
+    return CampaignRow(*row) if row else None
+
+
+def text_of(tx: Tx, campaign_id: int, version: int) -> str:
+    """The frozen file's text. Raises if there is no such version: then the database is not ours."""
+    row = tx.execute(
+        select(t.versions.c.text).where(t.versions.c.campaign_id == campaign_id, t.versions.c.version == version)
+    ).scalar_one()
+    return str(row)
+
+
+def launch(tx: Tx, name: str, text: str, digest: str, path: str, now: datetime) -> CampaignRow:
+    """A new campaign, or a new version of the one with this name."""
+    known = named(tx, name)
+    version = known.version + 1 if known else 1
+    if known is None:
+        values = {"name": name, "status": "active", "version": 1, "launched_at": now, "changed_at": now}
+        tx.execute(t.campaigns.insert(), values)
+        key = tx.execute(select(t.campaigns.c.campaign_id).where(t.campaigns.c.name == name)).scalar_one()
+    else:
+        key = known.campaign_id
+        tx.execute(
+            update(t.campaigns).where(t.campaigns.c.campaign_id == key).values(version=version, changed_at=now)
+        )
+    frozen = {"campaign_id": key, "version": version, "digest": digest, "text": text, "path": path, "launched_at": now}
+    tx.execute(t.versions.insert(), frozen)
+    return CampaignRow(key, name, known.status if known else "active", version, digest)
+
+
+def set_status(tx: Tx, name: str, status: str, now: datetime) -> None:
+    tx.execute(update(t.campaigns).where(t.campaigns.c.name == name).values(status=status, changed_at=now))
+
+
+def set_planned(tx: Tx, campaign_id: int, now: datetime) -> None:
+    tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == campaign_id).values(planned_at=now))
+
+
+def statuses(tx: Tx) -> list[tuple[int, str, int]]:
+    """(campaign id, status, version) of all: asked at every tick."""
+    rows = tx.execute(select(t.campaigns.c.campaign_id, t.campaigns.c.status, t.campaigns.c.version))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def add_members(tx: Tx, rows: Sequence[Values]) -> None:
+    """Freezes late counts; a member that is known keeps its own."""
+    if rows:
+        tx.execute(insert_for(tx, t.members).on_conflict_do_nothing(), rows)
+
+
+def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:
+    """(account, installment) → (late counts by months as text, stopped, paused until)."""
+    m = t.members.c
+    rows = tx.execute(
+        select(m.account_id, m.installment_id, m.late, m.stopped, m.paused_until)
+        .join(t.accounts, t.accounts.c.account_id == m.account_id)
+        .where(m.campaign_id == campaign_id, people.within(t.accounts.c.person_id))
+    )
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+
+
+_mark = (
+    update(t.members)
+    .where(
+        t.members.c.campaign_id == bindparam("of_campaign"),
+        t.members.c.account_id == bindparam("of_account"),
+        t.members.c.installment_id == bindparam("of_installment"),
+    )
+)
+
+
+def stop_members(tx: Tx, rows: Sequence[Values]) -> None:
+    """Ends the rest of the rounds: rows of of_campaign, of_account, of_installment, outcome."""
+    if rows:
+        tx.execute(_mark.values(stopped=bindparam("outcome")), rows)
+
+
+def pause_members(tx: Tx, rows: Sequence[Values]) -> None:
+    """Rows of of_campaign, of_account, of_installment, until."""
+    if rows:
+        tx.execute(_mark.values(paused_until=bindparam("until")), rows)

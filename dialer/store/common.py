@@ -1,0 +1,82 @@
+"""Small things every statement module needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Row, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dialer.store import tables as t
+from dialer.store.database import Tx
+
+Values = Mapping[str, Any]
+IN_MAX = 5_000
+"""Parameters of one IN list: SQLite takes 32,766, PostgreSQL 32,767."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Which persons a statement is about: a span of ids (after, up to and including), or a list."""
+
+    after: str = ""
+    until: str = ""
+    ids: tuple[str, ...] = ()
+
+    def within(self, column: ColumnElement[str] | Column[str]) -> ColumnElement[bool]:
+        if self.ids:
+            return column.in_(self.ids)
+        return (column > self.after) & (column <= self.until)
+
+
+def insert_for(tx: Tx, table: Table) -> Any:
+    """An INSERT that knows ON CONFLICT: the same words in both dialects, from two modules."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
+    if rows:
+        tx.execute(table.insert(), rows)
+
+
+def take_numbers(tx: Tx, count: int) -> range:
+    """`count` fresh attempt ids. The row's lock lasts as long as the transaction."""
+    if count == 0:
+        return range(0)
+    taken = tx.execute(
+        update(t.numbers)
+        .where(t.numbers.c.name == "attempt")
+        .values(next=t.numbers.c.next + count)
+        .returning(t.numbers.c.next)
+    ).scalar_one_or_none()
+    if taken is None:
+        tx.execute(t.numbers.insert(), {"name": "attempt", "next": 1 + count})
+        taken = 1 + count
+    return range(taken - count, taken)
+
+
+def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
+    every = list(values)
+    for start in range(0, len(every), size):
+        yield every[start : start + size]
+
+
+def flag(tx: Tx, name: str) -> str:
+    """The switch's value; empty where it is not set."""
+    return tx.execute(select(t.flags.c.value).where(t.flags.c.name == name)).scalar() or ""
+
+
+def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:
+    """Sets the switch; None takes it away."""
+    tx.execute(t.flags.delete().where(t.flags.c.name == name))
+    if value is not None:
+        tx.execute(t.flags.insert(), {"name": name, "value": value, "set_at": now})
+
+
+def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -> None:
+    """What an operator did, for the record."""
+    tx.execute(t.actions.insert(), {"at": now, "action": action, "subject": subject, "detail": detail})
+
+
+__all__ = ["People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "set_flag", "take_numbers"]

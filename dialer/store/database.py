@@ -1,0 +1,165 @@
+"""Connections and transactions: the one writer that commits in groups, and the readers beside it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from dialer.errors import DialerError
+
+Tx = Connection
+"""A running transaction. Statements by noun take it; rooms outside the store only pass it on."""
+
+T = TypeVar("T")
+GROUP_MAX = 64
+BUSY_S = 5.0
+BUSY_TRIES = 6
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Tx], Any]
+    done: "asyncio.Future[Any]"
+
+
+class Store:
+    """The database. `write` runs a plain function in a durable transaction, `read` in a snapshot.
+
+    Functions given to `write` must be repeatable: jobs that wait together share one commit, and when one
+    of them fails the others are run again on their own. They change nothing outside the database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _driver_url(url)
+        self._writer = _engine(self.url, "BEGIN IMMEDIATE", pool_size=1)
+        self._reader = _engine(self.url, "BEGIN", pool_size=2)
+        self._waiting: list[_Job] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Runs `work` in a transaction and returns its result once it is durable."""
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        if self._running is None:
+            self._running = asyncio.create_task(self._commit_groups(), name="store-writer")
+        # The commit goes on even if the caller is cancelled: others share it.
+        result: T = await asyncio.shield(job.done)
+        return result
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Runs `work` in a read-only snapshot."""
+        async with self._reader.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        if self._running is not None:
+            await self._running
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+    async def _commit_groups(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+                await self._commit(group)
+        finally:
+            self._running = None
+
+    async def _commit(self, group: list[_Job]) -> None:
+        try:
+            results = await self._transact(lambda tx: [job.work(tx) for job in group])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
+            if len(group) == 1:
+                if not group[0].done.cancelled():
+                    group[0].done.set_exception(error)
+                return
+            for job in group:
+                await self._commit([job])
+            return
+        for job, result in zip(group, results, strict=True):
+            if not job.done.cancelled():
+                job.done.set_result(result)
+
+    async def _transact(self, work: Callable[[Tx], T]) -> T:
+        for tries in range(1, BUSY_TRIES + 1):
+            try:
+                async with self._writer.begin() as connection:
+                    return await connection.run_sync(work)
+            except OperationalError as error:
+                if tries == BUSY_TRIES or "locked" not in str(error.orig):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+class InlineStore(Store):
+    """The same store without threads, for simulations: every call ends before anything else runs."""
+
+    def __init__(self, url: str = "sqlite://") -> None:
+        self.url = make_url(url)
+        self._engine = create_engine(self.url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        _prepare(self._engine, "BEGIN IMMEDIATE", synchronous="OFF")
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        return self.run(work)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        return self.run(work)
+
+    def run(self, work: Callable[[Tx], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        self._engine.dispose()
+
+
+def _driver_url(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        raise DialerError(f"database: {parsed.get_backend_name()} is not supported yet; use sqlite:///FILE")
+    return parsed.set(drivername="sqlite+aiosqlite")
+
+
+def _engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": BUSY_S})
+    _prepare(engine.sync_engine, begin, synchronous="FULL")
+    return engine
+
+
+def _prepare(engine: Engine, begin: str, synchronous: str) -> None:
+    """SQLite only: transactions of our own making, WAL, and the durability the promise needs.
+
+    SQLAlchemy opens no transaction on a SELECT, and a deferred read-then-write fails at once under load
+    without minding busy_timeout; so a writing transaction takes the lock when it begins. FULL, because a
+    placement must be on the disk before the provider is spoken to, also when the power goes.
+    """
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "cache_size=-65536", "temp_store=MEMORY"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The database's file; None where it is no file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+__all__ = ["DBAPIError", "InlineStore", "Store", "Tx", "sqlite_file"]

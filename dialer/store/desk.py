@@ -1,0 +1,97 @@
+"""Statements about what outcomes leave behind: suppressions, promises, tasks."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, exists, select, update
+
+from dialer.store import tables as t
+from dialer.store.common import Row, Values, in_parts, insert_all
+from dialer.store.database import Tx
+
+_s = t.suppressions.c
+
+
+def suppress(tx: Tx, row: Values) -> bool:
+    """Adds a suppression unless the same one is in force. False: it was."""
+    same = [_s[name] == row[name] if row[name] is not None else _s[name].is_(None)
+            for name in ("phone", "person_id", "channel", "both", "until")]  # fmt: skip
+    if tx.execute(select(exists().where(_s.lifted_at.is_(None), *same))).scalar():
+        return False
+    tx.execute(t.suppressions.insert(), row)
+    return True
+
+
+def add_promises(tx: Tx, rows: Sequence[Values]) -> None:
+    """New promises replace open ones for the same installment: the person's last word counts."""
+    p = t.promises.c
+    replaced = (
+        t.promises.delete()
+        .where(
+            p.account_id == bindparam("of_account"),
+            p.installment_id == bindparam("of_installment"),
+            p.state == "open",
+            p.made_at < bindparam("before"),
+        )
+        .where(p.attempt_id == bindparam("of_attempt"))
+    )
+    if rows:
+        tx.execute(
+            replaced,
+            [
+                {
+                    "of_account": row["account_id"],
+                    "of_installment": row["installment_id"],
+                    "of_attempt": row["attempt_id"],
+                    "before": row["made_at"],
+                }
+                for row in rows
+            ],
+        )
+        insert_all(tx, t.promises, rows)
+
+
+def open_promises(tx: Tx, until: date) -> Sequence[Row[Any]]:
+    """Open promises for days up to `until`, with what was paid: (promise_id, promised_on, is_open, paid_on)."""
+    p, i = t.promises.c, t.installments.c
+    return tx.execute(
+        select(p.promise_id, p.promised_on, i.is_open, i.paid_on)
+        .join(t.installments, (i.account_id == p.account_id) & (i.installment_id == p.installment_id))
+        .where(p.state == "open", p.promised_on <= until)
+    ).all()
+
+
+def paid_promises(tx: Tx) -> Sequence[Row[Any]]:
+    """Open promises whose installment is paid in full: (promise_id, promised_on, is_open, paid_on)."""
+    p, i = t.promises.c, t.installments.c
+    return tx.execute(
+        select(p.promise_id, p.promised_on, i.is_open, i.paid_on)
+        .join(t.installments, (i.account_id == p.account_id) & (i.installment_id == p.installment_id))
+        .where(p.state == "open", ~i.is_open)
+    ).all()
+
+
+def close_promises(tx: Tx, rows: Sequence[tuple[int, str]], now: datetime) -> None:
+    """(promise id, kept or broken)."""
+    statement = (
+        update(t.promises)
+        .where(t.promises.c.promise_id == bindparam("of"), t.promises.c.state == "open")
+        .values(state=bindparam("to"), closed_at=bindparam("at"))
+    )
+    if rows:
+        tx.execute(statement, [{"of": key, "to": to, "at": now} for key, to in rows])
+
+
+def add_tasks(tx: Tx, rows: Sequence[Values]) -> None:
+    insert_all(tx, t.tasks, rows)
+
+
+def persons_of(tx: Tx, phones: Sequence[str]) -> dict[str, set[str]]:
+    """phone → the persons who have it."""
+    a = t.accounts.c
+    found: dict[str, set[str]] = {phone: set() for phone in phones}
+    for part in in_parts(phones):
+        for phone, person in tx.execute(select(a.phone, a.person_id).where(a.phone.in_(part)).distinct()):
+            found[phone].add(person)
+    return found

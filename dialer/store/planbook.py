@@ -1,0 +1,186 @@
+"""Statements of planning: what is known of persons, what is planned for them, and the difference written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+
+from dialer.store import tables as t
+from dialer.store.common import People, Row, Values, in_parts, insert_all
+from dialer.store.database import Tx
+
+
+def next_people(tx: Tx, after: str, count: int) -> People | None:
+    """The next span of persons in the order of their ids; None at the end."""
+    p = t.persons.c.person_id
+    last = tx.execute(select(p).where(p > after).order_by(p).limit(count)).scalars().all()
+    return People(after, last[-1]) if last else None
+
+
+def persons_with_phone(tx: Tx, phones: Sequence[str]) -> set[str]:
+    a = t.accounts.c
+    found: set[str] = set()
+    for part in in_parts(phones):
+        found.update(tx.execute(select(a.person_id).where(a.phone.in_(part)).distinct()).scalars())
+    return found
+
+
+def accounts(tx: Tx, people: People) -> Sequence[Row[Any]]:
+    """account_id, person_id, phone, zones, country, line_type, consent_voice, consent_sms."""
+    a = t.accounts.c
+    wanted = (a.account_id, a.person_id, a.phone, a.zones, a.country, a.line_type, a.consent_voice, a.consent_sms)
+    return tx.execute(select(*wanted).where(people.within(a.person_id))).all()
+
+
+def installments(tx: Tx, people: People, first: date, last: date) -> Sequence[Row[Any]]:
+    """account_id, installment_id, due_on, amount, paid_amount, currency, paid_on, is_open; due in [first, last]."""
+    i = t.installments.c
+    wanted = (i.account_id, i.installment_id, i.due_on, i.amount, i.paid_amount, i.currency, i.paid_on, i.is_open)
+    return tx.execute(
+        select(*wanted)
+        .join(t.accounts, t.accounts.c.account_id == i.account_id)
+        .where(people.within(t.accounts.c.person_id), i.due_on >= first, i.due_on <= last)
+    ).all()
+
+
+@dataclass(slots=True)
+class Stops:
+    """Suppressions in force: (channel or empty, last day or None), by whom they hold for."""
+
+    persons: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
+    phones: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
+    pairs: dict[tuple[str, str], list[tuple[str, date | None]]] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.persons or self.phones or self.pairs)
+
+    def holds(self, person_id: str, phone: str, channel: str, day: date) -> bool:
+        """Whether contact over `channel` on `day` is suppressed for this person or this phone."""
+        return any(
+            (not on or on == channel) and (until is None or day <= until)
+            for found in (self.persons.get(person_id), self.phones.get(phone), self.pairs.get((person_id, phone)))
+            if found
+            for on, until in found
+        )
+
+
+def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) -> Stops:
+    """The suppressions in force that touch any of these."""
+    s = t.suppressions.c
+    found = Stops()
+    seen: set[int] = set()
+    live = s.lifted_at.is_(None) & or_(s.until.is_(None), s.until >= today)
+    if tx.execute(select(s.suppression_id).where(live).limit(1)).first() is None:
+        return found
+    for column, values in ((s.person_id, persons), (s.phone, phones)):
+        for part in in_parts(values):
+            for row in tx.execute(select(t.suppressions).where(live, column.in_(part))):
+                if row.suppression_id in seen:
+                    continue
+                seen.add(row.suppression_id)
+                _add(found, row)
+    return found
+
+
+def _add(found: Stops, row: Row[Any]) -> None:
+    entry = (row.channel, row.until)
+    if row.both:
+        found.pairs.setdefault((row.person_id, row.phone), []).append(entry)
+        return
+    if row.person_id:
+        found.persons.setdefault(row.person_id, []).append(entry)
+    if row.phone:
+        found.phones.setdefault(row.phone, []).append(entry)
+
+
+def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[Row[Any]]:
+    """What is written for these persons and due dates: one row per attempt and account, cancelled ones too."""
+    a, aa = t.attempts.c, t.attempt_accounts.c
+    return tx.execute(
+        select(
+            a.attempt_id, a.person_id, a.phone, a.due_on, a.day_offset, a.window, a.cause, a.state, a.reason,
+            a.segment, a.priority, a.round, a.rounds, a.channel, a.script, a.entry, a.zones, a.planned_for,
+            a.window_from, a.window_until, aa.account_id, aa.installment_id, aa.cancelled,
+        )
+        .join(t.attempt_accounts, aa.attempt_id == a.attempt_id)
+        .where(
+            people.within(a.person_id),
+            a.campaign_id == campaign_id,
+            or_(a.due_on >= since, a.state.in_(("planned", "placing"))),
+        )
+        .order_by(a.attempt_id, aa.account_id)
+    ).all()  # fmt: skip
+
+
+_cancel = (
+    update(t.attempts)
+    .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "planned")
+    .values(state="cancelled", reason=bindparam("why"), settled_at=bindparam("at"))
+)
+_withdraw = (
+    update(t.attempts)
+    .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "placing")
+    .values(withdrawn=bindparam("why"))
+)
+_free = update(t.attempt_accounts).where(t.attempt_accounts.c.attempt_id == bindparam("of")).values(cancelled=True)
+_free_one = (
+    update(t.attempt_accounts)
+    .where(t.attempt_accounts.c.attempt_id == bindparam("of"), t.attempt_accounts.c.account_id == bindparam("account"))
+    .values(cancelled=True)
+)
+
+
+def cancel(tx: Tx, rows: Sequence[tuple[int, str]], now: datetime) -> None:
+    """Cancels planned attempts, (id, reason), and frees their rounds."""
+    if rows:
+        tx.execute(_cancel, [{"of": key, "why": why, "at": now} for key, why in rows])
+        tx.execute(_free, [{"of": key} for key, _ in rows])
+
+
+def cancel_campaign(tx: Tx, campaign_id: int, reason: str, now: datetime) -> int:
+    """Cancels all that is planned in a campaign; what is being placed is withdrawn if there is still time."""
+    a = t.attempts.c
+    keys = tx.execute(select(a.attempt_id).where(a.campaign_id == campaign_id, a.state == "planned")).scalars().all()
+    cancel(tx, [(key, reason) for key in keys], now)
+    withdraw_placing(tx, reason, campaign_id)
+    return len(keys)
+
+
+def withdraw(tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
+    """Marks attempts that are about to be placed, (id, why): the last look before placing sees it."""
+    if rows:
+        tx.execute(_withdraw, [{"of": key, "why": why} for key, why in rows])
+
+
+def withdraw_placing(tx: Tx, why: str, campaign_id: int | None = None) -> None:
+    """The same for all that is about to be placed, of one campaign or of all (halt)."""
+    statement = update(t.attempts).where(t.attempts.c.state == "placing").values(withdrawn=why)
+    tx.execute(statement if campaign_id is None else statement.where(t.attempts.c.campaign_id == campaign_id))
+
+
+def drop_accounts(tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
+    """Takes single accounts, (attempt id, account id), out of planned attempts that go on for the others."""
+    if rows:
+        tx.execute(_free_one, [{"of": key, "account": account} for key, account in rows])
+
+
+def add_attempts(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
+    insert_all(tx, t.attempts, attempts)
+    insert_all(tx, t.attempt_accounts, accounts)
+
+
+def add_accounts(tx: Tx, rows: Sequence[Values]) -> None:
+    """Puts accounts into planned attempts; one that was taken out before comes back."""
+    for row in rows:
+        key = (t.attempt_accounts.c.attempt_id == row["attempt_id"]) & (
+            t.attempt_accounts.c.account_id == row["account_id"]
+        )
+        tx.execute(t.attempt_accounts.delete().where(key))
+    insert_all(tx, t.attempt_accounts, rows)
+
+
+def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:
+    insert_all(tx, t.verdicts, rows)

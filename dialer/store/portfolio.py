@@ -1,0 +1,173 @@
+"""Statements about the lender's portfolio: accounts, installments, payments, suppressions."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy.sql.selectable import FromClause
+
+from dialer.roster import Account, Installment, Suppression
+from dialer.store import tables as t
+from dialer.store.common import Row, in_parts, insert_all, insert_for
+from dialer.store.database import Tx
+
+Key = tuple[str, str]
+"""(account_id, installment_id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A change of what is paid on an installment; negative for a reversal."""
+
+    account_id: str
+    installment_id: str
+    paid_on: date | None
+    amount: Decimal
+    source: str
+    """import, command, reverse or api."""
+
+
+_accounts = select(*(t.accounts.c[name] for name in Account._fields))
+_installments = select(*(t.installments.c[name] for name in Installment._fields))
+
+
+def _pairs() -> FromClause:
+    """A table (first, second) of the bound parameter `pairs`, a JSON array of two-element arrays.
+
+    SQLite scans the table for `(a, b) IN (…)` instead of seeking in the index, so the pairs are joined; one
+    parameter, however many pairs. PostgreSQL takes the same JSON apart with jsonb_array_elements and ->>.
+    """
+    element = func.json_each(bindparam("pairs")).table_valued("value")
+    first, second = func.json_extract(element.c.value, "$[0]"), func.json_extract(element.c.value, "$[1]")
+    return select(first.label("first"), second.label("second")).subquery("pair")
+
+
+_pair = _pairs()
+_i = t.installments.c
+_by_key = _installments.join_from(
+    _pair, t.installments, (_i.account_id == _pair.c.first) & (_i.installment_id == _pair.c.second)
+)
+_by_day = _installments.join_from(
+    _pair, t.installments, (_i.account_id == _pair.c.first) & (_i.due_on == _pair.c.second)
+).order_by(_i.account_id, _i.installment_id)
+
+
+def accounts(tx: Tx, ids: Collection[str]) -> dict[str, Account]:
+    """The accounts known of these ids."""
+    found: dict[str, Account] = {}
+    for part in in_parts(ids):
+        rows = tx.execute(_accounts.where(t.accounts.c.account_id.in_(part)))
+        found.update((row[0], Account._make(row)) for row in rows)
+    return found
+
+
+def persons(tx: Tx, account_ids: Collection[str]) -> dict[str, str]:
+    """account id → person id, of the accounts that are known."""
+    a = t.accounts.c
+    found: dict[str, str] = {}
+    for part in in_parts(account_ids):
+        found.update(
+            (row[0], row[1]) for row in tx.execute(select(a.account_id, a.person_id).where(a.account_id.in_(part)))
+        )
+    return found
+
+
+def put_accounts(tx: Tx, rows: Sequence[Account], now: datetime) -> None:
+    """Inserts or replaces by account_id; a person who is new gets a row to be locked by."""
+    if not rows:
+        return
+    tx.execute(_upsert(tx, t.accounts), [{**row._asdict(), "imported_at": now} for row in rows])
+    people = [{"person_id": person_id, "created_at": now} for person_id in {row.person_id for row in rows}]
+    tx.execute(insert_for(tx, t.persons).on_conflict_do_nothing(), people)
+
+
+def installments(tx: Tx, keys: Iterable[Key]) -> dict[Key, Installment]:
+    """The installments known of these keys."""
+    rows = tx.execute(_by_key, {"pairs": json.dumps(list(keys))})
+    return {(row[0], row[1]): Installment._make(row) for row in rows}
+
+
+def due(tx: Tx, days: Iterable[tuple[str, date]]) -> list[Installment]:
+    """The installments of these accounts that fall due on these days, in the order of their ids."""
+    wanted = json.dumps([(account_id, day.isoformat()) for account_id, day in days])
+    return [Installment._make(row) for row in tx.execute(_by_day, {"pairs": wanted})]
+
+
+def put_installments(tx: Tx, rows: Sequence[Installment], now: datetime) -> None:
+    """Inserts or replaces by account_id and installment_id."""
+    if rows:
+        values = [{**row._asdict(), "is_open": row.is_open, "imported_at": now} for row in rows]
+        tx.execute(_upsert(tx, t.installments), values)
+
+
+def add_payments(tx: Tx, rows: Sequence[Payment], now: datetime) -> None:
+    values = [
+        {
+            "account_id": row.account_id,
+            "installment_id": row.installment_id,
+            "paid_on": row.paid_on,
+            "amount": row.amount,
+            "source": row.source,
+            "recorded_at": now,
+        }
+        for row in rows
+    ]
+    insert_all(tx, t.payments, values)
+
+
+def reversed_on(tx: Tx, account_ids: Collection[str]) -> dict[Key, date]:
+    """The day of the last payment that was taken back, by installment."""
+    p = t.payments.c
+    found: dict[Key, date] = {}
+    for part in in_parts(account_ids):
+        rows = tx.execute(
+            select(p.account_id, p.installment_id, func.max(p.paid_on))
+            .where(p.account_id.in_(part), p.source == "reverse", p.paid_on.is_not(None))
+            .group_by(p.account_id, p.installment_id)
+        )
+        found.update(((row[0], row[1]), row[2]) for row in rows)
+    return found
+
+
+def suppressions(tx: Tx, phones: Collection[str], person_ids: Collection[str]) -> list[Row[Any]]:
+    """Those not lifted that name one of these phones or persons, each once, oldest first."""
+    s = t.suppressions.c
+    found: dict[int, Row[Any]] = {}
+    for column, values in ((s.phone, phones), (s.person_id, person_ids)):
+        for part in in_parts(values):
+            for row in tx.execute(select(t.suppressions).where(s.lifted_at.is_(None), column.in_(part))):
+                found[row.suppression_id] = row
+    return [found[key] for key in sorted(found)]
+
+
+def add_suppressions(tx: Tx, rows: Sequence[Suppression], source: str, now: datetime) -> None:
+    insert_all(tx, t.suppressions, [{**row._asdict(), "source": source, "created_at": now} for row in rows])
+
+
+def keep_channel(tx: Tx, rows: Sequence[Row[Any]], channel: str, now: datetime) -> None:
+    """Suppressions of both channels, written again for one of them."""
+    names = ("phone", "person_id", "both", "reason", "until", "source")
+    values = [{name: getattr(row, name) for name in names} for row in rows]
+    insert_all(tx, t.suppressions, [{**one, "channel": channel, "created_at": now} for one in values])
+
+
+def lift(tx: Tx, suppression_ids: Collection[int], reason: str, now: datetime) -> None:
+    s = t.suppressions.c
+    for part in in_parts(suppression_ids):
+        tx.execute(
+            update(t.suppressions)
+            .where(s.suppression_id.in_(part), s.lifted_at.is_(None))
+            .values(lifted_at=now, lifted_reason=reason)
+        )
+
+
+def _upsert(tx: Tx, table: Table) -> Any:
+    """INSERT … ON CONFLICT (the key) DO UPDATE: the same words in SQLite and PostgreSQL."""
+    insert = insert_for(tx, table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=others)

@@ -1,0 +1,66 @@
+"""How instants, money and word lists are stored, the same on every database."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, String
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant as whole microseconds since 1970 UTC: compares and indexes as a number."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
+        def process(value: datetime | None) -> int | None:
+            return None if value is None else (value - EPOCH) // MICROSECOND
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        def process(value: int | None) -> datetime | None:
+            return None if value is None else EPOCH + timedelta(microseconds=value)
+
+        return process
+
+
+class Money(TypeDecorator[Decimal]):
+    """An amount as its decimal text: exact, and never a float. The currency stands beside it."""
+
+    impl = String
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Decimal | None], str | None]:
+        return lambda value: None if value is None else format(value, "f")
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Decimal | None]:
+        return lambda value: None if value is None else Decimal(value)
+
+
+class Zones(TypeDecorator[tuple[str, ...]]):
+    """A tuple of zone names, joined by a comma."""
+
+    impl = String
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[tuple[str, ...] | None], str | None]:
+        return lambda value: None if value is None else ",".join(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], tuple[str, ...]]:
+        # Millions of attempts share a handful of tuples.
+        known: dict[str, tuple[str, ...]] = {}
+
+        def process(value: str | None) -> tuple[str, ...]:
+            text = value or ""
+            if text not in known:
+                known[text] = tuple(text.split(",")) if text else ()
+            return known[text]
+
+        return process

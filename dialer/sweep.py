@@ -1,0 +1,78 @@
+"""What the bells ring for: daily planning, closing what is over, and the alarm when dialing stands still."""
+
+from datetime import datetime, timedelta
+
+from campaigns.model import Channel
+from dialer.house import House
+from dialer.log import log
+from dialer.planning import Counts, plan_all
+from dialer.store import Tx, desk
+from dialer.store import attempts as attempt_store
+from dialer.store.common import flag
+
+STANDSTILL = timedelta(minutes=5)
+
+
+async def daily(house: House) -> Counts:
+    """At 00:05 lender time: the due dates that come into the horizon, and the promises that ran out."""
+    counts = await plan_all(house)
+    await close_promises(house)
+    log.info("planned", drafted=counts.drafted, cancelled=counts.cancelled, launched_late=counts.late)
+    return counts
+
+
+async def close_promises(house: House) -> None:
+    """open → kept where it was paid by the promised day, broken where that day has passed unpaid."""
+    now = house.clock.now()
+    yesterday = house.today(now) - timedelta(days=1)
+
+    def close(tx: Tx) -> None:
+        rows = {row.promise_id: row for row in (*desk.open_promises(tx, yesterday), *desk.paid_promises(tx))}
+        ended = [
+            (key, "kept" if not row.is_open and row.paid_on and row.paid_on <= row.promised_on else "broken")
+            for key, row in rows.items()
+        ]
+        desk.close_promises(tx, ended, now)
+
+    await house.store.write(close)
+
+
+async def expire(house: House) -> int:
+    """Closes planned attempts whose window is over, of paused campaigns too."""
+    now = house.clock.now()
+
+    def close(tx: Tx) -> int:
+        return sum(attempt_store.expire(tx, *queue, now) for queue in _queues(house, tx, ("active", "paused")))
+
+    return await house.store.write(close)
+
+
+async def standstill(house: House, last_placed_at: datetime | None, started_at: datetime) -> int:
+    """The alarm: nothing was placed for 5 minutes although something is due inside its window. Returns how many."""
+    now = house.clock.now()
+    if max(last_placed_at or started_at, started_at) > now - STANDSTILL:
+        return 0
+
+    def count(tx: Tx) -> int:
+        if flag(tx, "halt"):
+            return 0
+        before = now - STANDSTILL
+        return sum(attempt_store.waiting(tx, *queue, before, now) for queue in _queues(house, tx, ("active",)))
+
+    waiting = await house.store.read(count)
+    if waiting:
+        log.error(
+            "nothing_placed", minutes=5, waiting=waiting,
+            hint="see `dialer status`: a line may be paused by its breaker, full, or out of its spend limit",
+        )  # fmt: skip
+    return waiting
+
+
+def _queues(house: House, tx: Tx, statuses: tuple[str, ...]) -> list[tuple[int, str, int]]:
+    return [
+        (one.campaign_id, channel.value, priority)
+        for one in house.launched(tx)
+        if one.status in statuses
+        for priority in sorted({segment.priority for segment in one.file.segment})
+        for channel in Channel
+    ]

@@ -1,0 +1,52 @@
+"""The web server of `dialer run`: is it alive, is it ready. Hooks and the API come to this room."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+
+class Health(BaseModel):
+    """`/healthz`: the process answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """`/readyz`: whether it dials, and if not, why."""
+
+    ready: bool
+    reason: str = ""
+
+
+def build(ready: Callable[[], Ready]) -> FastAPI:
+    """The application; `ready` is asked at each `/readyz`."""
+    app = FastAPI(title="dialer", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> Health:
+        return Health()
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        found = ready()
+        return JSONResponse(found.model_dump(), status_code=200 if found.ready else 503)
+
+    return app
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its signal handling: it would raise SIGTERM again after serving; the daemon owns signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def server(app: FastAPI, host: str, port: int) -> Server:
+    """A server to `await serve()`; ended by `should_exit = True`."""
+    return Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off"))

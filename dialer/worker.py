@@ -1,0 +1,206 @@
+"""One worker: adapters, lines, and the loops that dial and reconcile. The daemon and the simulation run the same."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters import contract
+from campaigns.model import Channel
+from dialer.attempt import Kind
+from dialer.dial import Dialer
+from dialer.dialogue import Dialogues
+from dialer.house import House
+from dialer.inbound import Inbox, of_event
+from dialer.lines import Line, Lines
+from dialer.log import log
+from dialer.reconcile import Reconciler
+from dialer.store import Tx
+from dialer.store import attempts as attempt_store
+
+LEAST_WAIT = timedelta(milliseconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An adapter that was built from its settings, with its spec."""
+
+    adapter: contract.Adapter
+    spec: contract.Spec
+
+
+@dataclass(slots=True)
+class Worker:
+    """Everything one process does with attempts."""
+
+    house: House
+    adapters: Mapping[str, Fitted]
+    name: str
+    poll: timedelta = timedelta(milliseconds=500)
+    """How often to look for what other processes wrote."""
+    gather: timedelta = timedelta(0)
+    """Simulations only: how long due attempts and news wait for company."""
+    lines: Lines = field(init=False)
+    inbox: Inbox = field(init=False)
+    dialogues: Dialogues = field(init=False)
+    dialer: Dialer = field(init=False)
+    reconciler: Reconciler = field(init=False)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: bool = False
+    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def open(self) -> None:
+        """Opens the adapters and takes over what an earlier run left."""
+        self.lines = await self._read_lines()
+        self.inbox = Inbox(self.house, self.lines, self.gather.total_seconds())
+        self.dialogues = Dialogues(self.house, self.inbox)
+        self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name)
+        self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.name)
+        for fitted in self.adapters.values():
+            await fitted.adapter.open(_Host(self))
+        await self.reconciler.adopt()
+
+    async def run(self) -> None:
+        """Dials and reconciles until `stop`."""
+        await asyncio.gather(self._dial(), self._reconcile())
+
+    def stop(self) -> None:
+        """No new calls from here on."""
+        self.stopping = True
+        self.wake.set()
+
+    async def drain(self, limit_s: float) -> int:
+        """Waits until running calls are recorded, at most `limit_s` seconds. Returns how many still run."""
+        until = self.house.clock.now() + timedelta(seconds=limit_s)
+        await self.dialer.drain()
+        while (left := sum(len(line.running) for line in self.lines)) and self.house.clock.now() < until:
+            await asyncio.sleep(0.05)
+        await self.inbox.drain()
+        return left
+
+    async def close(self) -> None:
+        for fitted in self.adapters.values():
+            await fitted.adapter.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.inbox.drain()
+
+    def start(self, work: Awaitable[None]) -> None:
+        """Runs an adapter's work beside the loops."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # type: ignore[arg-type]
+        task.add_done_callback(self._done)  # type: ignore[arg-type]
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("adapter_work_failed", error=f"{type(error).__name__}: {error}")
+
+    async def _read_lines(self) -> Lines:
+        def read(tx: Tx) -> tuple[dict[str, object], dict[str, set[int]]]:
+            return dict(attempt_store.lines(tx)), attempt_store.running_calls(tx)
+
+        known, running = await self.house.store.read(read)
+        now = self.house.clock.now()
+        lines = []
+        for name, settings in self.house.settings.lines.items():
+            fitted, row = self.adapters[settings.adapter], known.get(name)
+            next_at = {
+                Channel.VOICE: getattr(row, "next_voice_at", now),
+                Channel.SMS: getattr(row, "next_sms_at", now),
+            }
+            lines.append(Line(name, settings, fitted.adapter, fitted.spec, next_at, self.house.zone, running.get(name, set())))
+            lines[-1].ahead = max(lines[-1].ahead, self.gather)
+        return Lines(lines)
+
+    async def _dial(self) -> None:
+        while not self.stopping:
+            self.wake.clear()
+            now = self.house.clock.now()
+            try:
+                due_at = await self.house.store.read(self._next_due)
+                if due_at is not None and due_at + self.gather <= now:
+                    claimed = await self.dialer.tick()
+                    wait_until = self._next_room(now) if claimed.more or claimed.placements else now
+                    if not claimed.examined:
+                        wait_until = self._next_room(now)
+                else:
+                    wait_until = due_at + self.gather if due_at is not None else None
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
+                log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again in a second")
+                wait_until = now + timedelta(seconds=1)
+            await self._wait(wait_until)
+
+    def _next_due(self, tx: Tx) -> datetime | None:
+        found = [
+            at
+            for one in self.house.launched(tx)
+            if one.status == "active"
+            for priority in {segment.priority for segment in one.file.segment}
+            for channel in Channel
+            if one.lines(channel)
+            if (at := attempt_store.next_due(tx, one.campaign_id, channel, priority)) is not None
+        ]
+        return min(found, default=None)
+
+    def _next_room(self, now: datetime) -> datetime | None:
+        rooms = [at for line in self.lines for channel in Channel if (at := line.next_room(channel, now)) is not None]
+        return max(min(rooms), now + LEAST_WAIT) if rooms else None
+
+    async def _wait(self, until: datetime | None) -> None:
+        """Until then, or the next poll, or something happens here."""
+        now = self.house.clock.now()
+        until = now + self.poll if until is None else min(until, now + self.poll)
+        sleep = asyncio.ensure_future(self.house.clock.sleep_until(max(until, now + LEAST_WAIT)))
+        woken = asyncio.ensure_future(self.wake.wait())
+        try:
+            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            woken.cancel()
+
+    async def _reconcile(self) -> None:
+        pause = max(timedelta(seconds=1), self.gather)
+        while not self.stopping:
+            try:
+                looked = await self.reconciler.tick()
+                next_at = await self.house.store.read(attempt_store.next_check)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.error("reconciling_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again")
+                looked, next_at = 0, None
+            now = self.house.clock.now()
+            latest = now + max(self.poll, timedelta(seconds=1))
+            soonest = now if looked else now + pause
+            await self.house.clock.sleep_until(max(min(next_at or latest, latest), soonest, now + LEAST_WAIT))
+
+
+@dataclass(slots=True)
+class _Host:
+    """What an adapter sees of the engine."""
+
+    worker: Worker
+
+    @property
+    def public_url(self) -> str:
+        return self.worker.house.settings.web.public_url.rstrip("/")
+
+    def now(self) -> datetime:
+        return self.worker.house.clock.now()
+
+    async def sleep_until(self, at: datetime) -> None:
+        await self.worker.house.clock.sleep_until(at)
+
+    def start(self, work: Awaitable[None]) -> None:
+        self.worker.start(work)
+
+    async def record(self, events: Sequence[contract.Event]) -> None:
+        news = [of_event(event) for event in events]
+        await self.worker.inbox.take(news)
+        for one in news:
+            if one.kind == Kind.ENDED and one.attempt_id is not None:
+                self.worker.dialogues.end(one.attempt_id)
+        self.worker.wake.set()
+
+    async def step(self, attempt_id: str, heard: contract.Heard) -> contract.Step:
+        return await self.worker.dialogues.step(int(attempt_id) if attempt_id.isdecimal() else -1, heard)
