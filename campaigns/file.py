@@ -253,9 +253,7 @@ class Step(Strict):
     transfer: Name | None = None
     """A name under [transfers] in the settings."""
     outcome: Outcome | None = None
-    promise: (
-        Annotated[str, Field(pattern=r"^(\+[0-9]{1,2}d|due)$", description='"+1d" (days from the call) or "due"')] | None
-    ) = None
+    promise: PromiseWord | None = None
     """The day on which the person says they will pay."""
 
 

@@ -1,9 +1,10 @@
 """Members of a campaign → drafted attempts, and the forecast of what the gate would say to them. Instants are UTC."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain, groupby
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns import gate
@@ -32,8 +33,7 @@ class Drafted:
     """Members of the audience that no segment takes: reported, never dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of a forecast: a draft, and the gate's verdict at its slot."""
 
     draft: Draft
@@ -220,23 +220,24 @@ def forecast(
     """What the gate would say to each draft at its slot, in the order of slots, then accounts.
 
     Rounds that are over at `now` are left out; a slot that has passed in a window still open is asked about at `now`.
-    Rows that pass count towards the caps of later ones as if placed and answered, deferred and blocked ones do not;
-    they come after the contacts that `person_facts` already knows.
+    Rows that pass count towards the caps of later ones as if placed and answered, deferred and blocked ones do not.
+    `person_facts` makes new facts at each call; its contacts are asked for once a person, the line is filled in here.
     """
     rows = []
-    passed: dict[str, list[Contact]] = {}
+    contacts: dict[str, list[Contact]] = {}
     left = (draft for draft in drafts if draft.window_until > now)
     for draft in sorted(left, key=lambda draft: (draft.planned_for, draft.accounts[0].account_id)):
-        at = max(draft.planned_for, now)
-        channel = draft.round.channel
-        placed = passed.setdefault(draft.person_id, [])
+        at, channel, member = max(draft.planned_for, now), draft.round.channel, draft.accounts[0]
         facts = person_facts(draft)
-        facts = replace(facts, contacts=[*facts.contacts, *placed], line=line)
-        member = draft.accounts[0]
+        if (earlier := contacts.get(draft.person_id)) is None:
+            earlier = contacts[draft.person_id] = list(facts.contacts)
+        facts.contacts, facts.line = earlier, line
         ask = gate.Ask(channel, draft.zones, member.country, member.line_type, ring_s)
         verdict = gate.check(ask, facts, rules, at)
         if isinstance(verdict, gate.Pass):
-            answered = Disposition.HUMAN if channel is Channel.VOICE else Disposition.DELIVERED
-            placed.append(Contact(at, channel, answered))
+            earlier.append(Contact(at, channel, _ANSWERED[channel]))
         rows.append(Row(draft, verdict))
     return rows
+
+
+_ANSWERED = {Channel.VOICE: Disposition.HUMAN, Channel.SMS: Disposition.DELIVERED}

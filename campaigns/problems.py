@@ -66,7 +66,7 @@ def _segments(segments: Sequence[Segment]) -> Iterator[Problem]:
         if segment.name in [other.name for other in earlier]:
             yield Problem((*loc, "name"), f'"{segment.name}" is the name of two segments', "accepted: each name once")
         if by := _shadowing(segment, earlier):
-            wrong = f"never matches: {', '.join(by)} before it take every account it could take"
+            wrong = f"never matches: {', '.join(by)} before it leaves no account"
             yield Problem((*loc, "late"), wrong, "accepted: a range of late counts that is still left")
         yield from _overlaps(loc, segment.rounds)
 

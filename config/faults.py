@@ -31,6 +31,8 @@ _PHRASES = {
     "less_than": "is too large",
     "less_than_equal": "is too large",
     "finite_number": "is not a finite number",
+    "literal_error": "is not known",
+    "enum": "is not known",
 }
 
 
@@ -131,11 +133,13 @@ def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
         wrong, _, own = str(context["error"]).partition("; ")
         return Wrong(path, wrong, own or accepted)
     if kind in ("enum", "literal_error") and isinstance(value, str):
-        return Wrong(path, f'"{value[:40]}" is not known{nearest(value, _words(root, nodes))}', accepted)
+        words = [word for word in _words(root, nodes) if isinstance(word, str)]
+        return Wrong(path, f'"{value[:40]}" is not known{nearest(value, words)}', accepted)
     phrase = _PHRASES.get(kind)
-    if phrase and isinstance(value, int | float) and not isinstance(value, bool):
-        phrase = f"{value} {phrase}"
-    return Wrong(path, phrase or _kind(value), accepted)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if phrase is None:
+        return Wrong(path, _kind(value), accepted)
+    return Wrong(path, f"{value} {phrase}" if is_number else phrase, accepted)
 
 
 def _kind(value: object) -> str:
@@ -209,8 +213,8 @@ def _keys(nodes: list[Schema]) -> list[str]:
     return [key for node in nodes for key in node.get("properties", {})]
 
 
-def _words(root: Schema, nodes: list[Schema]) -> list[str]:
-    words: list[str] = []
+def _words(root: Schema, nodes: list[Schema]) -> list[object]:
+    words: list[object] = []
     for node in nodes:
         if "anyOf" in node:
             words += _words(root, [inner for one in node["anyOf"] for inner in _branches(root, one)])

@@ -65,6 +65,13 @@ def _phone(value: str) -> str:
     return value
 
 
+def _line_name(value: str) -> str:
+    # Environment variables name lines, in capitals: so a line has a name without any.
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", value):
+        raise ValueError("is no name of a line; accepted: small letters, digits, - and _, a letter first")
+    return value
+
+
 def _country(value: str) -> str:
     if value not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError("is not a country")
@@ -125,9 +132,7 @@ def _web_address(value: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-LineName = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="small letters, digits, - and _, a letter first")
-]
+LineName = Annotated[str, AfterValidator(_line_name)]
 Duration = Annotated[
     timedelta, BeforeValidator(read_duration), Field(description='a duration such as "30s", "10m", "2h" or "1d"')
 ]
@@ -145,4 +150,6 @@ Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False), BeforeValid
 Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_number)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
 Database = Annotated[str, AfterValidator(_database), Field(description="sqlite:///FILE or postgresql://USER@HOST/NAME")]
-WebAddress = Annotated[str, AfterValidator(_web_address), Field(description='such as "https://dialer.example.com"')]
+WebAddress = Annotated[
+    str, AfterValidator(_web_address), Field(description='a web address such as "https://dialer.example.com"')
+]

@@ -158,12 +158,13 @@ def _pack_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
         if rule.stem in shipped or rule.stem in [other.stem for other in settings.rules[:number]]:
             wrong = f'"{rule.stem}" is the name of another pack'
             yield sources.fault(("rules", number), wrong, "accepted: a file of another name")
+        elif not rule.is_file():
+            yield sources.fault(("rules", number), "does not exist", "accepted: a rule pack, relative to this file")
     if settings.house not in files:
         yield sources.fault(("house",), f'no pack is named "{settings.house}"', _names(shipped))
-    packs, found = _packs(settings, [settings.house, *(rule.stem for rule in settings.rules)])
+    packs, found = _packs(settings, [settings.house, *(rule.stem for rule in settings.rules if rule.is_file())])
     yield from found
-    if settings.unverified:
-        packs, _ = _packs(settings, [*files])
+    packs += _packs(settings, [*files])[0] if settings.unverified else []
     known = {rule.id for pack in packs for rule in pack.rules if rule.grade == "M"}
     for number, rule_id in enumerate(settings.unverified):
         if rule_id not in known:
@@ -197,8 +198,12 @@ def _packs(settings: Settings, names: Sequence[str]) -> tuple[list[Pack], list[F
         except FaultyFile as error:
             found.append(error.fault)
             continue
-        pack, wrongs = faults.check(Pack, {"name": name, **document.data})
-        found += [document.fault(wrong.path, wrong.wrong, wrong.accepted) for wrong in wrongs]
+        # A file says [[rule]] for each of the pack's rules.
+        data = {("rules" if key == "rule" else key): value for key, value in document.data.items()}
+        pack, wrongs = faults.check(Pack, {"name": name, **data})
+        for wrong in wrongs:
+            path = ("rule", *wrong.path[1:]) if wrong.path[:1] == ("rules",) else wrong.path
+            found.append(document.fault(path, wrong.wrong, wrong.accepted))
         packs += [pack] if pack else []
     return packs, found
 

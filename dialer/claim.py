@@ -92,17 +92,11 @@ class Claim:
         """Takes the highest priority first, over all active campaigns, until room or time is used up."""
         if flag(self._tx, "halt"):
             return self._result
-        queues = [
-            (segment.priority, one, channel)
-            for one in self._house.launched(self._tx)
-            if one.status == "active"
-            for channel in Channel
-            if self._slots(one, channel)
-            for segment in {s.priority: s for s in one.file.segment}.values()
-        ]
-        queues.sort(key=lambda queue: (-queue[0], queue[1].campaign_id, queue[2]))
-        for priority, one, channel in queues:
-            self._take(one, channel, priority)
+        campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
+        queues = [queue for one in campaigns.values() for queue in one.queues]
+        due = [queue for queue, at in attempt_store.first_due(self._tx, queues).items() if at <= self._now]
+        for queue in sorted(due, key=lambda queue: (-queue[2], queue[0], queue[1])):
+            self._take(campaigns[queue[0]], queue)
         attempt_store.add_verdicts(self._tx, self._verdicts)
         self._save_lines()
         return self._result
@@ -110,10 +104,11 @@ class Claim:
     def _slots(self, one: Launched, channel: Channel) -> int:
         return sum(len(self._room.get((name, channel), ())) for name in one.lines(channel))
 
-    def _take(self, one: Launched, channel: Channel, priority: int) -> None:
+    def _take(self, one: Launched, queue: attempt_store.Queue) -> None:
+        channel = Channel(queue[1])
         while (room := self._slots(one, channel)) and self._result.examined < EXAMINED_MAX:
             most = min(max(2 * room, 20), TAKE_MAX)
-            rows = attempt_store.take_due(self._tx, one.campaign_id, channel, priority, self._now, most)
+            rows = attempt_store.take_due(self._tx, queue, self._now, most)
             self._result.examined += len(rows)
             self._decide(one, channel, rows)
             if len(rows) < most:

@@ -226,11 +226,12 @@ def _first_bad(path: Path, encoding: str) -> _Bad | None:
             except UnicodeDecodeError as error:
                 before = error.object[: error.start]
                 foreign += 0 if before.isascii() else sum(c > "\x7f" for c in before.decode(encoding, "ignore"))
-                wrong = f"holds bytes that are not {encoding.upper()}"
+                utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+                wrong = "is UTF-16" if utf16 else f"holds bytes that are not {encoding.upper()}"
                 return _Bad(lines + before.count(b"\n"), wrong, foreign >= SURE_CHARACTERS)
             if "\0" in text:
                 line = lines + text[: text.index("\0")].count("\n")
-                return _Bad(line, "holds NUL characters: binary data, or UTF-16", True)
+                return _Bad(line, "holds NUL characters, which no text has", True)
             lines += text.count("\n")
             if not text.isascii() and foreign < SURE_CHARACTERS:
                 foreign += sum(character > "\x7f" for character in text)
@@ -261,7 +262,7 @@ def _check_header(
 
 
 def _nearest(name: str, among: Sequence[str], verb: str) -> str:
-    found = difflib.get_close_matches(name, among, n=1)
+    found = difflib.get_close_matches(name, among, n=1, cutoff=0.5)
     return f', perhaps "{found[0][:40]}" {verb}' if found else ""
 
 

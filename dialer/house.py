@@ -27,6 +27,12 @@ class Launched:
     rules: Ruleset
     ring_s: float
 
+    @property
+    def queues(self) -> list[tuple[int, str, int]]:
+        """(campaign id, channel, priority) of all that this campaign may send."""
+        priorities = sorted({segment.priority for segment in self.file.segment}, reverse=True)
+        return [(self.campaign_id, channel.value, p) for p in priorities for channel in Channel if self.lines(channel)]
+
     def lines(self, channel: str) -> tuple[str, ...]:
         return self.file.lines.voice if channel == Channel.VOICE else self.file.lines.sms
 

@@ -6,7 +6,7 @@ effect, whatever the attempt's state is.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -80,6 +80,8 @@ class Inbox:
 
     house: House
     lines: Lines
+    written: Callable[[], None]
+    """Called when something was written: room may be free, follow-ups may be due."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
     _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -123,6 +125,8 @@ class Inbox:
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
+        if ended:
+            self.written()
         for _, done in batch:
             if not done.done():
                 done.set_result(None)

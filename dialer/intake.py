@@ -124,6 +124,7 @@ def compare_installments(tx: Tx, chunk: Chunk[Installment]) -> Difference[Instal
         if found.add(merged, before):
             found.touched.add(person)
             found.payments += _payments(merged, before, "import")
+    found.rejects.sort(key=lambda reject: reject.row.line)
     return found
 
 

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from campaigns.model import Channel
 from dialer.house import House
 from dialer.log import log
 from dialer.planning import Counts, plan_all
@@ -42,7 +41,7 @@ async def expire(house: House) -> int:
     now = house.clock.now()
 
     def close(tx: Tx) -> int:
-        return sum(attempt_store.expire(tx, *queue, now) for queue in _queues(house, tx, ("active", "paused")))
+        return sum(attempt_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
 
     return await house.store.write(close)
 
@@ -57,7 +56,7 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
         if flag(tx, "halt"):
             return 0
         before = now - STANDSTILL
-        return sum(attempt_store.waiting(tx, *queue, before, now) for queue in _queues(house, tx, ("active",)))
+        return sum(attempt_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
 
     waiting = await house.store.read(count)
     if waiting:
@@ -68,11 +67,7 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
     return waiting
 
 
-def _queues(house: House, tx: Tx, statuses: tuple[str, ...]) -> list[tuple[int, str, int]]:
-    return [
-        (one.campaign_id, channel.value, priority)
-        for one in house.launched(tx)
-        if one.status in statuses
-        for priority in sorted({segment.priority for segment in one.file.segment})
-        for channel in Channel
-    ]
+def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[attempt_store.Queue]:
+    """The queues of campaigns in these statuses in which something is due."""
+    every = [queue for one in house.launched(tx) if one.status in statuses for queue in one.queues]
+    return [queue for queue, due_at in attempt_store.first_due(tx, every).items() if due_at <= now]

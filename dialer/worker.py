@@ -52,7 +52,7 @@ class Worker:
     async def open(self) -> None:
         """Opens the adapters and takes over what an earlier run left."""
         self.lines = await self._read_lines()
-        self.inbox = Inbox(self.house, self.lines, self.gather.total_seconds())
+        self.inbox = Inbox(self.house, self.lines, self.wake.set, self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
         self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name)
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.name)
@@ -133,16 +133,8 @@ class Worker:
             await self._wait(wait_until)
 
     def _next_due(self, tx: Tx) -> datetime | None:
-        found = [
-            at
-            for one in self.house.launched(tx)
-            if one.status == "active"
-            for priority in {segment.priority for segment in one.file.segment}
-            for channel in Channel
-            if one.lines(channel)
-            if (at := attempt_store.next_due(tx, one.campaign_id, channel, priority)) is not None
-        ]
-        return min(found, default=None)
+        queues = [queue for one in self.house.launched(tx) if one.status == "active" for queue in one.queues]
+        return min(attempt_store.first_due(tx, queues).values(), default=None)
 
     def _next_room(self, now: datetime) -> datetime | None:
         rooms = [at for line in self.lines for channel in Channel if (at := line.next_room(channel, now)) is not None]
@@ -200,7 +192,6 @@ class _Host:
         for one in news:
             if one.kind == Kind.ENDED and one.attempt_id is not None:
                 self.worker.dialogues.end(one.attempt_id)
-        self.worker.wake.set()
 
     async def step(self, attempt_id: str, heard: contract.Heard) -> contract.Step:
         return await self.worker.dialogues.step(int(attempt_id) if attempt_id.isdecimal() else -1, heard)

@@ -78,5 +78,7 @@ Next:
   cd {folder}
   dialer check campaigns/monthly.toml
   dialer plan campaigns/monthly.toml --accounts accounts.csv --installments installments.csv
-  dialer import accounts accounts.csv && dialer import installments installments.csv
+  dialer import accounts accounts.csv
+  dialer import installments installments.csv
+  dialer import suppressions suppressions.csv
   dialer launch campaigns/monthly.toml && dialer run"""

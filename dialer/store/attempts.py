@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, literal, select, union_all, update
 
 from dialer.store import tables as t
 from dialer.store.common import Row, Values, in_parts, insert_all, insert_for
@@ -18,7 +19,7 @@ RUNNING = ("placing", "placed", "ringing", "talking", "lost")
 _due = (
     select(t.attempts)
     .where(
-        _a.campaign_id == bindparam("campaign"),
+        _a.campaign_id == bindparam("of_campaign"),
         _a.channel == bindparam("of_channel"),
         _a.priority == bindparam("of_priority"),
         _a.state == "planned",
@@ -30,32 +31,44 @@ _due = (
 )
 
 
-def take_due(tx: Tx, campaign_id: int, channel: str, priority: int, now: datetime, most: int) -> Sequence[Row[Any]]:
-    """Due attempts of one campaign, channel and priority, oldest first.
+def take_due(tx: Tx, queue: "Queue", now: datetime, most: int) -> Sequence[Row[Any]]:
+    """Due attempts of one queue, oldest first.
 
     On SQLite the transaction already holds the only write lock. PostgreSQL will add
     `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
     """
-    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "now": now, "most": most}
-    return tx.execute(_due, given).all()
+    return tx.execute(_due, {**_of(queue), "now": now, "most": most}).all()
 
 
-_next = (
-    select(func.min(_a.due_at))
-    .where(
-        _a.campaign_id == bindparam("campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        _a.state == "planned",
-    )
-)
+Queue = tuple[int, str, int]
+"""(campaign id, channel, priority): what one priority of one campaign sends over one channel."""
 
 
-def next_due(tx: Tx, campaign_id: int, channel: str, priority: int) -> datetime | None:
-    """When the next planned attempt of this campaign, channel and priority is due."""
-    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority}
-    found: datetime | None = tx.execute(_next, given).scalar()
-    return found
+@lru_cache(maxsize=64)
+def _first_due(count: int) -> Any:
+    parts = [
+        select(literal(number).label("number"), func.min(_a.due_at).label("due_at")).where(
+            _a.campaign_id == bindparam(f"campaign{number}"),
+            _a.channel == bindparam(f"channel{number}"),
+            _a.priority == bindparam(f"priority{number}"),
+            _a.state == "planned",
+        )
+        for number in range(count)
+    ]
+    return union_all(*parts)
+
+
+def first_due(tx: Tx, queues: Sequence[Queue]) -> dict[Queue, datetime]:
+    """When the next attempt of each queue is due; queues with nothing planned are left out."""
+    if not queues:
+        return {}
+    given = {
+        f"{name}{number}": value
+        for number, queue in enumerate(queues)
+        for name, value in zip(("campaign", "channel", "priority"), queue, strict=True)
+    }
+    found = tx.execute(_first_due(len(queues)), given)
+    return {queues[number]: due_at for number, due_at in found if due_at is not None}
 
 
 _roster = (
@@ -293,7 +306,7 @@ def running_calls(tx: Tx) -> dict[str, set[int]]:
 _expire = (
     update(t.attempts)
     .where(
-        _a.campaign_id == bindparam("campaign"),
+        _a.campaign_id == bindparam("of_campaign"),
         _a.channel == bindparam("of_channel"),
         _a.priority == bindparam("of_priority"),
         _a.state == "planned",
@@ -304,39 +317,41 @@ _expire = (
 )
 
 
-def expire(tx: Tx, campaign_id: int, channel: str, priority: int, now: datetime) -> int:
-    """planned → expired, of all whose window has closed. Returns how many."""
-    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "now": now}
-    return tx.execute(_expire, given).rowcount
+def expire(tx: Tx, queue: Queue, now: datetime) -> int:
+    """planned → expired, of all in the queue whose window has closed. Returns how many."""
+    return tx.execute(_expire, {**_of(queue), "now": now}).rowcount
 
 
-_waiting = (
-    select(func.count())
-    .where(
-        _a.campaign_id == bindparam("campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        _a.state == "planned",
-        _a.due_at <= bindparam("before"),
-        _a.valid_until >= bindparam("now"),
-    )
+_waiting = select(func.count()).where(
+    _a.campaign_id == bindparam("of_campaign"),
+    _a.channel == bindparam("of_channel"),
+    _a.priority == bindparam("of_priority"),
+    _a.state == "planned",
+    _a.due_at <= bindparam("before"),
+    _a.valid_until >= bindparam("now"),
 )
 
 
-def waiting(tx: Tx, campaign_id: int, channel: str, priority: int, before: datetime, now: datetime) -> int:
-    """How many inside their window have been due since before `before`."""
-    given = {"campaign": campaign_id, "of_channel": channel, "of_priority": priority, "before": before, "now": now}
-    return int(tx.execute(_waiting, given).scalar_one())
+def waiting(tx: Tx, queue: Queue, before: datetime, now: datetime) -> int:
+    """How many of the queue, inside their window, have been due since before `before`."""
+    return int(tx.execute(_waiting, {**_of(queue), "before": before, "now": now}).scalar_one())
+
+
+def _of(queue: Queue) -> dict[str, Any]:
+    return dict(zip(("of_campaign", "of_channel", "of_priority"), queue, strict=True))
 
 
 def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:
     insert_all(tx, t.verdicts, rows)
 
 
+_identities = select(t.events.c.identity).where(t.events.c.identity.in_(bindparam("given", expanding=True)))
+
+
 def known_identities(tx: Tx, identities: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for part in in_parts(identities):
-        found.update(tx.execute(select(t.events.c.identity).where(t.events.c.identity.in_(part))).scalars())
+        found.update(tx.execute(_identities, {"given": part}).scalars())
     return found
 
 
@@ -350,23 +365,27 @@ def has_planned(tx: Tx, campaign_id: int) -> bool:
     ).first() is not None
 
 
+_spent = select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == bindparam("on"))
+
+
 def spent(tx: Tx, day: date) -> dict[str, Decimal]:
     """line → spent on that day (lender time), reservations included."""
-    return {row[0]: row[1] for row in tx.execute(select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == day))}
+    return {row[0]: row[1] for row in tx.execute(_spent, {"on": day})}
 
 
 def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal]) -> None:
     """Adds to (or, negative, takes back from) what the lines spent that day."""
+    if not any(amounts.values()):
+        return
     known = spent(tx, day)
-    for line, amount in amounts.items():
-        if not amount:
-            continue
-        total = max(known.get(line, Decimal(0)) + amount, Decimal(0))
-        tx.execute(
-            insert_for(tx, t.spend)
-            .values(line=line, day=day, amount=total)
-            .on_conflict_do_update(index_elements=["line", "day"], set_={"amount": total})
-        )
+    rows = [
+        {"line": line, "day": day, "amount": max(known.get(line, Decimal(0)) + amount, Decimal(0))}
+        for line, amount in amounts.items()
+    ]
+    insert = insert_for(tx, t.spend)
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=["line", "day"], set_={"amount": insert.excluded.amount}), rows
+    )
 
 
 def lines(tx: Tx) -> dict[str, Row[Any]]:

@@ -29,8 +29,11 @@ _rows = select(
 )
 
 
+_every = _rows.order_by(t.campaigns.c.campaign_id)
+
+
 def every(tx: Tx) -> list[CampaignRow]:
-    return [CampaignRow(*row) for row in tx.execute(_rows.order_by(t.campaigns.c.campaign_id))]
+    return [CampaignRow(*row) for row in tx.execute(_every)]
 
 
 def named(tx: Tx, name: str) -> CampaignRow | None:
@@ -70,12 +73,6 @@ def set_status(tx: Tx, name: str, status: str, now: datetime) -> None:
 
 def set_planned(tx: Tx, campaign_id: int, now: datetime) -> None:
     tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == campaign_id).values(planned_at=now))
-
-
-def statuses(tx: Tx) -> list[tuple[int, str, int]]:
-    """(campaign id, status, version) of all: asked at every tick."""
-    rows = tx.execute(select(t.campaigns.c.campaign_id, t.campaigns.c.status, t.campaigns.c.version))
-    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def add_members(tx: Tx, rows: Sequence[Values]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, select, update
+from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialer.store import tables as t
@@ -62,9 +62,12 @@ def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
         yield every[start : start + size]
 
 
+_flag = select(t.flags.c.value).where(t.flags.c.name == bindparam("of"))
+
+
 def flag(tx: Tx, name: str) -> str:
     """The switch's value; empty where it is not set."""
-    return tx.execute(select(t.flags.c.value).where(t.flags.c.name == name)).scalar() or ""
+    return tx.execute(_flag, {"of": name}).scalar() or ""
 
 
 def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:
@@ -79,4 +82,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
     tx.execute(t.actions.insert(), {"at": now, "action": action, "subject": subject, "detail": detail})
 
 
-__all__ = ["People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "set_flag", "take_numbers"]
+__all__ = [
+    "People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "set_flag", "take_numbers",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, or_, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import People, Row, Values, in_parts, insert_all
+from dialer.store.common import IN_MAX, People, Row, Values, in_parts, insert_all
 from dialer.store.database import Tx
 
 
@@ -52,7 +52,6 @@ class Stops:
     persons: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
     phones: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
     pairs: dict[tuple[str, str], list[tuple[str, date | None]]] = field(default_factory=dict)
-    reasons: dict[int, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.persons or self.phones or self.pairs)
@@ -67,19 +66,23 @@ class Stops:
         )
 
 
+_s = t.suppressions.c
+_in_force = _s.lifted_at.is_(None) & or_(_s.until.is_(None), _s.until >= bindparam("today"))
+_touching = select(t.suppressions).where(
+    _in_force,
+    or_(_s.person_id.in_(bindparam("persons", expanding=True)), _s.phone.in_(bindparam("phones", expanding=True))),
+)
+
+
 def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) -> Stops:
     """The suppressions in force that touch any of these."""
-    s = t.suppressions.c
     found = Stops()
     seen: set[int] = set()
-    live = s.lifted_at.is_(None) & or_(s.until.is_(None), s.until >= today)
-    if tx.execute(select(s.suppression_id).where(live).limit(1)).first() is None:
-        return found
-    for column, values in ((s.person_id, persons), (s.phone, phones)):
-        for part in in_parts(values):
-            for row in tx.execute(select(t.suppressions).where(live, column.in_(part))):
-                if row.suppression_id in seen:
-                    continue
+    half = IN_MAX // 2
+    for start in range(0, max(len(persons), len(phones)), half):
+        given = {"persons": persons[start : start + half], "phones": phones[start : start + half], "today": today}
+        for row in tx.execute(_touching, given):
+            if row.suppression_id not in seen:
                 seen.add(row.suppression_id)
                 _add(found, row)
     return found
