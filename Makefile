@@ -65,15 +65,15 @@ lock: build/uv/bin/uv  ## Pins every dependency anew; FLAGS=--upgrade takes newe
 
 build/uv/bin/uv:
 	@$(if $(PYTHON),,$(error No Python >= 3.11 was found; install one, or name it: make PYTHON=/path/to/python3))
-	@$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet --disable-pip-version-check uv
+	@$(PYTHON) -m venv build/uv && build/uv/bin/pip install -qq --disable-pip-version-check uv
 
 # What the lock pins, with its hashes, and this project itself. --no-deps: the lock is complete, nothing else comes in.
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(if $(PYTHON),,$(error No Python >= 3.11 was found; install one, or name it: make PYTHON=/path/to/python3))
 	@echo "Installing into .venv ($$($(PYTHON) --version)); this takes about a minute, once."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .PHONY: clean

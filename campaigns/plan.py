@@ -221,7 +221,8 @@ def forecast(
 
     Rounds that are over at `now` are left out; a slot that has passed in a window still open is asked about at `now`.
     Rows that pass count towards the caps of later ones as if placed and answered, deferred and blocked ones do not.
-    `person_facts` makes new facts at each call; its contacts are asked for once a person, the line is filled in here.
+    `person_facts` makes new facts at each call, which are completed here: of its contacts a person's first are taken,
+    and `line` stands in where it names none.
     """
     rows = []
     contacts: dict[str, list[Contact]] = {}
@@ -231,7 +232,7 @@ def forecast(
         facts = person_facts(draft)
         if (earlier := contacts.get(draft.person_id)) is None:
             earlier = contacts[draft.person_id] = list(facts.contacts)
-        facts.contacts, facts.line = earlier, line
+        facts.contacts, facts.line = earlier, facts.line or line
         ask = gate.Ask(channel, draft.zones, member.country, member.line_type, ring_s)
         verdict = gate.check(ask, facts, rules, at)
         if isinstance(verdict, gate.Pass):

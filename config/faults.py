@@ -118,11 +118,11 @@ def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     loc = tuple(detail["loc"])
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        path, _, _ = _follow(root, loc)
-        path = (*path, str(context["discriminator"]).strip("'"))
-        wrong = "is missing" if kind == "union_tag_not_found" else f'"{context["tag"]}" is not known'
-        tags = context.get("expected_tags") or ", ".join(_tags(_follow(root, loc)[1]))
-        return Wrong(path, wrong, f"accepted: {tags}".replace("'", '"'))
+        path, nodes, _ = _follow(root, loc)
+        tags = [*_tags(nodes)]
+        tag = str(context.get("tag", ""))
+        wrong = "is missing" if kind == "union_tag_not_found" else f'"{tag}" is not known{nearest(tag, tags)}'
+        return Wrong((*path, str(context["discriminator"]).strip("'")), wrong, _listed(tags))
     if kind == "extra_forbidden":
         path, nodes, _ = _follow(root, loc[:-1])
         keys = _keys(nodes)

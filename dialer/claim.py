@@ -52,6 +52,7 @@ class Claimed:
     deferred: int = 0
     blocked: int = 0
     expired: int = 0
+    halted: bool = False
     more: bool = False
     """Whether something due was left for want of room or of time."""
 
@@ -91,6 +92,7 @@ class Claim:
     def run(self) -> Claimed:
         """Takes the highest priority first, over all active campaigns, until room or time is used up."""
         if flag(self._tx, "halt"):
+            self._result.halted = True
             return self._result
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]

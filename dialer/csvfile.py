@@ -24,6 +24,7 @@ BLOCK = 1 << 20
 SURE_CHARACTERS = 10
 """So many non-ASCII characters read as UTF-8, and a bad byte after them is damage and not GB18030."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+LONG_NUMBER = re.compile(r"\+?[0-9]{7,}")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -92,6 +93,11 @@ def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()
         notices.insert(0, "read as GB18030, because it is not UTF-8")
     indexes = tuple(header.index(name) if name in header else -1 for name in (*needed, *optional))
     return Sheet(path, encoding, header, indexes, rows, tuple(notices))
+
+
+def shown(text: str) -> str:
+    """What a file says, short and fit for one line of a terminal: no control characters, and no phone number."""
+    return LONG_NUMBER.sub("****", "".join(c if c.isprintable() and c != ";" else "?" for c in text[:40]))
 
 
 def neutralised(cell: str) -> str:
@@ -257,13 +263,14 @@ def _check_header(
         raise InvalidInput(faults)
     absent = [name for name in optional if name not in header]
     return [
-        f'the column "{name[:40]}" is not known and was ignored{_nearest(name, absent, "is meant")}' for name in unknown
+        f'the column "{shown(name)}" is not known and was ignored{_nearest(name, absent, "is meant")}'
+        for name in unknown
     ]
 
 
 def _nearest(name: str, among: Sequence[str], verb: str) -> str:
     found = difflib.get_close_matches(name, among, n=1, cutoff=0.5)
-    return f', perhaps "{found[0][:40]}" {verb}' if found else ""
+    return f', perhaps "{shown(found[0])}" {verb}' if found else ""
 
 
 def _list(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from campaigns.model import Channel
+from dialer import cell
 from dialer.errors import DialerError
 from dialer.log import mask_phone
 from dialer.roster import (
@@ -24,7 +25,6 @@ from dialer.roster import (
     Reading,
     Reject,
     Suppression,
-    money,
     read_accounts,
     read_installments,
     read_suppressions,
@@ -289,7 +289,7 @@ def _only(candidates: Sequence[Installment]) -> Installment:
 
 def _amount(amount: Decimal, currency: str) -> Decimal:
     try:
-        value = money(format(amount, "f"), currency)
+        value = cell.money(format(amount, "f"), currency)
     except ValueError as error:
         raise DialerError(f"amount: {error}") from error
     if not value:

@@ -3,31 +3,23 @@
 No database: `dialer plan --accounts F --installments F` needs nothing else. A bad row is a Reject, not an exception.
 """
 
-import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from babel import Locale, UnknownLocaleError
-from babel.numbers import get_currency_precision, is_currency
+from babel.numbers import is_currency
 
 from campaigns import where
-from campaigns.model import Channel
 from config.files import Fault
+from dialer import cell
 from dialer.csvfile import CHUNK_ROWS, Row, Sheet, look_through
 
 T = TypeVar("T", bound=Hashable)
 Read = Callable[[str], Any]
-
-ID_MAX, TEXT_MAX, REASON_MAX = 64, 200, 500
-FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
-MONEY = re.compile(r"[0-9]{1,12}(?:\.([0-9]{1,6}))?")
-NO_ZONE = "no time zone can be told from file, region or number: loaded, but the gate refuses contact"
-NO_PAY_TO = "pay_to is empty: a script or message that names it has nothing to say there"
 
 
 class Account(NamedTuple):
@@ -180,17 +172,6 @@ def read_suppressions(path: Path, country: str) -> Reading[Suppression]:
     return Reading(look_through(path, tuple(_SUPPRESSION)), partial(_suppression, country), None)
 
 
-def money(text: str, currency: str) -> Decimal:
-    """A non-negative amount, with the currency's decimals. Raises ValueError `what is wrong; what is accepted`."""
-    found = MONEY.fullmatch(text)
-    if found is None:
-        raise _wrong(text, "is no amount", "digits with a decimal point, such as 1200.00")
-    digits, unit = _unit(currency)
-    if len((found[1] or "").rstrip("0")) > digits:
-        raise _wrong(text, f"has more decimals than {currency}", f"at most {digits}")
-    return Decimal(text).quantize(unit)
-
-
 def _account(country: str, cells: list[str]) -> Account:
     try:
         account_id, person_id, name, number, language, zone, region, pay_to, voice, sms = _read(_ACCOUNT, cells)
@@ -206,17 +187,17 @@ def _account(country: str, cells: list[str]) -> Account:
 
 def _account_problems(country: str, cells: list[str]) -> Iterator[Problem]:
     yield from _problems(_ACCOUNT, cells)
-    cell = dict(zip(_ACCOUNT, cells, strict=True))
-    if not list(_problems({"region": _region}, [cell["region"]])):
+    by_name = dict(zip(_ACCOUNT, cells, strict=True))
+    if not list(_problems({"region": cell.region}, [by_name["region"]])):
         yield from _problems(
-            {"phone": lambda text: where.read_phone(text, cell["region"][:2] or country)}, [cell["phone"]]
+            {"phone": lambda text: where.read_phone(text, by_name["region"][:2] or country)}, [by_name["phone"]]
         )
 
 
 def _installment(cells: list[str]) -> Installment:
     try:
         account_id, due_on, owed, currency, paid_on, paid, installment_id = _read(_INSTALLMENT, cells)
-        amount, paid_amount = money(owed, currency), money(paid or "0", currency)
+        amount, paid_amount = cell.money(owed, currency), cell.money(paid or "0", currency)
     except ValueError as error:
         raise BadRow(*_installment_problems(cells)) from error
     if not amount:
@@ -230,10 +211,10 @@ def _installment(cells: list[str]) -> Installment:
 
 def _installment_problems(cells: list[str]) -> Iterator[Problem]:
     yield from _problems(_INSTALLMENT, cells)
-    cell = dict(zip(_INSTALLMENT, cells, strict=True))
-    if is_currency(cell["currency"]):
-        read = partial(money, currency=cell["currency"])
-        yield from _problems({"amount": read, "paid_amount": read}, [cell["amount"], cell["paid_amount"] or "0"])
+    by_name = dict(zip(_INSTALLMENT, cells, strict=True))
+    if is_currency(by_name["currency"]):
+        read = partial(cell.money, currency=by_name["currency"])
+        yield from _problems({"amount": read, "paid_amount": read}, [by_name["amount"], by_name["paid_amount"] or "0"])
 
 
 def _suppression(country: str, cells: list[str]) -> Suppression:
@@ -250,13 +231,13 @@ def _suppression(country: str, cells: list[str]) -> Suppression:
 
 def _read(readers: dict[str, Read], cells: list[str]) -> list[Any]:
     """Each cell by its own reader. Raises the first ValueError: bad rows are few, good ones must be quick."""
-    return [read(cell) for read, cell in zip(readers.values(), cells, strict=True)]
+    return [read(text) for read, text in zip(readers.values(), cells, strict=True)]
 
 
 def _problems(readers: dict[str, Read], cells: list[str]) -> Iterator[Problem]:
-    for (name, read), cell in zip(readers.items(), cells, strict=True):
+    for (name, read), text in zip(readers.items(), cells, strict=True):
         try:
-            read(cell)
+            read(text)
         except ValueError as error:
             yield _problem(name, error)
 
@@ -267,128 +248,31 @@ def _problem(name: str, error: ValueError) -> Problem:
     return Problem(name, wrong, accepted)
 
 
-def _wrong(text: str, wrong: str, accepted: str) -> ValueError:
-    """Repeats what a cell holds: for words, days and amounts, never for names and numbers."""
-    return ValueError(f'"{text[:40]}" {wrong}; {accepted}' if text else f"is empty; {accepted}")
-
-
-def _text(maximum: int, text: str) -> str:
-    if len(text) > maximum:
-        raise ValueError(f"has {len(text)} characters; at most {maximum}")
-    return text
-
-
-def _id(text: str) -> str:
-    if not text:
-        raise ValueError(f"is empty; up to {ID_MAX} characters")
-    return _optional_id(text)
-
-
-def _optional_id(text: str) -> str:
-    if len(text) > ID_MAX:
-        raise ValueError(f"has {len(text)} characters; at most {ID_MAX}")
-    if not text.isprintable():
-        raise ValueError("holds line breaks or control characters; printable characters")
-    return text
-
-
-def _reason(text: str) -> str:
-    if not text:
-        raise ValueError(f"is empty; why contact has to stop, up to {REASON_MAX} characters")
-    return _text(REASON_MAX, text)
-
-
-@lru_cache(1024)
-def _word(words: tuple[str, ...], text: str) -> str:
-    if text.lower() not in words:
-        raise _wrong(text, "is not known", f"{', '.join(filter(None, words))}, or empty")
-    return text.lower()
-
-
-@lru_cache(1024)
-def _language(text: str) -> str:
-    try:
-        if text:
-            Locale.parse(text.replace("_", "-"), sep="-")
-    except (ValueError, UnknownLocaleError) as error:
-        raise _wrong(text, "is no language", "a tag such as zh-CN or en, or empty") from error
-    return text.replace("_", "-")
-
-
-@lru_cache(4096)
-def _zone(text: str) -> str:
-    if text and not where.is_zone(text):
-        raise _wrong(text, "is no time zone", "an IANA name such as Asia/Shanghai, or empty")
-    return text
-
-
-@lru_cache(4096)
-def _region(text: str) -> str:
-    if text and not where.is_region(text):
-        raise _wrong(text, "is no region", "a country or a part of one, such as CN or US-MA, or empty")
-    return text
-
-
-@lru_cache(1024)
-def _unit(currency: str) -> tuple[int, Decimal]:
-    """The currency's number of decimals, and its smallest unit."""
-    digits = get_currency_precision(currency)
-    return digits, Decimal(1).scaleb(-digits)
-
-
-@lru_cache(1024)
-def _currency(text: str) -> str:
-    if not is_currency(text):
-        raise _wrong(text, "is no currency", "an ISO 4217 code such as CNY")
-    return text
-
-
-@lru_cache(16384)
-def _day(text: str) -> date:
-    accepted = "a day as YYYY-MM-DD, 1990 to 2199"
-    try:
-        if len(text) != 10 or text[4] + text[7] != "--":
-            raise ValueError(text)
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise _wrong(text, "is no date", accepted) from error
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise ValueError(f"{text} is too far away; {accepted}")
-    return day
-
-
-def _day_or_none(text: str) -> date | None:
-    return _day(text) if text else None
-
-
-_free = partial(_text, TEXT_MAX)
-_consent = partial(_word, ("yes", "no", ""))
-
 _ACCOUNT: dict[str, Read] = {
-    "account_id": _id,
-    "person_id": _id,
-    "name": _free,
-    "phone": _free,  # read by `where`, which needs the region
-    "language": _language,
-    "time_zone": _zone,
-    "region": _region,
-    "pay_to": _free,
-    "consent_voice": _consent,
-    "consent_sms": _consent,
+    "account_id": cell.ident,
+    "person_id": cell.ident,
+    "name": cell.free,
+    "phone": cell.free,  # read by `where`, which needs the region
+    "language": cell.language,
+    "time_zone": cell.zone,
+    "region": cell.region,
+    "pay_to": cell.free,
+    "consent_voice": cell.consent,
+    "consent_sms": cell.consent,
 }
 _INSTALLMENT: dict[str, Read] = {
-    "account_id": _id,
-    "due_on": _day,
+    "account_id": cell.ident,
+    "due_on": cell.day,
     "amount": str,  # read by `money`, which needs the currency
-    "currency": _currency,
-    "paid_on": _day_or_none,
+    "currency": cell.currency,
+    "paid_on": cell.day_or_none,
     "paid_amount": str,
-    "installment_id": _optional_id,
+    "installment_id": cell.ident_or_empty,
 }
 _SUPPRESSION: dict[str, Read] = {
-    "phone": _optional_id,
-    "person_id": _optional_id,
-    "channel": partial(_word, (*Channel, "")),
-    "reason": _reason,
-    "until": _day_or_none,
+    "phone": cell.ident_or_empty,
+    "person_id": cell.ident_or_empty,
+    "channel": cell.channel,
+    "reason": cell.reason,
+    "until": cell.day_or_none,
 }

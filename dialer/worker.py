@@ -19,6 +19,7 @@ from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
 LEAST_WAIT = timedelta(milliseconds=2)
+IDLE_WAIT = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +118,33 @@ class Worker:
     async def _dial(self) -> None:
         while not self.stopping:
             self.wake.clear()
-            now = self.house.clock.now()
             try:
-                due_at = await self.house.store.read(self._next_due)
-                if due_at is not None and due_at + self.gather <= now:
-                    claimed = await self.dialer.tick()
-                    wait_until = self._next_room(now) if claimed.more or claimed.placements else now
-                    if not claimed.examined:
-                        wait_until = self._next_room(now)
-                else:
-                    wait_until = due_at + self.gather if due_at is not None else None
+                until = await self._dial_once()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
-                log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again in a second")
-                wait_until = now + timedelta(seconds=1)
-            await self._wait(wait_until)
+                log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="tried again in a second")
+                until = self.house.clock.now() + timedelta(seconds=1)
+            await self._wait(until)
 
-    def _next_due(self, tx: Tx) -> datetime | None:
+    async def _dial_once(self) -> datetime | None:
+        """Dials what is due and has room. Returns when to look again; None: when something happens."""
+        now = self.house.clock.now()
+        due = await self.house.store.read(self._first_due)
+        ready = {Channel(queue[1]) for queue, at in due.items() if at + self.gather <= now}
+        if not ready:
+            return min(due.values()) + self.gather if due else None
+        claimed = await self.dialer.tick()
+        if claimed.halted:
+            return None
+        if claimed.examined and not claimed.more:
+            return now
+        rooms = [at for line in self.lines for channel in ready if (at := line.next_room(channel, now)) is not None]
+        # Room that this work can't use (another campaign's line) must not make the loop spin.
+        least = LEAST_WAIT if claimed.placements else IDLE_WAIT
+        return max(min(rooms), now + least) if rooms else None
+
+    def _first_due(self, tx: Tx) -> dict[attempt_store.Queue, datetime]:
         queues = [queue for one in self.house.launched(tx) if one.status == "active" for queue in one.queues]
-        return min(attempt_store.first_due(tx, queues).values(), default=None)
-
-    def _next_room(self, now: datetime) -> datetime | None:
-        rooms = [at for line in self.lines for channel in Channel if (at := line.next_room(channel, now)) is not None]
-        return max(min(rooms), now + LEAST_WAIT) if rooms else None
+        return attempt_store.first_due(tx, queues)
 
     async def _wait(self, until: datetime | None) -> None:
         """Until then, or the next poll, or something happens here."""

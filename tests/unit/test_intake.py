@@ -232,6 +232,13 @@ def test_faults_never_repeat_a_phone_or_a_name(file) -> None:
     assert said.startswith(f"{path}:2: name: has 202 characters; accepted: at most 200")
 
 
+def test_what_a_fault_repeats_is_one_line_without_phones(file) -> None:
+    path = file(ACCOUNT, account(region="+8613955512345"), account(account_id="L-2", region='"a;\x1b\nb"'))
+    rejects = only(read_accounts(path, "CN")).rejects
+    assert [reject.problems[0].wrong for reject in rejects] == ['"****" is no region', '"a???b" is no region']
+    assert all(reject.problems[0].accepted.startswith("a country") for reject in rejects)
+
+
 def test_the_same_key_twice_is_a_reject_also_chunks_apart(file) -> None:
     rows = [account(account_id=f"L-{n % 4}") for n in range(5)]
     reading = read_accounts(file(ACCOUNT, *rows), "CN")
@@ -300,7 +307,9 @@ def test_the_key_is_the_id_where_there_is_one(file) -> None:
 
 
 def test_the_examples_are_read_whole() -> None:
-    assert len(values(read_accounts(EXAMPLES / "accounts.csv", "CN"))) == 4
+    accounts = values(read_accounts(EXAMPLES / "accounts.csv", "CN"))
+    assert [account.person_id for account in accounts] == ["P-1", "P-2", "P-3", "P-3"]
+    assert {account.zones for account in accounts} == {("Asia/Shanghai",)}
     assert len(values(read_installments(EXAMPLES / "installments.csv"))) == 9
 
 

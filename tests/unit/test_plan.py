@@ -468,3 +468,11 @@ def test_what_is_never_legal_is_forecast_with_the_rule_that_refuses_it() -> None
 def test_the_lines_countries_are_forecast() -> None:
     of = one_segment(table([0], ["10:00", "11:00"]))
     assert words(rows(of, member(country="US"), now=at("14 00:00"), rules=HOUSE)) == ["dialer.country"]
+
+
+def test_facts_may_name_a_line_of_their_own() -> None:
+    line = gate.LineFacts("other", frozenset({"US"}), Decimal(0), None, at("14 00:00"))
+    of = one_segment(table([0], ["10:00", "11:00"]))
+    assert words(rows(of, member(), now=at("14 00:00"), rules=HOUSE, line=line)) == ["dialer.country"]
+    found = forecast(drafts(of, member()), lambda _: facts(line=line), HOUSE, None, RING_S, at("14 00:00"))
+    assert words(found) == ["dialer.country"]

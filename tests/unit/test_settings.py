@@ -171,8 +171,12 @@ checked_on = 2026-11-23
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ('kind = "window"', 'kind = "windw"', 'ours.toml:3: rule[1].kind: "windw" is not known; accepted: "window"'),
-        ('kind = "window"\n', "", 'ours.toml:1: rule[1].kind: is missing; accepted: "window", "cap", "cooloff"'),
+        (
+            'kind = "window"',
+            'kind = "windw"',
+            'ours.toml:3: rule[1].kind: "windw" is not known, perhaps "window" is meant',
+        ),
+        ('kind = "window"\n', "", "ours.toml:1: rule[1].kind: is missing; accepted: cap, cooloff, window"),
         ("citation", "citaton", "ours.toml:1: rule[1].citation: is missing; accepted: text that is not empty"),
         ('"14:00"', '"12:00"', "ours.toml:7: rule[1].open[1]: until 12:00 is not after from 13:00; a window ends on"),
         ("[[rule]]", "[[rul]]", "ours.toml:1: rule: is missing; accepted: a list, not empty"),

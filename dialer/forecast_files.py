@@ -1,0 +1,266 @@
+"""The forecast of two files, without any database: read, checked and answered by several processes at once.
+
+Each process takes a share of the persons with all their accounts; persons have nothing to do with each other.
+"""
+
+import gc
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+from zlib import crc32
+
+from campaigns.segment import late_counts
+from config.files import Fault
+from dialer.csvfile import CHUNK_ROWS, Row, Sheet
+from dialer.errors import DialerError, InvalidInput
+from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
+from dialer.roster import Account, Installment, Reading, read_accounts, read_installments
+
+T = TypeVar("T", Account, Installment)
+FAULTS_MAX = 1_000
+"""Faults that are told; one more says how many there are besides."""
+SHARE_ROWS = 50_000
+"""Rows that are worth a process of their own."""
+SHARES_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Two files that were looked through."""
+
+    accounts: Reading[Account]
+    installments: Reading[Installment]
+
+    @property
+    def rows(self) -> int:
+        return self.accounts.sheet.rows + self.installments.sheet.rows
+
+
+def open_files(country: str, accounts: Path, installments: Path) -> Files:
+    """Looks both files through. Raises InvalidInput with all that is wrong with either as a whole."""
+    faults: list[Fault] = []
+    first = _opened(lambda: read_accounts(accounts, country), faults)
+    second = _opened(lambda: read_installments(installments), faults)
+    if first is None or second is None:
+        raise InvalidInput(faults)
+    return Files(first, second)
+
+
+def _opened(read: Callable[[], Reading[T]], faults: list[Fault]) -> Reading[T] | None:
+    try:
+        return read()
+    except InvalidInput as error:
+        faults.extend(error.faults)
+        return None
+
+
+def from_files(
+    asked: Question, files: Files, with_lines: bool, progress: Progress, shares: int | None = None
+) -> Forecast:
+    """The forecast. Raises InvalidInput with the faults of all rows. The number of shares makes no difference."""
+    work = _Work(asked, files, with_lines, shares or _shares(files.rows))
+    parts = [work.share(0, progress)] if work.shares == 1 else _in_processes(work, progress)
+    if count := sum(part.fault_count for part in parts):
+        raise InvalidInput(_told(files, count, (fault for part in parts for fault in part.faults)))
+    total = Forecast()
+    for part in parts:
+        total.add(part.forecast)
+    total.lines.sort()
+    return total
+
+
+def _shares(rows: int) -> int:
+    return min(1 + rows // SHARE_ROWS, len(os.sched_getaffinity(0)), SHARES_MAX)
+
+
+def _told(files: Files, count: int, faults: Iterable[Fault]) -> list[Fault]:
+    """The first faults in the order of files and lines."""
+    order = [str(files.accounts.sheet.path), str(files.installments.sheet.path)]
+    told = sorted(faults, key=lambda fault: (order.index(fault.file), fault.line))[:FAULTS_MAX]
+    if count > len(told):
+        told.append(
+            Fault(
+                told[-1].file,
+                told[-1].line,
+                "file",
+                f"{count - len(told)} more faults are not shown",
+                "mend these first",
+            )
+        )
+    return told
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one share gives."""
+
+    forecast: Forecast = field(default_factory=Forecast)
+    faults: list[Fault] = field(default_factory=list)
+    """The first of them, in the order of files and lines."""
+    fault_count: int = 0
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        for fault in faults:
+            self.fault_count += 1
+            if self.fault_count <= FAULTS_MAX:
+                self.faults.append(fault)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    asked: Question
+    files: Files
+    with_lines: bool
+    shares: int
+
+    def share(self, number: int, progress: Progress) -> _Part:
+        """Reads and answers one share."""
+        part = _Part()
+        persons, dues = self._read(_Owners(number, self.shares), part, progress)
+        if not part.faults:
+            for page in _pages(self.asked, persons, dues):
+                part.forecast.add(answer(self.asked, page, self.with_lines))
+            part.forecast.lines.sort()
+        return part
+
+    def _read(
+        self, owners: "_Owners", part: _Part, progress: Progress
+    ) -> tuple[dict[str, list[Account]], dict[str, list[Installment]]]:
+        """Accounts by person, and by account the installments that a due date of the range or a late count needs."""
+        persons: dict[str, list[Account]] = {}
+        dues: dict[str, list[Installment]] = {}
+        for _, account in _good(owners.accounts(self.files.accounts), part, progress):
+            persons.setdefault(account.person_id, []).append(account)
+            dues[account.account_id] = []
+        since, last = self.asked.since, self.asked.dues[1]
+        path, wrong = str(self.files.installments.sheet.path), f"is not in {self.files.accounts.sheet.path.name}"
+        for row, one in _good(owners.installments(self.files.installments), part, progress):
+            if not owners.knows(one.account_id):
+                part.add([Fault(path, row.line, "account_id", wrong, "accepted: an account of that file")])
+            elif since <= one.due_on <= last and one.account_id in dues:
+                dues[one.account_id].append(one)
+        return persons, dues
+
+
+class _Owners:
+    """Which rows belong to a share: by their person, told from the cells before anything is parsed."""
+
+    def __init__(self, share: int, shares: int) -> None:
+        self._share, self._shares = share, shares
+        self._of: dict[str, int] = {}
+        """Share by account id, of all rows of the accounts' file, rejected ones too."""
+
+    def knows(self, account_id: str) -> bool:
+        return account_id in self._of
+
+    def accounts(self, reading: Reading[Account]) -> Reading[Account]:
+        account_at, person_at = reading.sheet.indexes[:2]
+        width = max(account_at, person_at)
+
+        def owns(row: Row) -> bool:
+            if len(row.cells) <= width:
+                return self._share == 0
+            share = crc32(row.cells[person_at].strip().encode()) % self._shares
+            # An account that is there twice, with two persons, is told where it came first.
+            return self._of.setdefault(row.cells[account_at].strip(), share) == self._share
+
+        return replace(reading, sheet=_only(reading.sheet, owns))
+
+    def installments(self, reading: Reading[Installment]) -> Reading[Installment]:
+        account_at = reading.sheet.indexes[0]
+
+        def owns(row: Row) -> bool:
+            account_id = row.cells[account_at].strip() if len(row.cells) > account_at else ""
+            return self._of.get(account_id, 0) == self._share
+
+        return replace(reading, sheet=_only(reading.sheet, owns))
+
+
+@dataclass(frozen=True, slots=True)
+class _SharedSheet(Sheet):
+    """A sheet of which only some rows are read."""
+
+    owns: Callable[[Row], bool]
+
+    def chunks(self, size: int = CHUNK_ROWS) -> Iterator[list[Row]]:
+        for rows in Sheet.chunks(self, size):
+            yield list(filter(self.owns, rows))
+
+
+def _only(sheet: Sheet, owns: Callable[[Row], bool]) -> Sheet:
+    return _SharedSheet(**{one.name: getattr(sheet, one.name) for one in fields(Sheet)}, owns=owns)
+
+
+def _good(reading: Reading[T], part: _Part, progress: Progress) -> Iterator[tuple[Row, T]]:
+    for chunk in reading:
+        yield from chunk.good
+        for reject in chunk.rejects:
+            part.add(reject.faults(reading.sheet.path))
+        progress(chunk.rows)
+
+
+def _pages(asked: Question, persons: dict[str, list[Account]], dues: dict[str, list[Installment]]) -> Iterator[Page]:
+    page = Page()
+    for number, accounts in enumerate(persons.values(), start=1):
+        for account in accounts:
+            known = dues[account.account_id]
+            history = [(one.due_on, one.paid_on, one.is_open) for one in known]
+            for one in known:
+                left = left_to_pay(one.amount, one.paid_amount, one.paid_on, asked.first)
+                if left and one.due_on >= asked.dues[0]:
+                    late = late_counts(history, one.due_on, asked.months, asked.first)
+                    page.members.append(member_of(account, one, left, late))
+        if number % PAGE == 0:
+            yield page
+            page = Page()
+    yield page
+
+
+def _in_processes(work: _Work, progress: Progress) -> list[_Part]:
+    """A process a share, forked: each has the question and the files without their being sent."""
+    context = get_context("fork")
+    running: dict[Any, BaseProcess] = {}
+    for number in range(work.shares):
+        receiver, sender = context.Pipe(duplex=False)
+        running[receiver] = context.Process(target=_run, args=(work, number, sender), daemon=True)
+        running[receiver].start()
+        sender.close()
+    parts: list[_Part] = []
+    while running:
+        ready: list[Any] = wait(running)
+        for receiver in ready:
+            news = _news(receiver)
+            if isinstance(news, int):
+                progress(news)
+            else:
+                parts.append(news)
+                running.pop(receiver).join()
+    return parts
+
+
+def _news(receiver: Any) -> int | _Part:
+    """Rows done, or at last the part. Raises what the process ended with."""
+    try:
+        news: int | _Part | DialerError = receiver.recv()
+    except EOFError:
+        raise DialerError("a process of the plan was killed, perhaps for want of memory; try again") from None
+    if isinstance(news, DialerError):
+        raise news
+    return news
+
+
+def _run(work: _Work, number: int, sender: Any) -> None:
+    """The life of a process."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Millions of objects that live to the end and hold no cycles: walking over them again and again took half the time.
+    gc.disable()
+    try:
+        sender.send(work.share(number, sender.send))
+    except DialerError as error:
+        sender.send(error)

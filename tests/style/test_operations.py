@@ -1,0 +1,25 @@
+"""docs/operations.md explains every alarm that the log can give, and none that it cannot."""
+
+import ast
+import re
+
+import pytest
+
+from tests.style.source import ROOT, dotted, sources
+
+
+def _logged(level: str) -> set[str]:
+    return {
+        node.args[0].value
+        for source in sources("dialer")
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call) and dotted(node.func) == f"log.{level}"
+        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("title", "level"), [("Errors", "error"), ("Warnings", "warning")])
+def test_every_alarm_is_explained(title: str, level: str) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.split(f"\n{title}:\n")[1].split("\nWarnings:\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == _logged(level)
