@@ -1,6 +1,6 @@
 """`dialer plan` from files for 100,000 accounts: makes the files, times the real command, prints time and peak memory.
 
-    .venv/bin/python benchmarks/plan.py [--accounts 100000] [--keep DIR]
+.venv/bin/python benchmarks/plan.py [--accounts 100000] [--keep DIR]
 """
 
 import argparse
@@ -24,8 +24,8 @@ LIMIT_S, LIMIT_MB = 10.0, 500.0
 """What issue 2 asks for, with 100,000 accounts."""
 FIRST, LAST = date(2026, 1, 13), date(2026, 2, 13)
 HISTORY_MONTHS = 3
-ACCOUNTS_HEADER = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms".split(",")
-INSTALLMENTS_HEADER = "account_id,due_on,amount,currency,paid_on,paid_amount".split(",")
+ACCOUNTS_HEADER = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms\n"
+INSTALLMENTS_HEADER = "account_id,due_on,amount,currency,paid_on,paid_amount\n"
 
 
 def write_portfolio(folder: Path, accounts: int, seed: int = 1) -> tuple[Path, Path]:
@@ -36,9 +36,7 @@ def write_portfolio(folder: Path, accounts: int, seed: int = 1) -> tuple[Path, P
     chance = random.Random(seed)
     paths = folder / "accounts.csv", folder / "installments.csv"
     with ExitStack() as stack:
-        people, dues = (
-            csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline=""))) for path in paths
-        )
+        people, dues = (csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline=""))) for path in paths)
         people.writerow(ACCOUNTS_HEADER)
         dues.writerow(INSTALLMENTS_HEADER)
         day, person = 15, 0

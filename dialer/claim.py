@@ -53,6 +53,8 @@ class Claimed:
     blocked: int = 0
     expired: int = 0
     halted: bool = False
+    next_due_at: datetime | None = None
+    """When the next planned attempt of any active campaign is due; in the past where some were left."""
     more: bool = False
     """Whether something due was left for want of room or of time."""
 
@@ -85,7 +87,9 @@ class Claim:
         self._tx, self._house, self._lines, self._worker, self._now = tx, house, lines, worker, now
         self._room = {key: list(slots) for key, slots in room.items()}
         self._today = house.today(now)
-        self._spent = attempt_store.spent(tx, self._today)
+        self._spent_before = attempt_store.spent(tx, self._today)
+        self._spent = dict(self._spent_before)
+        self._reserved: dict[str, Decimal] = defaultdict(Decimal)
         self._result = Claimed()
         self._verdicts: list[dict[str, Any]] = []
 
@@ -96,11 +100,17 @@ class Claim:
             return self._result
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]
-        due = [queue for queue, at in attempt_store.first_due(self._tx, queues).items() if at <= self._now]
+        first = attempt_store.first_due(self._tx, queues)
+        due = [queue for queue, at in first.items() if at <= self._now]
         for queue in sorted(due, key=lambda queue: (-queue[2], queue[0], queue[1])):
             self._take(campaigns[queue[0]], queue)
-        attempt_store.add_verdicts(self._tx, self._verdicts)
-        self._save_lines()
+        self._result.next_due_at = min((at for queue, at in first.items() if queue not in due), default=None)
+        if due:
+            attempt_store.add_verdicts(self._tx, self._verdicts)
+            attempt_store.add_spend(self._tx, self._today, self._reserved, self._spent_before)
+            self._save_lines()
+            again = attempt_store.first_due(self._tx, due).values()
+            self._result.next_due_at = min(filter(None, (self._result.next_due_at, *again)), default=None)
         return self._result
 
     def _slots(self, one: Launched, channel: Channel) -> int:
@@ -204,7 +214,6 @@ class Claim:
         if channel == Channel.VOICE:
             won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id) for p in passed])
         claims, deferred = [], []
-        reserved: dict[str, Decimal] = defaultdict(Decimal)
         for p in passed:
             if p.row.attempt_id not in won:
                 until = self._now + ONE_CALL
@@ -213,7 +222,7 @@ class Claim:
                 continue
             self._note(p.row, "pass", None, None, None)
             order, placement = self._placement(one, p)
-            reserved[p.line.name] += p.line.price(channel)
+            self._reserved[p.line.name] += p.line.price(channel)
             self._result.placements.append(placement)
             claims.append(
                 {
@@ -228,7 +237,6 @@ class Claim:
                 }
             )
         attempt_store.claim(self._tx, claims)
-        attempt_store.add_spend(self._tx, self._today, reserved)
         return deferred
 
     def _placement(self, one: Launched, p: _Passed) -> tuple[Order, Placement]:

@@ -8,14 +8,15 @@ import csv
 import os
 import sys
 from datetime import date, timedelta
+from importlib.resources import files
 from pathlib import Path
 from random import Random
+from string import Template
 
 from rich.console import Console
 
 from campaigns.calendar import clamped, months_before
 from dialer import check, log, report
-from dialer.cli.init import write_demo
 from dialer.cli.simulate import run_with_progress
 from dialer.errors import DialerError
 from dialer.simulate import Simulation
@@ -43,7 +44,7 @@ def main(folder: Path = Path("demo-out")) -> None:
 def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     """The demo with so many borrowers."""
     folder.mkdir(parents=True, exist_ok=True)
-    config, campaign = write_demo(folder)
+    config, campaign = write_samples(folder)
     accounts, installments = write_portfolio(folder, borrowers, SEED)
     settings = check.read_settings(config, {k: v for k, v in os.environ.items() if not k.startswith("DIALER_")})
     log.set_up("error")
@@ -57,6 +58,15 @@ def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     page = folder / "report.html"
     report.write_html(found, page, settings.lender.language)
     out.print(f"The report as a page: {page}")
+
+
+def write_samples(folder: Path) -> tuple[Path, Path]:
+    """The sample settings and campaign, for due dates on the 15th and the 30th."""
+    values = {"due_days": "[15, 30]", "today": str(FIRST)}
+    for name in ("dialer.toml", "monthly.toml"):
+        text = (files("config") / "samples" / name).read_text(encoding="utf-8")
+        (folder / name).write_text(Template(text).substitute(values), encoding="utf-8")
+    return folder / "dialer.toml", folder / "monthly.toml"
 
 
 def write_portfolio(folder: Path, borrowers: int, seed: int) -> tuple[Path, Path]:

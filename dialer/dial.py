@@ -46,8 +46,6 @@ class Dialer:
             for channel in Channel
             if (slots := line.slots(channel, now))
         }
-        if not room:
-            return Claimed()
         claimed = await self.house.store.write(lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run())
         for placement in claimed.placements:
             line = self.lines.by_name[placement.order.line]

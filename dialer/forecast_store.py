@@ -1,7 +1,7 @@
 """The forecast of what the database knows, read-only: a page of persons a transaction."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from campaigns.model import Channel, Contact, Disposition
@@ -11,6 +11,7 @@ from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, le
 from dialer.store import Store, Tx, planbook
 from dialer.store import attempts as attempt_store
 from dialer.store import campaigns as campaign_store
+from dialer.store import forecast as forecast_store
 from dialer.store.common import People, flag
 
 
@@ -41,28 +42,24 @@ def _store_page(tx: Tx, asked: Question, people: People) -> Page:
     if launched:
         page.status = launched.status
         page.made = Known.of(planbook.planned(tx, launched.campaign_id, people, first)).made
-    accounts = {row.account_id: row for row in planbook.accounts(tx, people)}
-    dues: dict[str, list[Any]] = defaultdict(list)
-    for row in planbook.installments(tx, people, asked.since, last):
-        dues[row.account_id].append(row)
-    for account_id, rows in dues.items():
-        _add_members(asked, page, accounts[account_id], rows, known)
-    persons = sorted({row.person_id for row in accounts.values()})
-    page.stops = planbook.stops(tx, persons, sorted({row.phone for row in accounts.values()}), asked.first)
-    contacts = attempt_store.contacts(tx, persons, asked.now - asked.rules.look_back)
-    for row in contacts:
-        at, disposition = row.claimed_at, row.disposition
-        if at <= asked.now:
-            contact = Contact(at, Channel(row.channel), Disposition(disposition) if disposition else None)
+    rows = forecast_store.roster(tx, people, asked.since, last)
+    for _, account_rows in groupby(rows, key=lambda row: row.account_id):
+        _add_members(asked, page, list(account_rows), known)
+    persons, phones = {row.person_id for row in rows}, {row.phone for row in rows}
+    page.stops = planbook.stops(tx, sorted(persons), sorted(phones), asked.first)
+    for row in attempt_store.contacts(tx, sorted(persons), asked.now - asked.rules.look_back):
+        if row.claimed_at <= asked.now:
+            disposition = Disposition(row.disposition) if row.disposition else None
+            contact = Contact(row.claimed_at, Channel(row.channel), disposition)
             page.contacts.setdefault(row.person_id, []).append(contact)
     return page
 
 
-def _add_members(asked: Question, page: Page, account: Any, rows: Sequence[Any], known: Mapping[Any, Any]) -> None:
+def _add_members(asked: Question, page: Page, rows: Sequence[Any], known: Mapping[InstallmentKey, Any]) -> None:
     """An account's installments that are in play."""
     history = [(row.due_on, row.paid_on, row.is_open) for row in rows]
     for row in rows:
-        key: InstallmentKey = (row.account_id, row.installment_id)
+        key = (row.account_id, row.installment_id)
         left = left_to_pay(row.amount, row.paid_amount, row.paid_on, asked.first)
         if row.due_on < asked.dues[0] or not left:
             continue
@@ -71,4 +68,4 @@ def _add_members(asked: Question, page: Page, account: Any, rows: Sequence[Any],
         if not asked.months <= late.keys():
             late = late_counts(history, row.due_on, asked.months, asked.first)
         page.play.note(key, row.due_on, True, stopped, paused_until)
-        (page.stopped if stopped else page.members).append(member_of(account, row, left, late))
+        (page.stopped if stopped else page.members).append(member_of(row, row, left, late))

@@ -4,11 +4,9 @@ What is *desired* follows from the frozen campaign, the roster and the calendar,
 promises and pauses exclude. The difference to what is still planned is written; what was made stays made.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from campaigns import calendar, plan, segment
@@ -123,41 +121,51 @@ class _Roster:
 
 def _roster(tx: Tx, house: House, one: Launched, people: People, now: datetime) -> _Roster:
     first, last = due_range(one.file, now, house.settings.lender.time_zone)
-    months = segment.months_of(one.file)
-    since = min((calendar.months_before(first, n) for n in months), default=first)
+    rows = planbook.due(tx, people, first, last)
+    if not rows:
+        return _Roster(first, [], Play(), set())
     known = campaign_store.members(tx, one.campaign_id, people)
-    accounts = {row[0]: row for row in planbook.accounts(tx, people)}
     roster = _Roster(first, [], Play(), set(known))
-    by_account: dict[str, list[Any]] = defaultdict(list)
-    for row in planbook.installments(tx, people, since, last):
-        by_account[row[0]].append(row)
-    today = house.today(now)
-    for account_id, installments in by_account.items():
-        history: list[tuple[date, date | None, bool]] | None = None
-        for row in installments:
-            installment_id, due_on, amount, paid_amount, currency, is_open = *row[1:6], row[7]
-            if due_on < first:
-                continue
-            key = (account_id, installment_id)
-            late, stopped, paused_until = known.get(key, (None, None, None))
-            roster.play.note(key, due_on, is_open, stopped, paused_until)
-            if not is_open or stopped:
-                continue
-            if late is None or any(str(n) not in late for n in months):
-                history = history or [(r[2], r[6], r[7]) for r in installments]
-                counts = segment.late_counts(history, due_on, months, today)
-            else:
-                counts = {int(n): count for n, count in late.items()}
-            roster.members.append(_member(accounts[account_id], installment_id, due_on, amount - paid_amount, currency, counts))
+    counts = _Counts(tx, house.today(now), segment.months_of(one.file), first, last)
+    candidates = []
+    for row in rows:
+        key = (row[6], row[0])
+        late, stopped, paused_until = known.get(key, (None, None, None))
+        roster.play.note(key, row[1], row[5], stopped, paused_until)
+        if row[5] and not stopped and calendar.is_due_in(row[1], one.file.audience):
+            candidates.append((row, late))
+    counts.load([row[6] for row, late in candidates if not counts.covers(late)])
+    roster.members = [_member(row, counts.of(row[6], row[1], late)) for row, late in candidates]
     return roster
 
 
-def _member(
-    account: Any, installment_id: str, due_on: date, amount: Decimal, currency: str, late: dict[int, int]
-) -> Member:
-    account_id, person_id, phone, zones, country, line_type, consent_voice, consent_sms = account
+class _Counts:
+    """Late counts: the frozen ones, else counted from the account's history, which is loaded only then."""
+
+    def __init__(self, tx: Tx, today: date, months: frozenset[int], first: date, last: date) -> None:
+        self._tx, self._today, self._months, self._last = tx, today, months, last
+        self._since = min((calendar.months_before(first, n) for n in months), default=first)
+        self._history: dict[str, list[tuple[date, date | None, bool]]] = {}
+
+    def covers(self, late: dict[str, int] | None) -> bool:
+        """Whether the frozen counts have every look-back that the campaign's file in force asks for."""
+        return late is not None and all(str(n) in late for n in self._months)
+
+    def load(self, account_ids: list[str]) -> None:
+        if self._months:
+            self._history = planbook.history(self._tx, account_ids, self._since, self._last)
+
+    def of(self, account_id: str, due_on: date, late: dict[str, int] | None) -> dict[int, int]:
+        if late is not None and self.covers(late):
+            return {int(n): count for n, count in late.items()}
+        return segment.late_counts(self._history.get(account_id, ()), due_on, self._months, self._today)
+
+
+def _member(row: Any, late: dict[int, int]) -> Member:
+    installment_id, due_on, amount, paid_amount, currency, _, account_id, person_id, *rest = row
+    phone, zones, country, line_type, consent_voice, consent_sms = rest
     return Member(
-        account_id, person_id, installment_id, phone, zones, currency, due_on, amount, late,
+        account_id, person_id, installment_id, phone, zones, currency, due_on, amount - paid_amount, late,
         country, line_type, consent_voice, consent_sms,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from dialer.dial import Dialer
 from dialer.dialogue import Dialogues
 from dialer.house import House
 from dialer.inbound import Inbox, of_event
-from dialer.lines import Line, Lines
+from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
 from dialer.reconcile import Reconciler
 from dialer.store import Tx
@@ -40,7 +40,7 @@ class Worker:
     poll: timedelta = timedelta(milliseconds=500)
     """How often to look for what other processes wrote."""
     gather: timedelta = timedelta(0)
-    """Simulations only: how long due attempts and news wait for company."""
+    """Simulations only: how long due attempts and news wait for company; never until a window closes."""
     lines: Lines = field(init=False)
     inbox: Inbox = field(init=False)
     dialogues: Dialogues = field(init=False)
@@ -111,8 +111,8 @@ class Worker:
                 Channel.VOICE: getattr(row, "next_voice_at", now),
                 Channel.SMS: getattr(row, "next_sms_at", now),
             }
-            lines.append(Line(name, settings, fitted.adapter, fitted.spec, next_at, self.house.zone, running.get(name, set())))
-            lines[-1].ahead = max(lines[-1].ahead, self.gather)
+            ahead = max(AHEAD, self.gather / 10)
+            lines.append(Line(name, settings, fitted.adapter, fitted.spec, next_at, self.house.zone, running.get(name, set()), ahead=ahead))
         return Lines(lines)
 
     async def _dial(self) -> None:
@@ -128,23 +128,28 @@ class Worker:
     async def _dial_once(self) -> datetime | None:
         """Dials what is due and has room. Returns when to look again; None: when something happens."""
         now = self.house.clock.now()
-        due = await self.house.store.read(self._first_due)
-        ready = {Channel(queue[1]) for queue, at in due.items() if at + self.gather <= now}
-        if not ready:
-            return min(due.values()) + self.gather if due else None
         claimed = await self.dialer.tick()
         if claimed.halted:
             return None
-        if claimed.examined and not claimed.more:
-            return now
-        rooms = [at for line in self.lines for channel in ready if (at := line.next_room(channel, now)) is not None]
+        if not claimed.more:
+            return await self._company(claimed.next_due_at) if self.gather else claimed.next_due_at
+        rooms = [at for line in self.lines for channel in Channel if (at := line.next_room(channel, now)) is not None]
         # Room that this work can't use (another campaign's line) must not make the loop spin.
         least = LEAST_WAIT if claimed.placements else IDLE_WAIT
         return max(min(rooms), now + least) if rooms else None
 
-    def _first_due(self, tx: Tx) -> dict[attempt_store.Queue, datetime]:
-        queues = [queue for one in self.house.launched(tx) if one.status == "active" for queue in one.queues]
-        return attempt_store.first_due(tx, queues)
+    async def _company(self, due_at: datetime | None) -> datetime | None:
+        """A simulation dials several due attempts in one transaction, none of them after its window."""
+        if due_at is None:
+            return None
+        latest = due_at + self.gather
+
+        def closing(tx: Tx) -> datetime | None:
+            queues = [queue for one in self.house.launched(tx) for queue in one.queues]
+            return attempt_store.first_closing(tx, queues, latest)
+
+        closes_at = await self.house.store.read(closing)
+        return latest if closes_at is None else max(due_at, min(latest, closes_at - self.gather / 5))
 
     async def _wait(self, until: datetime | None) -> None:
         """Until then, or the next poll, or something happens here."""

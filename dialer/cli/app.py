@@ -3,10 +3,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -20,6 +21,7 @@ from dialer.cli.imports import import_file, print_report
 from dialer.cli.init import init as init_folder
 from dialer.cli.plan import plan as plan_campaign
 from dialer.cli.simulate import simulate as simulate_campaign
+from dialer.clock import SystemClock
 from dialer.errors import DialerError, InvalidInput
 from dialer.house import House
 
@@ -35,8 +37,9 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-CONFIG = Path("dialer.toml")
-"""The default of --config."""
+CONFIG, HERE = Path("dialer.toml"), Path(".")
+SAMPLE_ZONE = ZoneInfo("Asia/Shanghai")
+"""The sample lender's: the portfolio that `init` writes is due from its today."""
 
 
 def main() -> None:
@@ -94,9 +97,9 @@ def parse_instant(text: str | None, house: House, option: str) -> datetime | Non
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path(".")) -> None:
+def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = HERE, json: Json = False) -> None:
     """Write a working dialer.toml, a campaign and a small portfolio into DIR."""
-    init_folder(folder, out)
+    init_folder(folder, SystemClock().now().astimezone(SAMPLE_ZONE).date(), out, json)
 
 
 @app.command()
@@ -107,7 +110,7 @@ def check(
     json: Json = False,
 ) -> None:
     """Check the settings and campaign files: every fault at once, with its line and remedy."""
-    check_files(files or [], config, json, out)
+    check_files(files or [], config, os.environ, out, json)
     if live:
         asyncio.run(desk.check_live(settings_of(config), out))
 
@@ -303,6 +306,3 @@ def paid(
     assert due is not None
     asked = desk.Paid(account, due, amount, day, reverse)
     with_house(config, lambda house: desk.paid(house, asked, json, out))
-
-
-Work = Callable[[House], Awaitable[None]]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, literal, select, union_all, update
 
 from dialer.store import tables as t
-from dialer.store.common import Row, Values, in_parts, insert_all, insert_for
+from dialer.store.common import Row, Values, in_parts, insert_all, insert_for, put_for
 
 Tx = Connection
 _a = t.attempts.c
@@ -62,13 +62,37 @@ def first_due(tx: Tx, queues: Sequence[Queue]) -> dict[Queue, datetime]:
     """When the next attempt of each queue is due; queues with nothing planned are left out."""
     if not queues:
         return {}
-    given = {
+    found = tx.execute(_first_due(len(queues)), _numbered(queues))
+    return {queues[number]: due_at for number, due_at in found if due_at is not None}
+
+
+def _numbered(queues: Sequence[Queue]) -> dict[str, Any]:
+    return {
         f"{name}{number}": value
         for number, queue in enumerate(queues)
         for name, value in zip(("campaign", "channel", "priority"), queue, strict=True)
     }
-    found = tx.execute(_first_due(len(queues)), given)
-    return {queues[number]: due_at for number, due_at in found if due_at is not None}
+
+
+@lru_cache(maxsize=64)
+def _first_closing(count: int) -> Any:
+    parts = [
+        select(func.min(_a.valid_until).label("closes_at")).where(
+            _a.campaign_id == bindparam(f"campaign{number}"),
+            _a.channel == bindparam(f"channel{number}"),
+            _a.priority == bindparam(f"priority{number}"),
+            _a.state == "planned",
+            _a.due_at <= bindparam("before"),
+        )
+        for number in range(count)
+    ]
+    return union_all(*parts)
+
+
+def first_closing(tx: Tx, queues: Sequence[Queue], before: datetime) -> datetime | None:
+    """When the first window closes of what is due before an instant."""
+    found = tx.execute(_first_closing(len(queues)), {**_numbered(queues), "before": before}).scalars()
+    return min((at for at in found if at is not None), default=None)
 
 
 _roster = (
@@ -179,11 +203,16 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
     _guarded(tx, _close, rows)
 
 
+@lru_cache(maxsize=2)
+def _take_phone(dialect: str) -> Any:
+    return insert_for(dialect, t.live_calls).on_conflict_do_nothing().returning(t.live_calls.c.attempt_id)
+
+
 def take_phones(tx: Tx, wanted: Sequence[tuple[str, int]]) -> set[int]:
     """Takes (phone, attempt id) into live_calls in the order of phones; returns the ids that got theirs."""
     if not wanted:
         return set()
-    statement = insert_for(tx, t.live_calls).on_conflict_do_nothing().returning(t.live_calls.c.attempt_id)
+    statement = _take_phone(tx.dialect.name)
     rows = [{"phone": phone, "attempt_id": key} for phone, key in sorted(wanted)]
     return set(tx.execute(statement, rows).scalars())
 
@@ -196,15 +225,17 @@ def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
         tx.execute(_release, [{"of": key} for key in attempt_ids])
 
 
-_still = select(_a.attempt_id, _a.state, _a.withdrawn).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+_halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
+_still = select(_a.attempt_id, _a.state, _a.withdrawn, _halt).where(
+    _a.attempt_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def last_look(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, str]:
     """attempt id → why it must not be placed any more; empty: it may. Asked right before placing."""
-    halted = tx.execute(select(t.flags.c.value).where(t.flags.c.name == "halt")).scalar()
     found = dict.fromkeys(attempt_ids, "gone")
-    for key, state, withdrawn in tx.execute(_still, {"ids": list(attempt_ids)}):
-        found[key] = "gone" if state != "placing" else withdrawn or ("halted" if halted is not None else "")
+    for key, state, withdrawn, halt in tx.execute(_still, {"ids": list(attempt_ids)}):
+        found[key] = "gone" if state != "placing" else withdrawn or ("halted" if halt is not None else "")
     return found
 
 
@@ -373,19 +404,18 @@ def spent(tx: Tx, day: date) -> dict[str, Decimal]:
     return {row[0]: row[1] for row in tx.execute(_spent, {"on": day})}
 
 
-def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal]) -> None:
-    """Adds to (or, negative, takes back from) what the lines spent that day."""
+def add_spend(
+    tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[str, Decimal] | None = None
+) -> None:
+    """Adds to (or, negative, takes back from) what the lines spent that day. `known`: what `spent` said just now."""
     if not any(amounts.values()):
         return
-    known = spent(tx, day)
+    known = spent(tx, day) if known is None else known
     rows = [
         {"line": line, "day": day, "amount": max(known.get(line, Decimal(0)) + amount, Decimal(0))}
         for line, amount in amounts.items()
     ]
-    insert = insert_for(tx, t.spend)
-    tx.execute(
-        insert.on_conflict_do_update(index_elements=["line", "day"], set_={"amount": insert.excluded.amount}), rows
-    )
+    tx.execute(put_for(tx, t.spend), rows)
 
 
 def lines(tx: Tx) -> dict[str, Row[Any]]:
@@ -394,14 +424,8 @@ def lines(tx: Tx) -> dict[str, Row[Any]]:
 
 def save_lines(tx: Tx, rows: Sequence[Values]) -> None:
     """Where the pace stands, so that a restart goes on from the last placement."""
-    if not rows:
-        return
-    insert = insert_for(tx, t.lines)
-    names = [column.name for column in t.lines.columns if column.name != "line"]
-    tx.execute(
-        insert.on_conflict_do_update(index_elements=["line"], set_={name: insert.excluded[name] for name in names}),
-        rows,
-    )
+    if rows:
+        tx.execute(put_for(tx, t.lines), rows)
 
 
 def steps_heard(tx: Tx, attempt_id: int) -> int:

@@ -78,7 +78,7 @@ def set_planned(tx: Tx, campaign_id: int, now: datetime) -> None:
 def add_members(tx: Tx, rows: Sequence[Values]) -> None:
     """Freezes late counts; a member that is known keeps its own."""
     if rows:
-        tx.execute(insert_for(tx, t.members).on_conflict_do_nothing(), rows)
+        tx.execute(insert_for(tx.dialect.name, t.members).on_conflict_do_nothing(), rows)
 
 
 def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:

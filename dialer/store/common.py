@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, update
@@ -30,9 +31,22 @@ class People:
         return (column > self.after) & (column <= self.until)
 
 
-def insert_for(tx: Tx, table: Table) -> Any:
+def insert_for(dialect: str, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT: the same words in both dialects, from two modules."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@lru_cache(maxsize=32)
+def _put(dialect: str, table: Table) -> Any:
+    insert = insert_for(dialect, table)
+    keys = [column.name for column in table.primary_key.columns]
+    values = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def put_for(tx: Tx, table: Table) -> Any:
+    """An INSERT of whole rows that takes the place of the row with the same key."""
+    return _put(tx.dialect.name, table)
 
 
 def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
@@ -83,5 +97,5 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "set_flag", "take_numbers",
+    "People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_for", "set_flag", "take_numbers",
 ]  # fmt: skip

@@ -27,22 +27,41 @@ def persons_with_phone(tx: Tx, phones: Sequence[str]) -> set[str]:
     return found
 
 
-def accounts(tx: Tx, people: People) -> Sequence[Row[Any]]:
-    """account_id, person_id, phone, zones, country, line_type, consent_voice, consent_sms."""
-    a = t.accounts.c
-    wanted = (a.account_id, a.person_id, a.phone, a.zones, a.country, a.line_type, a.consent_voice, a.consent_sms)
-    return tx.execute(select(*wanted).where(people.within(a.person_id))).all()
+_a, _i = t.accounts.c, t.installments.c
 
 
-def installments(tx: Tx, people: People, first: date, last: date) -> Sequence[Row[Any]]:
-    """account_id, installment_id, due_on, amount, paid_amount, currency, paid_on, is_open; due in [first, last]."""
-    i = t.installments.c
-    wanted = (i.account_id, i.installment_id, i.due_on, i.amount, i.paid_amount, i.currency, i.paid_on, i.is_open)
+def due(tx: Tx, people: People, first: date, last: date) -> Sequence[Row[Any]]:
+    """Installments due in [first, last] with their accounts.
+
+    installment_id, due_on, amount, paid_amount, currency, is_open, account_id, person_id, phone, zones, country,
+    line_type, consent_voice, consent_sms.
+    """
+    wanted = (
+        _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.is_open, _a.account_id,
+        _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms,
+    )  # fmt: skip
     return tx.execute(
         select(*wanted)
-        .join(t.accounts, t.accounts.c.account_id == i.account_id)
-        .where(people.within(t.accounts.c.person_id), i.due_on >= first, i.due_on <= last)
+        .join(t.accounts, _a.account_id == _i.account_id)
+        .where(people.within(_a.person_id), _i.due_on >= first, _i.due_on <= last)
+        .order_by(_a.person_id, _a.account_id)
     ).all()
+
+
+_history = select(_i.account_id, _i.due_on, _i.paid_on, _i.is_open).where(
+    _i.account_id.in_(bindparam("accounts", expanding=True)), _i.due_on >= bindparam("since"), _i.due_on <= bindparam("last")
+)
+
+
+def history(
+    tx: Tx, account_ids: Sequence[str], since: date, last: date
+) -> dict[str, list[tuple[date, date | None, bool]]]:
+    """account → (due_on, paid_on, is_open) of its installments due in [since, last]."""
+    found: dict[str, list[tuple[date, date | None, bool]]] = {}
+    for part in in_parts(account_ids):
+        for account_id, due_on, paid_on, is_open in tx.execute(_history, {"accounts": part, "since": since, "last": last}):
+            found.setdefault(account_id, []).append((due_on, paid_on, is_open))
+    return found
 
 
 @dataclass(slots=True)

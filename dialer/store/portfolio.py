@@ -82,7 +82,7 @@ def put_accounts(tx: Tx, rows: Sequence[Account], now: datetime) -> None:
         return
     tx.execute(_upsert(tx, t.accounts), [{**row._asdict(), "imported_at": now} for row in rows])
     people = [{"person_id": person_id, "created_at": now} for person_id in {row.person_id for row in rows}]
-    tx.execute(insert_for(tx, t.persons).on_conflict_do_nothing(), people)
+    tx.execute(insert_for(tx.dialect.name, t.persons).on_conflict_do_nothing(), people)
 
 
 def installments(tx: Tx, keys: Iterable[Key]) -> dict[Key, Installment]:
@@ -167,7 +167,7 @@ def lift(tx: Tx, suppression_ids: Collection[int], reason: str, now: datetime) -
 
 def _upsert(tx: Tx, table: Table) -> Any:
     """INSERT … ON CONFLICT (the key) DO UPDATE: the same words in SQLite and PostgreSQL."""
-    insert = insert_for(tx, table)
+    insert = insert_for(tx.dialect.name, table)
     keys = [column.name for column in table.primary_key]
     others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=others)

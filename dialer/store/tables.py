@@ -60,7 +60,7 @@ accounts = Table(
     Column("account_id", String, primary_key=True),
     Column("person_id", String, nullable=False, index=True),
     Column("name", String, nullable=False),
-    Column("phone", String, nullable=False, comment="E.164"),
+    Column("phone", String, nullable=False, index=True, comment="E.164"),
     Column("country", String, nullable=False, comment="of the number"),
     Column("line_type", String, nullable=False, comment="of the number"),
     Column("zones", Zones, nullable=False, comment="all zones the person may be in, the stated one first"),

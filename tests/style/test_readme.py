@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -50,6 +51,8 @@ def _starts_and_stops(folder: Path, shell: dict[str, str]) -> None:
     dialer = shell["PATH"].split(":")[0] + "/dialer"
     daemon = subprocess.Popen([dialer, "run"], cwd=folder, env=shell, stderr=subprocess.PIPE, text=True)
     assert daemon.stderr is not None
+    watchdog = Timer(60, daemon.kill)
+    watchdog.start()
     try:
         said = ""
         while "started" not in said:
@@ -59,6 +62,7 @@ def _starts_and_stops(folder: Path, shell: dict[str, str]) -> None:
         daemon.send_signal(signal.SIGTERM)
         _, rest = daemon.communicate(timeout=40)
     finally:
+        watchdog.cancel()
         daemon.kill()
     assert daemon.returncode == 0, said + rest
     assert "stopped" in rest

@@ -1,0 +1,23 @@
+"""Statements of the forecast: read-only."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from dialer.store import tables as t
+from dialer.store.common import People
+from dialer.store.database import Tx
+
+_a, _i = t.accounts.c, t.installments.c
+_roster = select(
+    _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.paid_on, _i.is_open, _a.account_id,
+    _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms,
+).join(t.accounts, _a.account_id == _i.account_id)  # fmt: skip
+
+
+def roster(tx: Tx, people: People, since: date, last: date) -> Sequence[Any]:
+    """Installments due in [since, last], paid ones too, with their accounts: an account's stand together."""
+    within = (people.within(_a.person_id), _i.due_on >= since, _i.due_on <= last)
+    return tx.execute(_roster.where(*within).order_by(_a.person_id, _a.account_id, _i.due_on)).all()
