@@ -1,66 +1,27 @@
 """`dialer plan` from files for 100,000 accounts: makes the files, times the real command, prints time and peak memory.
 
-.venv/bin/python benchmarks/plan.py [--accounts 100000] [--keep DIR]
+    .venv/bin/python -m benchmarks.plan [--accounts 100000] [--keep DIR]
+
+Exits 1 where it takes more than what issue 2 asks for.
 """
 
 import argparse
-import csv
 import os
 import platform
-import random
 import resource
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
-from datetime import date, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
-from campaigns.calendar import clamped, months_before
+from dialer.demo import write_portfolio, write_samples
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_S, LIMIT_MB = 10.0, 500.0
 """What issue 2 asks for, with 100,000 accounts."""
-FIRST, LAST = date(2026, 1, 13), date(2026, 2, 13)
-HISTORY_MONTHS = 3
-ACCOUNTS_HEADER = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms\n"
-INSTALLMENTS_HEADER = "account_id,due_on,amount,currency,paid_on,paid_amount\n"
-
-
-def write_portfolio(folder: Path, accounts: int, seed: int = 1) -> tuple[Path, Path]:
-    """`accounts` accounts, a tenth of them a person's second one, each with three paid installments and an open one.
-
-    About half are never late (A), a third once or twice (B), the rest always (C).
-    """
-    chance = random.Random(seed)
-    paths = folder / "accounts.csv", folder / "installments.csv"
-    with ExitStack() as stack:
-        people, dues = (csv.writer(stack.enter_context(path.open("w", encoding="utf-8", newline=""))) for path in paths)
-        people.writerow(ACCOUNTS_HEADER)
-        dues.writerow(INSTALLMENTS_HEADER)
-        day, person = 15, 0
-        for number in range(accounts):
-            if number == 0 or chance.random() >= 0.1:
-                person, day = number, chance.choice((15, 30))
-            account = f"L-{number:07}"
-            phone = f"+86138{person:08}"
-            people.writerow([account, f"P-{person:07}", "王丽", phone, "zh-CN", "", "CN", "工商银行1234", "yes", "yes"])
-            dues.writerows(_installments(account, day, chance))
-    return paths
-
-
-def _installments(account: str, day: int, chance: random.Random) -> list[list[str]]:
-    due_on = clamped(FIRST.year, FIRST.month, day)
-    amount = f"{chance.randrange(10_000, 500_000) / 100:.2f}"
-    late = chance.choices((0.0, 0.5, 1.0), (50, 33, 17))[0]
-    rows = [[account, str(due_on), amount, "CNY", "", ""]]
-    for months in range(1, HISTORY_MONTHS + 1):
-        before = months_before(due_on, months)
-        before = clamped(before.year, before.month, day)
-        paid_on = before + timedelta(days=chance.randint(1, 9) if chance.random() < late else -1)
-        rows.append([account, str(before), amount, "CNY", str(min(paid_on, FIRST)), amount])
-    return rows
+ACCOUNTS_PER_BORROWER = 1.05
+FIRST, LAST = "2026-01-13", "2026-02-13"
 
 
 def main() -> None:
@@ -69,31 +30,53 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="where to leave the files")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.keep or Path(temporary)
+        folder: Path = asked.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        accounts, installments = write_portfolio(folder, asked.accounts)
-        seconds, megabytes, rows = _measure(folder, accounts, installments)
-    print(f"plan: {asked.accounts:,} accounts, {rows:,} rows in {seconds:.1f} s, peak {megabytes:.0f} MB")
+        accounts, installments = write_portfolio(folder, round(asked.accounts / ACCOUNTS_PER_BORROWER), seed=1)
+        count = _lines(accounts) - 1
+        seconds, cpu_s, megabytes, rows = _measure(folder, accounts, installments)
+    print(
+        f"plan: {count:,} accounts, {rows:,} rows in {seconds:.1f} s ({cpu_s:.1f} s of CPU), {megabytes:.0f} MB at most"
+    )
     print(f"machine: {platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
     if asked.accounts <= 100_000 and (seconds > LIMIT_S or megabytes > LIMIT_MB):
-        sys.exit(f"plan: over the limit of {LIMIT_S:.0f} s and {LIMIT_MB:.0f} MB")
+        sys.exit(f"plan: over the limit of {LIMIT_S:.0f} s or {LIMIT_MB:.0f} MB")
 
 
-def _measure(folder: Path, accounts: Path, installments: Path) -> tuple[float, float, int]:
-    """Seconds, peak resident megabytes and rows of one run of the command in a process of its own."""
-    samples = ROOT / "config" / "samples"
+def _measure(folder: Path, accounts: Path, installments: Path) -> tuple[float, float, float, int]:
+    """Seconds, CPU seconds, peak megabytes of all its processes, and rows of one run of the command."""
+    config, campaign = write_samples(folder)
     rows = folder / "plan.csv"
     command = [
-        sys.executable, "-m", "dialer", "plan", str(samples / "monthly.toml"), "--config", str(samples / "dialer.toml"),
-        "--from", str(FIRST), "--to", str(LAST), "--accounts", str(accounts), "--installments", str(installments),
-        "--csv", str(rows),
+        sys.executable, "-m", "dialer", "plan", str(campaign), "--config", str(config), "--from", FIRST, "--to", LAST,
+        "--accounts", str(accounts), "--installments", str(installments), "--csv", str(rows),
     ]  # fmt: skip
-    began = perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True)
+    began, peak_kb = perf_counter(), 0
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while process.poll() is None:
+            peak_kb = max(peak_kb, _resident_kb(process.pid))
+            sleep(0.1)
     seconds = perf_counter() - began
-    peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    with rows.open(encoding="utf-8") as lines:
-        return seconds, peak_kb / 1024, sum(1 for _ in lines) - 1
+    if process.returncode:
+        sys.exit(f"plan: ended with {process.returncode}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, used.ru_utime + used.ru_stime, peak_kb / 1024, _lines(rows) - 1
+
+
+def _resident_kb(pid: int) -> int:
+    """Of the process and those it forked; a page that several share counts once. 0 for one that has just ended."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    own = sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return own + sum(_resident_kb(int(child)) for child in children)
+
+
+def _lines(path: Path) -> int:
+    with path.open(encoding="utf-8") as lines:
+        return sum(1 for _ in lines)
 
 
 if __name__ == "__main__":

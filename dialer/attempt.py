@@ -55,9 +55,7 @@ RUNNING = (State.PLACING, State.PLACED, State.RINGING, State.TALKING, State.LOST
 FINAL = (State.SETTLED, State.BLOCKED, State.EXPIRED, State.CANCELLED)
 
 _END = {Kind.ENDED: State.SETTLED, Kind.DELIVERED: State.SETTLED, Kind.UNDELIVERED: State.SETTLED}
-_TALK = {
-    kind: State.TALKING for kind in (Kind.KEYED, Kind.HUMAN_DETECTED, Kind.MACHINE_DETECTED, Kind.TRANSFERRED)
-}
+_TALK = dict.fromkeys((Kind.KEYED, Kind.HUMAN_DETECTED, Kind.MACHINE_DETECTED, Kind.TRANSFERRED), State.TALKING)
 
 TABLE: dict[State, dict[Kind, State]] = {
     State.PLANNED: {

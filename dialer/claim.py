@@ -18,6 +18,7 @@ from dialer.house import House, Launched
 from dialer.lines import Line, Lines
 from dialer.store import Tx, planbook
 from dialer.store import attempts as attempt_store
+from dialer.store import queues as queue_store
 from dialer.store.common import flag
 from dialer.store.planbook import Stops
 
@@ -100,7 +101,7 @@ class Claim:
             return self._result
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]
-        first = attempt_store.first_due(self._tx, queues)
+        first = queue_store.first_due(self._tx, queues)
         due = [queue for queue, at in first.items() if at <= self._now]
         for queue in sorted(due, key=lambda queue: (-queue[2], queue[0], queue[1])):
             self._take(campaigns[queue[0]], queue)
@@ -109,18 +110,18 @@ class Claim:
             attempt_store.add_verdicts(self._tx, self._verdicts)
             attempt_store.add_spend(self._tx, self._today, self._reserved, self._spent_before)
             self._save_lines()
-            again = attempt_store.first_due(self._tx, due).values()
+            again = queue_store.first_due(self._tx, due).values()
             self._result.next_due_at = min(filter(None, (self._result.next_due_at, *again)), default=None)
         return self._result
 
     def _slots(self, one: Launched, channel: Channel) -> int:
         return sum(len(self._room.get((name, channel), ())) for name in one.lines(channel))
 
-    def _take(self, one: Launched, queue: attempt_store.Queue) -> None:
+    def _take(self, one: Launched, queue: queue_store.Queue) -> None:
         channel = Channel(queue[1])
         while (room := self._slots(one, channel)) and self._result.examined < EXAMINED_MAX:
             most = min(max(2 * room, 20), TAKE_MAX)
-            rows = attempt_store.take_due(self._tx, queue, self._now, most)
+            rows = queue_store.take_due(self._tx, queue, self._now, most)
             self._result.examined += len(rows)
             self._decide(one, channel, rows)
             if len(rows) < most:
@@ -179,7 +180,7 @@ class Claim:
         """
         lines = self._lines.of(one.lines(row.channel), row.channel)
         fit = [line for line in lines if row.country in line.settings.allow_countries]
-        able = [line for line in fit if self._left(line) is None or self._left(line) >= line.price(row.channel)]
+        able = [line for line in fit if (left := self._left(line)) is None or left >= line.price(row.channel)]
         for line in able:
             if self._room.get((line.name, Channel(row.channel))):
                 return line
@@ -194,7 +195,9 @@ class Claim:
         ring_s = line.settings.ring_timeout.total_seconds() if channel == Channel.VOICE else 0.0
         ask = Ask(channel, row.zones, row.country, row.line_type, ring_s)
         accounts = facts.roster[row.attempt_id]
-        return check(ask, facts_of(self._house, one, row, accounts, facts, self._line_facts(line, channel)), one.rules, self._now)
+        return check(
+            ask, facts_of(self._house, one, row, accounts, facts, self._line_facts(line, channel)), one.rules, self._now
+        )
 
     def _line_facts(self, line: Line, channel: Channel) -> LineFacts:
         tomorrow = datetime.combine(self._today + timedelta(days=1), datetime.min.time(), self._house.zone)

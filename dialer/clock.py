@@ -26,7 +26,7 @@ class SystemClock:
 
     async def sleep_until(self, at: datetime) -> None:
         # A long sleep is cut, so that a jump of the wall clock is noticed within a second.
-        while (left := (at - self.now()).total_seconds()) > 0:
+        while (left := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - nothing else happens to wait for
             await asyncio.sleep(min(left, 1.0))
 
 
@@ -52,7 +52,7 @@ class VirtualClock:
             handle.cancel()
 
 
-class _NoWaiting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _NoWaiting(selectors.DefaultSelector):
     """Where the loop would wait, virtual time jumps to the next timer instead."""
 
     loop: "VirtualLoop"

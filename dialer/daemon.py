@@ -97,7 +97,9 @@ def _ready(worker: Worker) -> web.Ready:
 
 def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOScheduler:
     """APScheduler only rings; what is to be done stands in the database."""
-    bells = AsyncIOScheduler(timezone=house.settings.lender.time_zone, job_defaults={"coalesce": True, "max_instances": 1})
+    bells = AsyncIOScheduler(
+        timezone=house.settings.lender.time_zone, job_defaults={"coalesce": True, "max_instances": 1}
+    )
 
     async def daily() -> None:
         await sweep.daily(house)
@@ -121,7 +123,9 @@ def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
-            log.error("bell_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again at its next time")
+            log.error(
+                "bell_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again at its next time"
+            )
 
     return ring
 
@@ -150,7 +154,8 @@ def _lock(handle: Any, path: Path, file: Path) -> None:
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         raise DialerError(
-            f"another daemon (process {holder}) already dials from {file}; stop it first, or give this one its own database"
+            f"another daemon (process {holder}) already dials from {file}; "
+            "stop it first, or give this one its own database"
         ) from error
     handle.truncate(0)
     handle.write(f"{os.getpid()}\n")

@@ -73,10 +73,26 @@ def write_portfolio(folder: Path, borrowers: int, seed: int) -> tuple[Path, Path
     """accounts.csv and installments.csv: three months of history, one installment due, payments as they will come."""
     random = Random(seed)
     accounts, installments = folder / "accounts.csv", folder / "installments.csv"
-    with accounts.open("w", newline="", encoding="utf-8") as a, installments.open("w", newline="", encoding="utf-8") as i:
+    with (
+        accounts.open("w", newline="", encoding="utf-8") as a,
+        installments.open("w", newline="", encoding="utf-8") as i,
+    ):
         people, dues = csv.writer(a), csv.writer(i)
-        people.writerow("account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms".split(","))
-        dues.writerow("account_id,due_on,amount,currency,paid_on,paid_amount".split(","))
+        people.writerow(
+            [
+                "account_id",
+                "person_id",
+                "name",
+                "phone",
+                "language",
+                "time_zone",
+                "region",
+                "pay_to",
+                "consent_voice",
+                "consent_sms",
+            ]
+        )
+        dues.writerow(["account_id", "due_on", "amount", "currency", "paid_on", "paid_amount"])
         for number in range(1, borrowers + 1):
             segment = random.choices([name for name, _ in MIX], [share for _, share in MIX])[0]
             name = random.choice(SURNAMES) + random.choice(GIVEN)

@@ -5,7 +5,7 @@ committed as `placing` is then placed, once: right before it, one more look says
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,7 +46,9 @@ class Dialer:
             for channel in Channel
             if (slots := line.slots(channel, now))
         }
-        claimed = await self.house.store.write(lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run())
+        claimed = await self.house.store.write(
+            lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run()
+        )
         for placement in claimed.placements:
             line = self.lines.by_name[placement.order.line]
             line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)
@@ -108,7 +110,7 @@ class Dialer:
             news = News(Kind.UNCERTAIN, at, key, why=f"{type(error).__name__}: {error}")
             log.warning("placement_uncertain", attempt_id=key, line=line.name, error=type(error).__name__)
         else:
-            final = placement.order.channel == Channel.SMS and not line.spec.receipts
+            final = placement.order.channel == Channel.SMS.value and not line.spec.receipts
             news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
         if retry_after_s is not None:
             line.held_until = self.house.clock.now() + timedelta(seconds=retry_after_s)
@@ -126,7 +128,7 @@ class Dialer:
         except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
             log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=str(error))
 
-    def _start(self, work: "asyncio.Coroutine[None, None, None]") -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._placing.add(task)
         task.add_done_callback(self._ended)

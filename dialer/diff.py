@@ -95,9 +95,7 @@ class Known:
 class Diff:
     """Compares, then writes. Instants are UTC; `zone` is the lender's, for the last day of a suppression."""
 
-    def __init__(
-        self, one: Launched, known: Known, play: Play, stops: Stops, zone: ZoneInfo, now: datetime
-    ) -> None:
+    def __init__(self, one: Launched, known: Known, play: Play, stops: Stops, zone: ZoneInfo, now: datetime) -> None:
         self._one, self._known, self._play, self._stops = one, known, play, stops
         self._zone, self._now = zone, now
         self.cancelled: list[tuple[int, str]] = []
@@ -113,7 +111,9 @@ class Diff:
         for written in self._known.planned.values():
             row = written.row
             if row.cause == "round" and row.state == State.PLANNED:
-                standing[_key(row.person_id, row.due_on, row.day_offset, row.window, row.phone, written.accounts)] = written
+                standing[_key(row.person_id, row.due_on, row.day_offset, row.window, row.phone, written.accounts)] = (
+                    written
+                )
             else:
                 self._follow_up(written)
         by_place = {
@@ -252,8 +252,10 @@ def _same(row: Any, draft: Draft) -> bool:
         and row.planned_for == draft.planned_for
         and row.window_from == draft.window_from
         and row.window_until == draft.window_until
-        and (row.segment, row.priority, row.phone, row.zones) == (draft.segment, draft.priority, draft.phone, draft.zones)
-        and (row.round, row.rounds, row.channel, row.script, row.entry) == (r.number, r.rounds, r.channel, r.script, r.entry)
+        and (row.segment, row.priority, row.phone, row.zones)
+        == (draft.segment, draft.priority, draft.phone, draft.zones)
+        and (row.round, row.rounds, row.channel, row.script, row.entry)
+        == (r.number, r.rounds, r.channel, r.script, r.entry)
     )
 
 

@@ -61,7 +61,9 @@ class Book:
                 self._suppress(None, person, False, "opted_out", "message")
             self._touched |= persons
         else:
-            desk.add_tasks(self.tx, [_task("review", person, None, "text message", self.now) for person in sorted(persons)])
+            desk.add_tasks(
+                self.tx, [_task("review", person, None, "text message", self.now) for person in sorted(persons)]
+            )
         return bool(persons)
 
     def write(self) -> set[str]:

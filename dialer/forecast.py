@@ -297,16 +297,17 @@ def _count(asked: Question, rows: Sequence[plan.Row], part: Forecast) -> None:
     for row in rows:
         draft, at = row.draft, row.draft.round
         word, rule, reason = _told(row.verdict)
-        places[draft.segment, at.number] = at
-        counts[draft.segment, at.number, draft.due_on, word, rule] += 1
+        place = (draft.segment, at.number)
+        places[place] = at
+        counts[*place, draft.due_on, word, rule] += 1
         if rule:
             part.reasons[word, rule] = min(reason, part.reasons.get((word, rule), reason))
         if word != "block":
             minutes[at.channel][(draft.planned_for - _EPOCH) // _MINUTE] += 1
-        found = _accounts(draft)
-        part.rows[word] += len(found)
         persons.add(draft.person_id)
-        accounts.update([member.account_id for member in found])
+        for member in _accounts(draft):
+            accounts.add(member.account_id)
+            part.rows[word] += 1
     part.persons, part.accounts = len(persons), len(accounts)
     for (segment, number, due_on, word, rule), count in counts.items():
         at = places[segment, number]

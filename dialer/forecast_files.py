@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -125,32 +126,41 @@ class _Work:
     def share(self, number: int, progress: Progress) -> _Part:
         """Reads and answers one share."""
         part = _Part()
-        persons, dues = self._read(_Owners(number, self.shares), part, progress)
+        persons = self._read(_Owners(number, self.shares), part, progress)
         if not part.faults:
-            page_rows = sum(map(len, dues.values())) // (1 + len(persons) // PAGE)
-            for page in _pages(self.asked, persons, dues):
+            page_rows = self.files.rows // self.shares // (1 + len(persons) // PAGE)
+            for page in _pages(self.asked, persons):
                 part.forecast.add(answer(self.asked, page, self.with_lines))
                 progress(page_rows)
             part.forecast.lines.sort()
         return part
 
-    def _read(
-        self, owners: "_Owners", part: _Part, progress: Progress
-    ) -> tuple[dict[str, list[Account]], dict[str, list[Installment]]]:
-        """Accounts by person, and by account the installments that a due date of the range or a late count needs."""
-        persons: dict[str, list[Account]] = {}
-        dues: dict[str, list[Installment]] = {}
+    def _read(self, owners: "_Owners", part: _Part, progress: Progress) -> dict[str, list["_Known"]]:
+        """The accounts by person."""
+        persons: dict[str, list[_Known]] = {}
+        accounts: dict[str, _Known] = {}
         for _, account in _good(owners.accounts(self.files.accounts), part, progress):
-            persons.setdefault(account.person_id, []).append(account)
-            dues[account.account_id] = []
-        since, last = self.asked.since, self.asked.dues[1]
+            known = accounts[account.account_id] = _Known(account)
+            persons.setdefault(account.person_id, []).append(known)
+        since, (first, last) = self.asked.since, self.asked.dues
         path, wrong = str(self.files.installments.sheet.path), f"is not in {self.files.accounts.sheet.path.name}"
         for row, one in _good(owners.installments(self.files.installments), part, progress):
             if not owners.knows(one.account_id):
                 part.add([Fault(path, row.line, "account_id", wrong, "accepted: an account of that file")])
-            elif since <= one.due_on <= last and one.account_id in dues:
-                dues[one.account_id].append(one)
-        return persons, dues
+            elif since <= one.due_on <= last and (found := accounts.get(one.account_id)):
+                found.history.append((one.due_on, one.paid_on, one.is_open))
+                if one.due_on >= first:
+                    found.due.append(one)
+        return persons
+
+
+@dataclass(slots=True)
+class _Known:
+    """An account and its installments: those that may be reminded of, and what late counts need of all."""
+
+    account: Account
+    due: list[Installment] = field(default_factory=list)
+    history: list[tuple[date, date | None, bool]] = field(default_factory=list)
 
 
 class _Owners:
@@ -210,21 +220,19 @@ def _good(reading: Reading[T], part: _Part, progress: Progress) -> Iterator[tupl
         progress(chunk.rows)
 
 
-def _pages(asked: Question, persons: dict[str, list[Account]], dues: dict[str, list[Installment]]) -> Iterator[Page]:
-    page = Page()
-    for number, accounts in enumerate(persons.values(), start=1):
-        for account in accounts:
-            known = dues[account.account_id]
-            history = [(one.due_on, one.paid_on, one.is_open) for one in known]
-            for one in known:
-                left = left_to_pay(one.amount, one.paid_amount, one.paid_on, asked.first)
-                if left and one.due_on >= asked.dues[0]:
-                    late = late_counts(history, one.due_on, asked.months, asked.first)
-                    page.members.append(member_of(account, one, left, late))
-        if number % PAGE == 0:
-            yield page
-            page = Page()
-    yield page
+def _pages(asked: Question, persons: dict[str, list[_Known]]) -> Iterator[Page]:
+    """Empties `persons`, so that memory is free for the answers."""
+    months, today = asked.months, asked.first
+    while persons:
+        page = Page()
+        for _ in range(min(PAGE, len(persons))):
+            _, accounts = persons.popitem()
+            for known in accounts:
+                for one in known.due:
+                    if left := left_to_pay(one.amount, one.paid_amount, one.paid_on, today):
+                        late = late_counts(known.history, one.due_on, months, today)
+                        page.members.append(member_of(known.account, one, left, late))
+        yield page
 
 
 def _in_processes(work: _Work, progress: Progress) -> list[_Part]:

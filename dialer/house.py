@@ -70,6 +70,4 @@ class House:
 
     def ring_s(self, file: Campaign) -> float:
         """Seconds a call may ring: the longest of the campaign's lines, so that any of them fits the window."""
-        return max(
-            (self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0
-        )
+        return max((self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0)

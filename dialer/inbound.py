@@ -199,9 +199,7 @@ class _Moving:
         return {key: attempt["cost"] for key, attempt in self._was.items()}
 
     def changed(self) -> list[tuple[str, dict[str, Any]]]:
-        return [
-            (self._was[key]["state"], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]
-        ]
+        return [(self._was[key]["state"], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
 
 
 def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
@@ -262,7 +260,7 @@ def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> 
 def _end(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
     attempt["ended_at"] = one.at
     attempt["code"] = one.code or attempt["code"]
-    attempt["disposition"] = settle.disposition(attempt, one.kind, one.disposition).value
+    attempt["disposition"] = settle.disposition(attempt, one.kind or Kind.ENDED, one.disposition).value
     attempt["cost"] = settle.cost(house, attempt, one.talk_s)
 
 

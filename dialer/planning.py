@@ -65,9 +65,7 @@ async def plan_all(house: House, names: Iterable[str] | None = None) -> Counts:
         after = people.until
 
 
-def replan(
-    tx: Tx, house: House, people: People, now: datetime, launched: Sequence[Launched] | None = None
-) -> Counts:
+def replan(tx: Tx, house: House, people: People, now: datetime, launched: Sequence[Launched] | None = None) -> Counts:
     """The diff for these persons, in the caller's transaction."""
     total = Counts()
     for one in house.launched(tx) if launched is None else launched:

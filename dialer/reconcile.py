@@ -39,7 +39,11 @@ class Reconciler:
         rows = await self.house.store.read(lambda tx: attempt_store.orphans(tx, self.worker))
         await self.house.store.write(lambda tx: attempt_store.adopt(tx, self.worker, now))
         await self.inbox.take(
-            [News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="its worker ended") for row in rows if row.state == State.PLACING]
+            [
+                News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="its worker ended")
+                for row in rows
+                if row.state == State.PLACING
+            ]
         )
         if rows:
             log.warning("adopted", attempts=len(rows), hint="an earlier run left them; their provider is asked")
@@ -104,7 +108,9 @@ class Reconciler:
         except Unavailable:
             return None
         except Exception as error:  # noqa: BLE001 - an adapter's fault must not stop the others' reconciliation
-            log.warning("find_failed", attempt_id=row.attempt_id, line=line.name, error=f"{type(error).__name__}: {error}")
+            log.warning(
+                "find_failed", attempt_id=row.attempt_id, line=line.name, error=f"{type(error).__name__}: {error}"
+            )
             return None
 
     async def _hang_up(self, row: Any) -> None:
@@ -129,9 +135,7 @@ _ENDS = frozenset({Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED, Kind.SENT})
 
 def _named(one: News, attempt_id: int) -> News:
     """An event of `find` that names only the provider's reference is about the attempt we asked for."""
-    return News(
-        one.kind, one.at, attempt_id, one.ref, one.identity, one.disposition, one.digits, one.code, one.talk_s
-    )
+    return News(one.kind, one.at, attempt_id, one.ref, one.identity, one.disposition, one.digits, one.code, one.talk_s)
 
 
 def _final(one: News) -> News:

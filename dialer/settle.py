@@ -79,7 +79,8 @@ def line_settings(house: House, attempt: Mapping[str, Any]) -> LineSettings | No
 def silent_at(house: House, attempt: Mapping[str, Any], heard_at: datetime) -> datetime:
     """When no further news means that the attempt is lost."""
     if attempt["channel"] == Channel.SMS:
-        return max(attempt["valid_until"], heard_at) + SILENCE
+        valid_until: datetime = attempt["valid_until"]
+        return max(valid_until, heard_at) + SILENCE
     line = line_settings(house, attempt)
     if line is None:
         return heard_at + CALL_DEADLINE
@@ -92,4 +93,5 @@ def deadline(attempt: Mapping[str, Any]) -> datetime:
     if attempt["channel"] == Channel.VOICE:
         return lost_at + CALL_DEADLINE
     validity: timedelta = attempt["valid_until"] - attempt["claimed_at"]
-    return lost_at + max(validity, CALL_DEADLINE)
+    after: timedelta = max(validity, CALL_DEADLINE)
+    return lost_at + after

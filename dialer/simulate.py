@@ -102,7 +102,9 @@ def _untouched(tx: Tx, persons: set[str], now: datetime) -> None:
     """Nothing is planned before the launch."""
 
 
-def _without_later(chunk: Chunk[Installment], first: date, later: dict[date, list[tuple[Any, Installment]]]) -> Chunk[Installment]:
+def _without_later(
+    chunk: Chunk[Installment], first: date, later: dict[date, list[tuple[Any, Installment]]]
+) -> Chunk[Installment]:
     """Payments after the first day are not known yet: they are delivered on their day."""
     good = []
     for row, value in chunk.good:
@@ -144,6 +146,8 @@ async def _deliver(house: House, rows: Iterable[tuple[Any, Installment]]) -> Non
         chunk: Chunk[Installment] = Chunk(good[start : start + 500], [])
 
         def load(tx: Tx, chunk: Chunk[Installment] = chunk) -> None:
-            intake.KINDS["installments"].load(tx, chunk, now, lambda tx, persons, at: replan_persons(tx, house, persons, at))
+            intake.KINDS["installments"].load(
+                tx, chunk, now, lambda tx, persons, at: replan_persons(tx, house, persons, at)
+            )
 
         await house.store.write(load)

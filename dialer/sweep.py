@@ -6,7 +6,7 @@ from dialer.house import House
 from dialer.log import log
 from dialer.planning import Counts, plan_all
 from dialer.store import Tx, desk
-from dialer.store import attempts as attempt_store
+from dialer.store import queues as queue_store
 from dialer.store.common import flag
 
 STANDSTILL = timedelta(minutes=5)
@@ -41,7 +41,7 @@ async def expire(house: House) -> int:
     now = house.clock.now()
 
     def close(tx: Tx) -> int:
-        return sum(attempt_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
+        return sum(queue_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
 
     return await house.store.write(close)
 
@@ -56,7 +56,7 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
         if flag(tx, "halt"):
             return 0
         before = now - STANDSTILL
-        return sum(attempt_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
+        return sum(queue_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
 
     waiting = await house.store.read(count)
     if waiting:
@@ -67,7 +67,7 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
     return waiting
 
 
-def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[attempt_store.Queue]:
+def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[queue_store.Queue]:
     """The queues of campaigns in these statuses in which something is due."""
     every = [queue for one in house.launched(tx) if one.status in statuses for queue in one.queues]
-    return [queue for queue, due_at in attempt_store.first_due(tx, every).items() if due_at <= now]
+    return [queue for queue, due_at in queue_store.first_due(tx, every).items() if due_at <= now]

@@ -17,6 +17,7 @@ from dialer.log import log
 from dialer.reconcile import Reconciler
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
+from dialer.store import queues as queue_store
 
 LEAST_WAIT = timedelta(milliseconds=2)
 IDLE_WAIT = timedelta(milliseconds=50)
@@ -74,7 +75,7 @@ class Worker:
         """Waits until running calls are recorded, at most `limit_s` seconds. Returns how many still run."""
         until = self.house.clock.now() + timedelta(seconds=limit_s)
         await self.dialer.drain()
-        while (left := sum(len(line.running) for line in self.lines)) and self.house.clock.now() < until:
+        while (left := sum(len(line.running) for line in self.lines)) and self.house.clock.now() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         await self.inbox.drain()
         return left
@@ -90,8 +91,8 @@ class Worker:
     def start(self, work: Awaitable[None]) -> None:
         """Runs an adapter's work beside the loops."""
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._done)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -112,7 +113,18 @@ class Worker:
                 Channel.SMS: getattr(row, "next_sms_at", now),
             }
             ahead = max(AHEAD, self.gather / 10)
-            lines.append(Line(name, settings, fitted.adapter, fitted.spec, next_at, self.house.zone, running.get(name, set()), ahead=ahead))
+            lines.append(
+                Line(
+                    name,
+                    settings,
+                    fitted.adapter,
+                    fitted.spec,
+                    next_at,
+                    self.house.zone,
+                    running.get(name, set()),
+                    ahead=ahead,
+                )
+            )
         return Lines(lines)
 
     async def _dial(self) -> None:
@@ -146,7 +158,7 @@ class Worker:
 
         def closing(tx: Tx) -> datetime | None:
             queues = [queue for one in self.house.launched(tx) for queue in one.queues]
-            return attempt_store.first_closing(tx, queues, latest)
+            return queue_store.first_closing(tx, queues, latest)
 
         closes_at = await self.house.store.read(closing)
         return latest if closes_at is None else max(due_at, min(latest, closes_at - self.gather / 5))

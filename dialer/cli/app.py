@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -218,12 +218,15 @@ def simulate(
     config: Config = CONFIG,
     seed: Annotated[int, typer.Option()] = 1,
     faults: Annotated[str, typer.Option(metavar="none|mild|hostile")] = "none",
-    out_dir: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write exports and journal there.")] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write exports and journal there.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """The real engine on a virtual clock and the mock carrier, in a database of its own."""
     first, last = parse_date(from_, "--from"), parse_date(to, "--to")
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     settings = settings_of(config)
     simulate_campaign(settings, campaign, accounts, installments, first, last, seed, faults, out_dir, json, out, err)
 
@@ -297,7 +300,9 @@ def paid(
     due_on: Annotated[str, typer.Argument(metavar="DUE_ON")],
     amount: Annotated[str | None, typer.Option(help="Default: all that is open.")] = None,
     on: Annotated[str | None, typer.Option("--on", metavar="YYYY-MM-DD", help="Default: today.")] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="The payment bounced: open the installment again.")] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="The payment bounced: open the installment again.")
+    ] = False,
     config: Config = CONFIG,
     json: Json = False,
 ) -> None:

@@ -127,7 +127,12 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
     value = Suppression(phone, asked.person, asked.channel, asked.reason, asked.until)
     is_new = await house.store.write(lambda tx: intake.suppress(tx, value, "command", now, then))
     text = f"{escape(who)} is not contacted any more{f' until {asked.until}' if asked.until else ''}."
-    say(Done(action="suppress", subject=who, changed=is_new), text if is_new else f"{text} It was so already.", json, out)
+    say(
+        Done(action="suppress", subject=who, changed=is_new),
+        text if is_new else f"{text} It was so already.",
+        json,
+        out,
+    )
 
 
 def _phone(house: House, text: str | None) -> str | None:
@@ -167,7 +172,9 @@ async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
 
     after = await house.store.write(record)
     action = "reverse" if asked.reverse else "paid"
-    detail = {"installments": [{"due_on": str(a.due_on), "paid_amount": str(a.paid_amount), "open": a.is_open} for a in after]}
+    detail = {
+        "installments": [{"due_on": str(a.due_on), "paid_amount": str(a.paid_amount), "open": a.is_open} for a in after]
+    }
     done = Done(action=action, subject=asked.account, changed=bool(after), detail=detail)
     lines = [
         f"{escape(a.account_id)}, due {a.due_on}: {a.paid_amount} of {a.amount} {a.currency} paid"

@@ -6,94 +6,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select, union_all, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from dialer.store import tables as t
-from dialer.store.common import Row, Values, in_parts, insert_all, insert_for, put_for
+from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_for
 
 Tx = Connection
 _a = t.attempts.c
 _aa = t.attempt_accounts.c
 RUNNING = ("placing", "placed", "ringing", "talking", "lost")
-
-_due = (
-    select(t.attempts)
-    .where(
-        _a.campaign_id == bindparam("of_campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        _a.state == "planned",
-        _a.due_at <= bindparam("now"),
-    )
-    # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
-    .order_by(_a.due_at, _a.attempt_id)
-    .limit(bindparam("most"))
-)
-
-
-def take_due(tx: Tx, queue: "Queue", now: datetime, most: int) -> Sequence[Row[Any]]:
-    """Due attempts of one queue, oldest first.
-
-    On SQLite the transaction already holds the only write lock. PostgreSQL will add
-    `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
-    """
-    return tx.execute(_due, {**_of(queue), "now": now, "most": most}).all()
-
-
-Queue = tuple[int, str, int]
-"""(campaign id, channel, priority): what one priority of one campaign sends over one channel."""
-
-
-@lru_cache(maxsize=64)
-def _first_due(count: int) -> Any:
-    parts = [
-        select(literal(number).label("number"), func.min(_a.due_at).label("due_at")).where(
-            _a.campaign_id == bindparam(f"campaign{number}"),
-            _a.channel == bindparam(f"channel{number}"),
-            _a.priority == bindparam(f"priority{number}"),
-            _a.state == "planned",
-        )
-        for number in range(count)
-    ]
-    return union_all(*parts)
-
-
-def first_due(tx: Tx, queues: Sequence[Queue]) -> dict[Queue, datetime]:
-    """When the next attempt of each queue is due; queues with nothing planned are left out."""
-    if not queues:
-        return {}
-    found = tx.execute(_first_due(len(queues)), _numbered(queues))
-    return {queues[number]: due_at for number, due_at in found if due_at is not None}
-
-
-def _numbered(queues: Sequence[Queue]) -> dict[str, Any]:
-    return {
-        f"{name}{number}": value
-        for number, queue in enumerate(queues)
-        for name, value in zip(("campaign", "channel", "priority"), queue, strict=True)
-    }
-
-
-@lru_cache(maxsize=64)
-def _first_closing(count: int) -> Any:
-    parts = [
-        select(func.min(_a.valid_until).label("closes_at")).where(
-            _a.campaign_id == bindparam(f"campaign{number}"),
-            _a.channel == bindparam(f"channel{number}"),
-            _a.priority == bindparam(f"priority{number}"),
-            _a.state == "planned",
-            _a.due_at <= bindparam("before"),
-        )
-        for number in range(count)
-    ]
-    return union_all(*parts)
-
-
-def first_closing(tx: Tx, queues: Sequence[Queue], before: datetime) -> datetime | None:
-    """When the first window closes of what is due before an instant."""
-    found = tx.execute(_first_closing(len(queues)), {**_numbered(queues), "before": before}).scalars()
-    return min((at for at in found if at is not None), default=None)
-
+IS_RUNNING = text("attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost')")
+"""Written out, not bound, as the partial index wants it."""
 
 _roster = (
     select(
@@ -128,9 +51,9 @@ _roster = (
 )
 
 
-def roster(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+def roster(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
     """attempt id → its accounts with what is known of them now."""
-    found: dict[int, list[Row[Any]]] = {key: [] for key in attempt_ids}
+    found: dict[int, list[AnyRow]] = {key: [] for key in attempt_ids}
     for part in in_parts(attempt_ids):
         for row in tx.execute(_roster, {"ids": part}):
             found[row[0]].append(row)
@@ -144,9 +67,9 @@ _contacts = (
 )
 
 
-def contacts(tx: Tx, person_ids: Iterable[str], since: datetime) -> Sequence[Row[Any]]:
+def contacts(tx: Tx, person_ids: Iterable[str], since: datetime) -> Sequence[AnyRow]:
     """(person, at, channel, disposition or None while it runs) since an instant, oldest first."""
-    found: list[Row[Any]] = []
+    found: list[AnyRow] = []
     for part in in_parts(person_ids):
         found.extend(tx.execute(_contacts, {"ids": part, "since": since}))
     return found
@@ -226,9 +149,7 @@ def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
 
 
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
-_still = select(_a.attempt_id, _a.state, _a.withdrawn, _halt).where(
-    _a.attempt_id.in_(bindparam("ids", expanding=True))
-)
+_still = select(_a.attempt_id, _a.state, _a.withdrawn, _halt).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
 
 
 def last_look(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, str]:
@@ -243,15 +164,15 @@ _by_id = select(t.attempts).where(_a.attempt_id.in_(bindparam("ids", expanding=T
 _by_ref = select(t.attempts).where(_a.provider_ref.in_(bindparam("refs", expanding=True)))
 
 
-def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, Row[Any]]:
-    found: dict[int, Row[Any]] = {}
+def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, AnyRow]:
+    found: dict[int, AnyRow] = {}
     for part in in_parts(attempt_ids):
         found.update({row.attempt_id: row for row in tx.execute(_by_id, {"ids": part})})
     return found
 
 
-def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, Row[Any]]:
-    found: dict[str, Row[Any]] = {}
+def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, AnyRow]:
+    found: dict[str, AnyRow] = {}
     for part in in_parts(refs):
         found.update({row.provider_ref: row for row in tx.execute(_by_ref, {"refs": part})})
     return found
@@ -272,9 +193,7 @@ _move = (
 
 def move(tx: Tx, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Writes moved attempts: (the state each was read in, its values now)."""
-    given = [
-        {"of": row["attempt_id"], "was": was, **{f"to_{name}": row[name] for name in MOVED}} for was, row in rows
-    ]
+    given = [{"of": row["attempt_id"], "was": was, **{f"to_{name}": row[name] for name in MOVED}} for was, row in rows]
     _guarded(tx, _move, given)
 
 
@@ -285,19 +204,19 @@ def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
 
 _overdue = (
     select(t.attempts)
-    .where(_a.state.in_(RUNNING), _a.check_at <= bindparam("now"))
+    .where(IS_RUNNING, _a.check_at <= bindparam("now"))
     .order_by(_a.check_at)
     .limit(bindparam("most"))
 )
 
 
-def overdue(tx: Tx, now: datetime, most: int) -> Sequence[Row[Any]]:
+def overdue(tx: Tx, now: datetime, most: int) -> Sequence[AnyRow]:
     """Running attempts to look after: silent too long, or lost and due to be asked about."""
     return tx.execute(_overdue, {"now": now, "most": most}).all()
 
 
 def next_check(tx: Tx) -> datetime | None:
-    found: datetime | None = tx.execute(select(func.min(_a.check_at)).where(_a.state.in_(RUNNING))).scalar()
+    found: datetime | None = tx.execute(select(func.min(_a.check_at)).where(IS_RUNNING)).scalar()
     return found
 
 
@@ -312,16 +231,16 @@ def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
         tx.execute(statement, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
 
 
-def orphans(tx: Tx, worker: str) -> Sequence[Row[Any]]:
+def orphans(tx: Tx, worker: str) -> Sequence[AnyRow]:
     """Running attempts that another worker held."""
-    return tx.execute(select(t.attempts).where(_a.state.in_(RUNNING), _a.worker != worker)).all()
+    return tx.execute(select(t.attempts).where(IS_RUNNING, _a.worker != worker)).all()
 
 
 def adopt(tx: Tx, worker: str, now: datetime) -> None:
     """Takes over what a dead worker left running, to be looked after at once."""
     tx.execute(
         update(t.attempts)
-        .where(_a.state.in_(RUNNING), _a.worker != worker)
+        .where(IS_RUNNING, _a.worker != worker)
         .values(worker=worker, check_at=now, checks=1)
     )
 
@@ -329,47 +248,9 @@ def adopt(tx: Tx, worker: str, now: datetime) -> None:
 def running_calls(tx: Tx) -> dict[str, set[int]]:
     """Calls in flight: line → attempt ids."""
     found: dict[str, set[int]] = {}
-    for line, key in tx.execute(select(_a.line, _a.attempt_id).where(_a.state.in_(RUNNING), _a.channel == "voice")):
+    for line, key in tx.execute(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice")):
         found.setdefault(line or "", set()).add(key)
     return found
-
-
-_expire = (
-    update(t.attempts)
-    .where(
-        _a.campaign_id == bindparam("of_campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        _a.state == "planned",
-        _a.due_at <= bindparam("now"),
-        _a.valid_until < bindparam("now"),
-    )
-    .values(state="expired", reason="window_closed", settled_at=bindparam("now"))
-)
-
-
-def expire(tx: Tx, queue: Queue, now: datetime) -> int:
-    """planned → expired, of all in the queue whose window has closed. Returns how many."""
-    return tx.execute(_expire, {**_of(queue), "now": now}).rowcount
-
-
-_waiting = select(func.count()).where(
-    _a.campaign_id == bindparam("of_campaign"),
-    _a.channel == bindparam("of_channel"),
-    _a.priority == bindparam("of_priority"),
-    _a.state == "planned",
-    _a.due_at <= bindparam("before"),
-    _a.valid_until >= bindparam("now"),
-)
-
-
-def waiting(tx: Tx, queue: Queue, before: datetime, now: datetime) -> int:
-    """How many of the queue, inside their window, have been due since before `before`."""
-    return int(tx.execute(_waiting, {**_of(queue), "before": before, "now": now}).scalar_one())
-
-
-def _of(queue: Queue) -> dict[str, Any]:
-    return dict(zip(("of_campaign", "of_channel", "of_priority"), queue, strict=True))
 
 
 def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:
@@ -390,12 +271,6 @@ def add_events(tx: Tx, rows: Sequence[Values]) -> None:
     insert_all(tx, t.events, rows)
 
 
-def has_planned(tx: Tx, campaign_id: int) -> bool:
-    return tx.execute(
-        select(_a.attempt_id).where(_a.campaign_id == campaign_id, _a.state == "planned").limit(1)
-    ).first() is not None
-
-
 _spent = select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == bindparam("on"))
 
 
@@ -404,9 +279,7 @@ def spent(tx: Tx, day: date) -> dict[str, Decimal]:
     return {row[0]: row[1] for row in tx.execute(_spent, {"on": day})}
 
 
-def add_spend(
-    tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[str, Decimal] | None = None
-) -> None:
+def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[str, Decimal] | None = None) -> None:
     """Adds to (or, negative, takes back from) what the lines spent that day. `known`: what `spent` said just now."""
     if not any(amounts.values()):
         return
@@ -418,7 +291,7 @@ def add_spend(
     tx.execute(put_for(tx, t.spend), rows)
 
 
-def lines(tx: Tx) -> dict[str, Row[Any]]:
+def lines(tx: Tx) -> dict[str, AnyRow]:
     return {row.line: row for row in tx.execute(select(t.lines))}
 
 

@@ -25,7 +25,8 @@ class CampaignRow:
 _rows = select(
     t.campaigns.c.campaign_id, t.campaigns.c.name, t.campaigns.c.status, t.campaigns.c.version, t.versions.c.digest
 ).join(
-    t.versions, (t.versions.c.campaign_id == t.campaigns.c.campaign_id) & (t.versions.c.version == t.campaigns.c.version)
+    t.versions,
+    (t.versions.c.campaign_id == t.campaigns.c.campaign_id) & (t.versions.c.version == t.campaigns.c.version),
 )
 
 
@@ -59,9 +60,7 @@ def launch(tx: Tx, name: str, text: str, digest: str, path: str, now: datetime) 
         key = tx.execute(select(t.campaigns.c.campaign_id).where(t.campaigns.c.name == name)).scalar_one()
     else:
         key = known.campaign_id
-        tx.execute(
-            update(t.campaigns).where(t.campaigns.c.campaign_id == key).values(version=version, changed_at=now)
-        )
+        tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == key).values(version=version, changed_at=now))
     frozen = {"campaign_id": key, "version": version, "digest": digest, "text": text, "path": path, "launched_at": now}
     tx.execute(t.versions.insert(), frozen)
     return CampaignRow(key, name, known.status if known else "active", version, digest)
@@ -92,13 +91,10 @@ def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], t
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
-_mark = (
-    update(t.members)
-    .where(
-        t.members.c.campaign_id == bindparam("of_campaign"),
-        t.members.c.account_id == bindparam("of_account"),
-        t.members.c.installment_id == bindparam("of_installment"),
-    )
+_mark = update(t.members).where(
+    t.members.c.campaign_id == bindparam("of_campaign"),
+    t.members.c.account_id == bindparam("of_account"),
+    t.members.c.installment_id == bindparam("of_installment"),
 )
 
 

@@ -13,6 +13,8 @@ from dialer.store import tables as t
 from dialer.store.database import Tx
 
 Values = Mapping[str, Any]
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any columns: they are read by name."""
 IN_MAX = 5_000
 """Parameters of one IN list: SQLite takes 32,766, PostgreSQL 32,767."""
 
@@ -97,5 +99,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "People", "Row", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_for", "set_flag", "take_numbers",
+    "AnyRow", "People", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_for",
+    "set_flag", "take_numbers",
 ]  # fmt: skip

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import bindparam, exists, literal_column, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import Row, Values, in_parts, insert_all
+from dialer.store.common import AnyRow, Values, in_parts, insert_all
 from dialer.store.database import Tx
 
 _s = t.suppressions.c
+OPEN = t.promises.c.state == literal_column("'open'")
+"""Written out, not bound, as the partial index wants it."""
 
 
 def suppress(tx: Tx, row: Values) -> bool:
@@ -52,23 +53,23 @@ def add_promises(tx: Tx, rows: Sequence[Values]) -> None:
         insert_all(tx, t.promises, rows)
 
 
-def open_promises(tx: Tx, until: date) -> Sequence[Row[Any]]:
+def open_promises(tx: Tx, until: date) -> Sequence[AnyRow]:
     """Open promises for days up to `until`, with what was paid: (promise_id, promised_on, is_open, paid_on)."""
     p, i = t.promises.c, t.installments.c
     return tx.execute(
         select(p.promise_id, p.promised_on, i.is_open, i.paid_on)
         .join(t.installments, (i.account_id == p.account_id) & (i.installment_id == p.installment_id))
-        .where(p.state == "open", p.promised_on <= until)
+        .where(OPEN, p.promised_on <= until)
     ).all()
 
 
-def paid_promises(tx: Tx) -> Sequence[Row[Any]]:
+def paid_promises(tx: Tx) -> Sequence[AnyRow]:
     """Open promises whose installment is paid in full: (promise_id, promised_on, is_open, paid_on)."""
     p, i = t.promises.c, t.installments.c
     return tx.execute(
         select(p.promise_id, p.promised_on, i.is_open, i.paid_on)
         .join(t.installments, (i.account_id == p.account_id) & (i.installment_id == p.installment_id))
-        .where(p.state == "open", ~i.is_open)
+        .where(OPEN, ~i.is_open)
     ).all()
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import IN_MAX, People, Row, Values, in_parts, insert_all
+from dialer.store.attempts import IS_RUNNING
+from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all
 from dialer.store.database import Tx
+from dialer.store.queues import PLANNED
 
 
 def next_people(tx: Tx, after: str, count: int) -> People | None:
@@ -30,7 +31,7 @@ def persons_with_phone(tx: Tx, phones: Sequence[str]) -> set[str]:
 _a, _i = t.accounts.c, t.installments.c
 
 
-def due(tx: Tx, people: People, first: date, last: date) -> Sequence[Row[Any]]:
+def due(tx: Tx, people: People, first: date, last: date) -> Sequence[AnyRow]:
     """Installments due in [first, last] with their accounts.
 
     installment_id, due_on, amount, paid_amount, currency, is_open, account_id, person_id, phone, zones, country,
@@ -49,7 +50,9 @@ def due(tx: Tx, people: People, first: date, last: date) -> Sequence[Row[Any]]:
 
 
 _history = select(_i.account_id, _i.due_on, _i.paid_on, _i.is_open).where(
-    _i.account_id.in_(bindparam("accounts", expanding=True)), _i.due_on >= bindparam("since"), _i.due_on <= bindparam("last")
+    _i.account_id.in_(bindparam("accounts", expanding=True)),
+    _i.due_on >= bindparam("since"),
+    _i.due_on <= bindparam("last"),
 )
 
 
@@ -59,7 +62,9 @@ def history(
     """account → (due_on, paid_on, is_open) of its installments due in [since, last]."""
     found: dict[str, list[tuple[date, date | None, bool]]] = {}
     for part in in_parts(account_ids):
-        for account_id, due_on, paid_on, is_open in tx.execute(_history, {"accounts": part, "since": since, "last": last}):
+        for account_id, due_on, paid_on, is_open in tx.execute(
+            _history, {"accounts": part, "since": since, "last": last}
+        ):
             found.setdefault(account_id, []).append((due_on, paid_on, is_open))
     return found
 
@@ -107,7 +112,7 @@ def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) ->
     return found
 
 
-def _add(found: Stops, row: Row[Any]) -> None:
+def _add(found: Stops, row: AnyRow) -> None:
     entry = (row.channel, row.until)
     if row.both:
         found.pairs.setdefault((row.person_id, row.phone), []).append(entry)
@@ -118,7 +123,7 @@ def _add(found: Stops, row: Row[Any]) -> None:
         found.phones.setdefault(row.phone, []).append(entry)
 
 
-def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[Row[Any]]:
+def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[AnyRow]:
     """What is written for these persons and due dates: one row per attempt and account, cancelled ones too."""
     a, aa = t.attempts.c, t.attempt_accounts.c
     return tx.execute(
@@ -165,7 +170,7 @@ def cancel(tx: Tx, rows: Sequence[tuple[int, str]], now: datetime) -> None:
 def cancel_campaign(tx: Tx, campaign_id: int, reason: str, now: datetime) -> int:
     """Cancels all that is planned in a campaign; what is being placed is withdrawn if there is still time."""
     a = t.attempts.c
-    keys = tx.execute(select(a.attempt_id).where(a.campaign_id == campaign_id, a.state == "planned")).scalars().all()
+    keys = tx.execute(select(a.attempt_id).where(a.campaign_id == campaign_id, PLANNED)).scalars().all()
     cancel(tx, [(key, reason) for key in keys], now)
     withdraw_placing(tx, reason, campaign_id)
     return len(keys)
@@ -179,7 +184,7 @@ def withdraw(tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
 
 def withdraw_placing(tx: Tx, why: str, campaign_id: int | None = None) -> None:
     """The same for all that is about to be placed, of one campaign or of all (halt)."""
-    statement = update(t.attempts).where(t.attempts.c.state == "placing").values(withdrawn=why)
+    statement = update(t.attempts).where(IS_RUNNING, t.attempts.c.state == "placing").values(withdrawn=why)
     tx.execute(statement if campaign_id is None else statement.where(t.attempts.c.campaign_id == campaign_id))
 
 

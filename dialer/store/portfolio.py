@@ -12,7 +12,7 @@ from sqlalchemy.sql.selectable import FromClause
 
 from dialer.roster import Account, Installment, Suppression
 from dialer.store import tables as t
-from dialer.store.common import Row, in_parts, insert_all, insert_for
+from dialer.store.common import AnyRow, in_parts, insert_all, insert_for
 from dialer.store.database import Tx
 
 Key = tuple[str, str]
@@ -133,10 +133,10 @@ def reversed_on(tx: Tx, account_ids: Collection[str]) -> dict[Key, date]:
     return found
 
 
-def suppressions(tx: Tx, phones: Collection[str], person_ids: Collection[str]) -> list[Row[Any]]:
+def suppressions(tx: Tx, phones: Collection[str], person_ids: Collection[str]) -> list[AnyRow]:
     """Those not lifted that name one of these phones or persons, each once, oldest first."""
     s = t.suppressions.c
-    found: dict[int, Row[Any]] = {}
+    found: dict[int, AnyRow] = {}
     for column, values in ((s.phone, phones), (s.person_id, person_ids)):
         for part in in_parts(values):
             for row in tx.execute(select(t.suppressions).where(s.lifted_at.is_(None), column.in_(part))):
@@ -148,7 +148,7 @@ def add_suppressions(tx: Tx, rows: Sequence[Suppression], source: str, now: date
     insert_all(tx, t.suppressions, [{**row._asdict(), "source": source, "created_at": now} for row in rows])
 
 
-def keep_channel(tx: Tx, rows: Sequence[Row[Any]], channel: str, now: datetime) -> None:
+def keep_channel(tx: Tx, rows: Sequence[AnyRow], channel: str, now: datetime) -> None:
     """Suppressions of both channels, written again for one of them."""
     names = ("phone", "person_id", "both", "reason", "until", "source")
     values = [{name: getattr(row, name) for name in names} for row in rows]

@@ -305,7 +305,9 @@ promises = Table(
     Column("state", String, nullable=False, comment="open, kept, broken"),
     Column("made_at", Instant, nullable=False),
     Column("closed_at", Instant),
-    Index("ix_promises_open", "promised_on", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    Index(
+        "ix_promises_open", "promised_on", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")
+    ),
 )
 
 tasks = Table(

@@ -21,8 +21,10 @@ def load(here: Installation, launch: bool = True) -> None:
 
 def all_settled(here: Installation) -> bool:
     rows = here.attempts()
-    return bool(rows) and all(row["state"] == "settled" for row in rows if row["state"] != "planned") and not any(
-        row["state"] == "planned" for row in rows
+    return (
+        bool(rows)
+        and all(row["state"] == "settled" for row in rows if row["state"] != "planned")
+        and not any(row["state"] == "planned" for row in rows)
     )
 
 

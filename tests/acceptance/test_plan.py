@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+from string import Template
 
 import pytest
 
@@ -41,7 +42,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "accounts.csv").write_text(ACCOUNTS, encoding="utf-8")
     (tmp_path / "installments.csv").write_text(INSTALLMENTS, encoding="utf-8")
     shutil.copy(SETTINGS, tmp_path / "dialer.toml")
-    shutil.copy(CAMPAIGN, tmp_path / "monthly.toml")
+    text = Template(CAMPAIGN.read_text(encoding="utf-8")).substitute(due_days="[15, 30]")
+    (tmp_path / "monthly.toml").write_text(text, encoding="utf-8")
     return tmp_path
 
 

@@ -206,7 +206,9 @@ def test_launching_twice_changes_nothing_and_a_changed_file_moves_only_what_is_p
         assert scene.rows() == before
         await scene.start()
         await scene.until("2026-01-13 12:00")
-        changed = CAMPAIGN.replace('days = [-2, -1, 0]\nbetween = [["09:30", "11:30"]]', 'days = [-2, -1, 0]\nbetween = [["15:00", "16:00"]]')
+        changed = CAMPAIGN.replace(
+            'days = [-2, -1, 0]\nbetween = [["09:30", "11:30"]]', 'days = [-2, -1, 0]\nbetween = [["15:00", "16:00"]]'
+        )
         launched = await scene.launch(changed)
         assert launched.version == 2 and launched.counts is not None and launched.counts.cancelled == 2
         await scene.until("2026-01-17 00:00")
@@ -289,7 +291,10 @@ def test_pause_halt_and_cancel_hold_at_once(tmp_path: Path) -> None:
         await scene.until("2026-01-17 00:00")
         assert len(scene.mock.placements) == 1
         states = [(row.state, row.reason) for row in scene.rows()]
-        assert states == [("expired", "window_closed")] * 2 + [("settled", None)] + [("cancelled", "campaign_cancelled")] * 3
+        assert (
+            states
+            == [("expired", "window_closed")] * 2 + [("settled", None)] + [("cancelled", "campaign_cancelled")] * 3
+        )
         with pytest.raises(operate.DialerError, match="was cancelled"):
             await scene.launch()
 
@@ -410,7 +415,9 @@ def test_one_live_call_a_number_the_other_waits(tmp_path: Path) -> None:
         scene.mock.on(ALICE).answers()
         roster = "".join(account(n, ALICE, person=n) for n in range(1, 6))
         await scene.load(roster, "".join(due(n, "2026-01-15") for n in range(1, 6)))
-        await scene.launch(CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "09:40"]]\nchannel', 1))
+        await scene.launch(
+            CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "09:40"]]\nchannel', 1)
+        )
         await scene.start()
         await scene.until("2026-01-15 00:00")
         rows = sorted(scene.rows(state="settled"), key=lambda row: row.placed_at)
@@ -426,7 +433,9 @@ def test_the_gap_defers_a_second_call_by_an_hour(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.mock.on(ALICE).answers()
         scene.mock.on(BOB).answers()
-        await scene.load(account(1, ALICE, person=1) + account(2, BOB, person=1), due(1, "2026-01-15") + due(2, "2026-01-15"))
+        await scene.load(
+            account(1, ALICE, person=1) + account(2, BOB, person=1), due(1, "2026-01-15") + due(2, "2026-01-15")
+        )
         await scene.launch()
         await scene.start()
         await scene.until("2026-01-15 00:00")
@@ -465,7 +474,9 @@ def test_the_line_keeps_its_pace_without_bursts(tmp_path: Path) -> None:
             "".join(account(n + 1, phone) for n, phone in enumerate(phones)),
             "".join(due(n + 1, "2026-01-15") for n in range(people)),
         )
-        await scene.launch(CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "09:31"]]\nchannel', 1))
+        await scene.launch(
+            CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "09:31"]]\nchannel', 1)
+        )
         await scene.start()
         await scene.until("2026-01-15 00:00")
         at = sorted(row.placed_at for row in scene.rows(round=1, state="settled"))

@@ -100,7 +100,9 @@ class Installation:
     port: int
 
     def dialer(self, *words: str, check: int = 0) -> str:
-        done = subprocess.run([*DIALER, *words], cwd=self.folder, env=_env(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*DIALER, *words], cwd=self.folder, env=_env(), capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == check, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout + done.stderr
@@ -133,7 +135,9 @@ class Installation:
         """Polls a real process from outside: there is nothing to await here."""
         until = time.monotonic() + limit_s
         while not done():
-            assert time.monotonic() < until, f"{what} did not happen in {limit_s} s\n{(self.folder / 'daemon.log').read_text()[-3000:]}"
+            assert time.monotonic() < until, (
+                f"{what} did not happen in {limit_s} s\n{(self.folder / 'daemon.log').read_text()[-3000:]}"
+            )
             time.sleep(0.05)
 
 

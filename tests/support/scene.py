@@ -216,7 +216,11 @@ class Scene:
 
 
 def play(
-    folder: Path, at: str, act: Callable[[Scene], Coroutine[Any, Any, T]], settings: str = SETTINGS, profile: str = "rings_out"
+    folder: Path,
+    at: str,
+    act: Callable[[Scene], Coroutine[Any, Any, T]],
+    settings: str = SETTINGS,
+    profile: str = "rings_out",
 ) -> T:
     """Runs `act(scene)` on a virtual clock that begins at a local instant; the carrier's default is to ring out."""
     (folder / "dialer.toml").write_text(settings, encoding="utf-8")

@@ -29,6 +29,7 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_accounts")),
     )
     op.create_index(op.f("ix_accounts_person_id"), "accounts", ["person_id"], unique=False)
+    op.create_index(op.f("ix_accounts_phone"), "accounts", ["phone"], unique=False)
 
 
 def _actions() -> None:

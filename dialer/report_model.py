@@ -1,0 +1,124 @@
+"""What a report says, as `dialer report --json` prints it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, Field
+
+
+class Counts(BaseModel):
+    """Attempts by what became of them.
+
+    planned + follow_ups = placed + refused + cancelled + expired + waiting, and
+    placed = reached + promised + says_paid + opted_out + other + not_reached + running.
+    """
+
+    planned: int = Field(0, description="the rounds' own attempts")
+    follow_ups: int = Field(0, description="retries, repeats and messages that followed them")
+    placed: int = Field(0, description="handed to a provider, calls and messages")
+    reached: int = Field(0, description="outcome `reached`: heard it or got the message, and said nothing more")
+    promised: int = 0
+    says_paid: int = 0
+    opted_out: int = 0
+    other: int = Field(0, description="asked for an agent, refused, disputed, wrong number …: see `outcomes`")
+    not_reached: int = Field(0, description="no contact, voicemail, invalid number, failed or unknown")
+    running: int = Field(0, description="placed and not settled yet")
+    refused: int = Field(0, description="blocked by a rule, or deferred by one until the window was over")
+    cancelled: int = Field(0, description="see `reasons`")
+    expired: int = Field(0, description="the window closed, and no rule was why")
+    waiting: int = Field(0, description="still planned")
+    reached_by_message: int = Field(0, description="the messages among `reached`")
+
+
+class RoundCounts(Counts):
+    """One round of a segment."""
+
+    segment: str
+    round: int
+
+
+class Refusal(BaseModel):
+    """What one rule did: attempts it blocked, expired (deferred past the window's end), and deferred at some time."""
+
+    rule: str
+    blocked: int
+    expired: int
+    deferred: int
+
+
+class Answered(BaseModel):
+    """Calls that were placed in an hour (0 to 23) or on a weekday (1: Monday) of the person's time."""
+
+    at: int
+    calls: int
+    answered: int
+
+
+class Sum(BaseModel):
+    """So many, together so much money."""
+
+    currency: str
+    count: int
+    amount: Decimal
+
+
+class Promises(BaseModel):
+    made: int = 0
+    open: int = 0
+    kept: int = 0
+    broken: int = 0
+    amounts: list[Sum] = Field(default=[], description="of all that was promised")
+
+
+class Messages(BaseModel):
+    placed: int = 0
+    sent: int = Field(0, description="the provider gives no receipts")
+    delivered: int = 0
+    undelivered: int = 0
+
+
+class LineCounts(BaseModel):
+    line: str
+    calls: int = 0
+    answered: int = 0
+    messages: int = 0
+    spend: Decimal = Field(Decimal(0), description="in the lender's currency; reservations of running calls included")
+
+
+class Report(BaseModel):
+    """`dialer report --json`. With a day: the attempts whose slot lies on it, lender time."""
+
+    at: datetime
+    lender: str
+    time_zone: str
+    currency: str
+    campaign: str | None
+    day: date | None
+    totals: Counts
+    rounds: list[RoundCounts]
+    refusals: list[Refusal]
+    reasons: dict[str, int] = Field(description="why attempts were cancelled, or expired without a rule")
+    outcomes: dict[str, int]
+    dispositions: dict[str, int]
+    by_hour: list[Answered]
+    by_weekday: list[Answered]
+    right_party_contacts: int = Field(description="calls with a person who did not say that the number is wrong")
+    promises: Promises
+    paid_after_contact: list[Sum] = Field(
+        description="paid within 7 days after a contact that reached them, or in which they promised or said paid"
+    )
+    messages: Messages
+    lines: list[LineCounts]
+    outside_window: int = Field(description="placed outside the attempt's window; must be 0")
+
+
+COLUMNS = tuple(name for name in Counts.model_fields if name != "reached_by_message")
+ALWAYS = frozenset({"planned", "placed", "reached", "promised", "says_paid", "opted_out", "not_reached", "refused"})
+"""Columns shown also where nothing is in them."""
+TITLES = {name: name.replace("_", " ") for name in COLUMNS} | {"refused": "refused by rule"}
+"""`refused` alone is an outcome too: the person's own refusal."""
+
+
+def columns_of(found: Report) -> dict[str, str]:
+    """Name → title of the counts to show."""
+    return {name: title for name, title in TITLES.items() if name in ALWAYS or getattr(found.totals, name)}

@@ -1,0 +1,132 @@
+"""Statements about queues: what one priority of one campaign sends over one channel, and when it is due."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import bindparam, func, literal, literal_column, select, union_all, update
+
+from dialer.store import tables as t
+from dialer.store.common import AnyRow
+from dialer.store.database import Tx
+
+_a = t.attempts.c
+PLANNED = _a.state == literal_column("'planned'")
+"""Written out, not bound: a partial index is used only where the statement itself shows that it applies."""
+
+Queue = tuple[int, str, int]
+"""(campaign id, channel, priority): what one priority of one campaign sends over one channel."""
+
+
+_due = (
+    select(t.attempts)
+    .where(
+        _a.campaign_id == bindparam("of_campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        PLANNED,
+        _a.due_at <= bindparam("now"),
+    )
+    # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
+    .order_by(_a.due_at, _a.attempt_id)
+    .limit(bindparam("most"))
+)
+
+
+def take_due(tx: Tx, queue: Queue, now: datetime, most: int) -> Sequence[AnyRow]:
+    """Due attempts of one queue, oldest first.
+
+    On SQLite the transaction already holds the only write lock. PostgreSQL will add
+    `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
+    """
+    return tx.execute(_due, {**_of(queue), "now": now, "most": most}).all()
+
+
+@lru_cache(maxsize=64)
+def _first_due(count: int) -> Any:
+    parts = [
+        select(literal(number).label("number"), func.min(_a.due_at).label("due_at")).where(
+            _a.campaign_id == bindparam(f"campaign{number}"),
+            _a.channel == bindparam(f"channel{number}"),
+            _a.priority == bindparam(f"priority{number}"),
+            PLANNED,
+        )
+        for number in range(count)
+    ]
+    return union_all(*parts)
+
+
+def first_due(tx: Tx, queues: Sequence[Queue]) -> dict[Queue, datetime]:
+    """When the next attempt of each queue is due; queues with nothing planned are left out."""
+    if not queues:
+        return {}
+    found = tx.execute(_first_due(len(queues)), _numbered(queues))
+    return {queues[number]: due_at for number, due_at in found if due_at is not None}
+
+
+def _numbered(queues: Sequence[Queue]) -> dict[str, Any]:
+    return {
+        f"{name}{number}": value
+        for number, queue in enumerate(queues)
+        for name, value in zip(("campaign", "channel", "priority"), queue, strict=True)
+    }
+
+
+@lru_cache(maxsize=64)
+def _first_closing(count: int) -> Any:
+    parts = [
+        select(func.min(_a.valid_until).label("closes_at")).where(
+            _a.campaign_id == bindparam(f"campaign{number}"),
+            _a.channel == bindparam(f"channel{number}"),
+            _a.priority == bindparam(f"priority{number}"),
+            PLANNED,
+            _a.due_at <= bindparam("before"),
+        )
+        for number in range(count)
+    ]
+    return union_all(*parts)
+
+
+def first_closing(tx: Tx, queues: Sequence[Queue], before: datetime) -> datetime | None:
+    """When the first window closes of what is due before an instant."""
+    found = tx.execute(_first_closing(len(queues)), {**_numbered(queues), "before": before}).scalars()
+    return min((at for at in found if at is not None), default=None)
+
+
+_expire = (
+    update(t.attempts)
+    .where(
+        _a.campaign_id == bindparam("of_campaign"),
+        _a.channel == bindparam("of_channel"),
+        _a.priority == bindparam("of_priority"),
+        PLANNED,
+        _a.due_at <= bindparam("now"),
+        _a.valid_until < bindparam("now"),
+    )
+    .values(state="expired", reason="window_closed", settled_at=bindparam("now"))
+)
+
+
+def expire(tx: Tx, queue: Queue, now: datetime) -> int:
+    """planned → expired, of all in the queue whose window has closed. Returns how many."""
+    return tx.execute(_expire, {**_of(queue), "now": now}).rowcount
+
+
+_waiting = select(func.count()).where(
+    _a.campaign_id == bindparam("of_campaign"),
+    _a.channel == bindparam("of_channel"),
+    _a.priority == bindparam("of_priority"),
+    PLANNED,
+    _a.due_at <= bindparam("before"),
+    _a.valid_until >= bindparam("now"),
+)
+
+
+def waiting(tx: Tx, queue: Queue, before: datetime, now: datetime) -> int:
+    """How many of the queue, inside their window, have been due since before `before`."""
+    return int(tx.execute(_waiting, {**_of(queue), "before": before, "now": now}).scalar_one())
+
+
+def _of(queue: Queue) -> dict[str, Any]:
+    return dict(zip(("of_campaign", "of_channel", "of_priority"), queue, strict=True))
