@@ -24,7 +24,8 @@ from dialer import check, intake, log, operate
 from dialer.clock import SystemClock
 from dialer.house import House
 from dialer.planning import replan_persons
-from dialer.store import Store, Tx, views
+from dialer.store import Store, Tx
+from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.schema import upgrade
 from dialer.worker import Fitted, Worker
@@ -124,34 +125,30 @@ async def dial(house: House) -> float:
     """Half of a morning's window, due at once; returns attempts settled a second."""
     assert isinstance(house.clock, ShiftedClock)
     house.clock.shift += timedelta(hours=1, minutes=5)  # half of the window's slots are due now
-    waiting = await house.store.read(lambda tx: due_now(tx, house))
+    due_until = house.clock.now()
+    waiting = await house.store.read(lambda tx: unsettled(tx, house, due_until))
     worker = Worker(house, {"mock": Fitted(NoOp(), SPEC)}, "bench")
     await worker.open()
     worker.lines.by_name["main"].ahead = timedelta(milliseconds=25)
     started = time.perf_counter()
     running = asyncio.create_task(worker.run())
-    placed = 0
-    while placed < waiting:
-        await asyncio.sleep(0.25)
-        placed = await house.store.read(settled_count)
-        assert time.perf_counter() - started < 120, f"only {placed} of {waiting} settled"
+    left = waiting
+    while left:
+        await asyncio.sleep(0.1)
+        left = await house.store.read(lambda tx: unsettled(tx, house, due_until))
+        assert time.perf_counter() - started < 120, f"{left} of {waiting} are not settled"
     taken = time.perf_counter() - started
     worker.stop()
     await running
     await worker.close()
-    return placed / taken
+    return waiting / taken
 
 
-def due_now(tx: Tx, house: House) -> int:
-    now = house.clock.now()
+def unsettled(tx: Tx, house: House, due_until: datetime) -> int:
+    """What was due at that instant and is still planned or running."""
     queues = [queue for one in house.launched(tx) for queue in one.queues]
-    return sum(queue_store.waiting(tx, queue, now, now) for queue in queues)
-
-
-def settled_count(tx: Tx) -> int:
-    """Looked at from outside, four times a second: it scans the table."""
-    counts = (count for rows in views.states(tx).values() for _, _, state, count in rows if state == "settled")
-    return sum(counts)
+    planned = sum(queue_store.waiting(tx, queue, due_until, due_until) for queue in queues)
+    return planned + sum(len(calls) for calls in attempt_store.running_calls(tx).values())
 
 
 def main(accounts: int) -> None:

@@ -80,7 +80,7 @@ def from_files(
 
 
 def _shares(rows: int) -> int:
-    return min(1 + rows // SHARE_ROWS, len(os.sched_getaffinity(0)), SHARES_MAX)
+    return min(1 + rows // SHARE_ROWS, os.cpu_count() or 1, SHARES_MAX)
 
 
 def _told(files: Files, count: int, faults: Iterable[Fault]) -> list[Fault]:
@@ -88,15 +88,8 @@ def _told(files: Files, count: int, faults: Iterable[Fault]) -> list[Fault]:
     order = [str(files.accounts.sheet.path), str(files.installments.sheet.path)]
     told = sorted(faults, key=lambda fault: (order.index(fault.file), fault.line))[:FAULTS_MAX]
     if count > len(told):
-        told.append(
-            Fault(
-                told[-1].file,
-                told[-1].line,
-                "file",
-                f"{count - len(told)} more faults are not shown",
-                "mend these first",
-            )
-        )
+        wrong = f"{count - len(told)} more faults are not shown"
+        told.append(Fault(told[-1].file, told[-1].line, "file", wrong, "mend these first"))
     return told
 
 

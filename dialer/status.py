@@ -94,7 +94,7 @@ def _campaign(tx: Tx, house: House, row: Any, states: list[tuple[str, int, str, 
         planned_at=row.planned_at,
         next_due_at=min(due.values(), default=None),
         due_now=sum(queue_store.waiting(tx, queue, now, now) for queue in queues),
-        lost=sum(count for _, _, state, count in states if state == State.PLACED),
+        lost=sum(count for _, _, state, count in states if state == State.LOST),
         progress=[Progress(segment=s, round=n, counts=counts) for (s, n), counts in progress.items()],
     )
 

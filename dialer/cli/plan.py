@@ -306,16 +306,13 @@ def _print(report: Plan, asked: Question, console: Console) -> None:
 
 
 def _rounds_table(report: Plan) -> Table:
-    table = Table("segment", "round", "channel", "days", show_footer=True, box=None, pad_edge=False)
+    table = Table("segment", "round", "channel", "first day", "last day", show_footer=True, box=None, pad_edge=False)
     table.columns[0].footer = "all"
     for name, footer in (("attempts", report.attempts), *report.verdicts.items()):
         table.add_column(name, justify="right", footer=f"{footer:,}")
     for one in report.rounds:
-        days = f"{one.first_on}" if one.first_on == one.last_on else f"{one.first_on} to {one.last_on}"
-        counts = (one.attempts, *one.verdicts.values())
-        table.add_row(
-            escape(one.segment), f"{one.round} of {one.rounds}", one.channel, days, *(f"{count:,}" for count in counts)
-        )
+        words = (escape(one.segment), f"{one.round} of {one.rounds}", one.channel, str(one.first_on), str(one.last_on))
+        table.add_row(*words, *(f"{count:,}" for count in (one.attempts, *one.verdicts.values())))
     return table
 
 

@@ -106,7 +106,7 @@ def calls_by_quarter(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
 
 def outside_window(tx: Tx, scope: Scope) -> int:
     """Attempts placed before their window opened or after it closed."""
-    outside = (_a.placed_at < _a.window_from) | (_a.placed_at > _a.window_until)
+    outside = (_a.placed_at < _a.window_from) | (_a.placed_at >= _a.window_until)
     statement = select(func.count()).where(_a.placed_at.is_not(None), outside, *scope.where())
     return tx.execute(statement).scalar_one()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialer import export
@@ -115,6 +115,7 @@ def test_every_attempt_is_there_once_whatever_the_pages(
     assert len((desk.folder / "a.jsonl").read_text().splitlines()) == count
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=9), st.integers(1, 4))
 def test_the_order_is_by_slot_then_id(slots: list[int], page: int) -> None:
     store = Desk(Path())

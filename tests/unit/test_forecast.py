@@ -123,6 +123,13 @@ async def test_a_combined_call_is_a_row_per_account_at_the_same_slot(desk: Desk)
     assert (desk.report.attempts, desk.report.rows, desk.report.persons, desk.report.accounts) == (6, 12, 1, 2)
 
 
+@pytest.mark.parametrize(("other", "verdict"), [("yes", "pass"), ("", "pass"), ("no", "block")])
+async def test_one_accounts_no_is_the_whole_calls(desk: Desk, other: str, verdict: str) -> None:
+    people = account(1, ALICE, 7) + account(2, ALICE, 7, consent=other)
+    rows = await desk.plan(people, due(1, "2026-01-15") + due(2, "2026-01-15"))
+    assert [row["verdict"] for row in rows] == [verdict] * 4
+
+
 async def test_one_account_with_two_installments_on_a_day_is_one_row(desk: Desk) -> None:
     desk.campaign = CAMPAIGN
     settings = check.read_settings(desk.file("dialer.toml", SETTINGS), {})

@@ -1,0 +1,369 @@
+"""`dialer explain`: the account's story as it was recorded, and the gate's answer at an instant."""
+
+import io
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dialer import intake, operate
+from dialer.errors import DialerError
+from dialer.explain import Answer, Explanation, explain, show
+from dialer.roster import Suppression
+from dialer.store import InlineStore, Tx
+from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, SHANGHAI, Scene, account, due, late, play
+
+HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
+START = "2026-01-12 08:00"
+
+
+def store_of(scene: Scene) -> InlineStore:
+    assert isinstance(scene.house.store, InlineStore)
+    return scene.house.store
+
+
+def told(scene: Scene, number: int = 1, at: str | None = None) -> Explanation:
+    instant = datetime.fromisoformat(at).replace(tzinfo=SHANGHAI) if at else None
+    return store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant))
+
+
+def answer(scene: Scene, at: str | None = None) -> Answer:
+    return told(scene, at=at).answers[0]
+
+
+def suppress(scene: Scene, phone: str | None, person: str | None, until: date | None = None, why: str = "x") -> None:
+    value = Suppression(phone, person, "", why, until)
+    store_of(scene).run(lambda tx: intake.suppress(tx, value, "command", scene.clock.now(), scene.touched))
+
+
+def texts(found: Explanation, kind: str) -> list[str]:
+    return [entry.text for entry in found.timeline if entry.kind == kind]
+
+
+def printed(found: Explanation, width: int = 400) -> str:
+    out = io.StringIO()
+    show(found, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def run(
+    folder: Path, act: Callable[[Scene], Any], rows: str | None = None, people: str | None = None,
+    settings: str = SETTINGS, campaign: str | None = CAMPAIGN, until: str | None = None, begin: str = START,
+) -> None:  # fmt: skip
+    """Loads, launches, lets the engine run until an instant (None: it stands still), then looks."""
+
+    async def work(scene: Scene) -> None:
+        await scene.load(people or account(1, ALICE), rows or late(1, *HISTORY) + due(1, "2026-01-15"))
+        if campaign is not None:
+            await scene.launch(campaign)
+        if until is not None:
+            await scene.start()
+            await scene.until(until)
+        found = act(scene)
+        if found is not None:
+            await found
+
+    play(folder, begin, work, settings)
+
+
+def test_a_promise_is_told_in_the_order_of_cause_and_effect(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).answers(keys="2").then().answers()
+        await scene.load(account(1, ALICE), late(1, *HISTORY) + due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 12:00")
+        found = told(scene)
+        assert [entry.at for entry in found.timeline] == sorted(entry.at for entry in found.timeline)
+        first = [entry.kind for entry in found.timeline if entry.attempt_id == 1 and entry.kind != "task"]
+        assert first[:2] == ["slot", "verdict"]
+        assert first.index("event") < first.index("promise") <= first.index("settled")
+        assert texts(found, "settled") == ["human: promised"]
+        assert texts(found, "promise") == ["promised to pay 100.00 CNY by 2026-01-14"]
+        assert texts(found, "paused") == ["no round for 2026-01-15 before 2026-01-15 00:00"]
+        order = [entry.kind for entry in found.timeline]
+        assert order.index("promise") < order.index("paused") < order.index("cancelled")
+        assert texts(found, "verdict") == ["pass"]
+        assert set(texts(found, "cancelled")) == {"paused_until"}
+        slots = [entry for entry in found.timeline if entry.kind == "slot"]
+        assert len(slots) == 6
+        assert "round 1 of 6, segment C: a call (reminder)" in slots[0].text
+        assert "now settled" in slots[0].text
+        assert "for 2026-01-15" in slots[0].text
+        assert all(entry.at.utcoffset() == timedelta(hours=8) for entry in found.timeline)
+        assert texts(found, "selected") == ["taken in for 2026-01-15; late count 3 in 3 months"]
+
+    play(tmp_path, START, act)
+
+
+def test_an_opt_out_is_told_and_the_gate_blocks_for_good(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).answers(keys="9")
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        found = told(scene)
+        assert texts(found, "stopped") == ["opted_out: the rest of the rounds for 2026-01-15 is not made"]
+        assert texts(found, "suppression") == [
+            "voice and sms suppressed for the phone: opted_out, by call",
+            "voice and sms suppressed for the person: opted_out, by call",
+        ]
+        assert {one.channel for one in found.answers} == {"voice", "sms"}
+        for one in found.answers:
+            assert (one.verdict, one.rule, one.passes_at) == ("block", "dialer.stopped", None)
+            assert one.attempt_id is None
+            assert one.citation == "the dialer's own check"
+        assert "It would not pass by waiting alone." in printed(found)
+
+    play(tmp_path, START, act)
+
+
+def test_a_deferral_names_its_rule_with_citation_and_the_other_contact(tmp_path: Path) -> None:
+    """Two phones of one person: what defers the second is a call about the other account."""
+
+    def act(scene: Scene) -> None:
+        second = 1 if scene.rows(round=1, person_id="P-1", phone=ALICE)[0].rule == "house.gap" else 2
+        found = told(scene, second)
+        refused = [entry for entry in found.timeline if entry.kind == "verdict" and entry.rule == "house.gap"]
+        assert refused
+        assert refused[0].text.startswith("defer until 2026-01-14 ")
+        assert refused[0].citation == "House rule: one hour between two calls of a person"
+        assert refused[0].url == "config/rules/house.toml"
+        others = [entry for entry in found.timeline if entry.kind == "contact"]
+        assert others[0].at < refused[0].at
+        assert others[0].text == "a call about the person's other accounts: no_contact"
+        assert "[house.gap: House rule: one hour between two calls of a person]" in printed(found)
+
+    people = account(1, ALICE, person=1) + account(2, BOB, person=1)
+    narrow = CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "10:00"]]\nchannel', 1)
+    rows = due(1, "2026-01-15") + due(2, "2026-01-15")
+    run(tmp_path, act, rows, people, campaign=narrow, until="2026-01-14 13:00", begin="2026-01-13 09:00")
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict", "rule", "passes_at"),
+    [
+        ("2026-01-13 08:59:59", "defer", "house.hours", "2026-01-13 09:00:00"),
+        ("2026-01-13 09:00:00", "pass", None, "2026-01-13 09:00:00"),
+        ("2026-01-13 19:59:30", "pass", None, "2026-01-13 19:59:30"),
+        ("2026-01-13 19:59:31", "defer", "house.hours", "2026-01-14 09:00:00"),
+    ],
+)
+def test_the_answer_at_the_edges_of_the_permitted_hours(
+    tmp_path: Path, at: str, verdict: str, rule: str | None, passes_at: str
+) -> None:
+    def act(scene: Scene) -> None:
+        found = answer(scene, at)
+        assert (found.verdict, found.rule) == (verdict, rule)
+        assert f"{found.passes_at:%Y-%m-%d %H:%M:%S}" == passes_at
+        assert found.attempt_id == scene.rows()[0].attempt_id
+        assert (found.citation is None) == (rule is None)
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_the_answer_is_about_the_next_attempt_that_still_has_time(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        first, last = scene.rows()
+        assert answer(scene, "2026-01-14 11:00").attempt_id == first.attempt_id
+        assert answer(scene, "2026-01-14 12:00").attempt_id == last.attempt_id
+        assert answer(scene, "2026-01-15 15:00").attempt_id is None
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_a_spend_limit_defers_beyond_the_attempts_time(tmp_path: Path) -> None:
+    poor = SETTINGS.replace('price_per_message = "0.05"', 'price_per_message = "0.05"\nspend_max_per_day = "0.59"')
+
+    def act(scene: Scene) -> None:
+        found = answer(scene, "2026-01-14 10:00")
+        assert (found.verdict, found.rule, found.expires) == ("defer", "dialer.spend", True)
+        assert f"{found.passes_at:%m-%d %H:%M}" == "01-15 09:00"
+        assert "By then it has expired" in printed(told(scene, at="2026-01-14 10:00"))
+
+    run(tmp_path, act, due(1, "2026-01-15"), settings=poor)
+
+
+@pytest.mark.parametrize("stop", ["halt", "pause"])
+def test_a_halt_or_pause_holds_until_it_is_lifted_and_is_told(tmp_path: Path, stop: str) -> None:
+    async def stopped(scene: Scene) -> None:
+        rule = "dialer.halted" if stop == "halt" else "dialer.paused"
+        if stop == "halt":
+            await operate.halt(scene.house, "wrong text")
+        else:
+            await operate.set_status(scene.house, "test", "paused")
+        day = answer(scene, "2026-01-14 10:00")
+        assert (day.verdict, day.rule, day.passes_at) == ("defer", rule, None)
+        night = answer(scene, "2026-01-14 22:00")
+        assert (night.rule, night.passes_at) == ("house.hours", None)
+        assert night.reason is not None
+        assert "; after that: " in night.reason
+        assert any(text.startswith(stop) for text in texts(told(scene), "action"))
+
+    run(tmp_path, stopped, due(1, "2026-01-15"))
+
+
+def test_suppressions_count_at_the_instant_asked_about(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        suppress(scene, ALICE, None, date(2026, 1, 13), f"asked from {BOB}")
+        assert answer(scene, "2026-01-11 10:00").rule != "dialer.suppressed"
+        now = answer(scene)
+        assert (now.verdict, now.rule) == ("block", "dialer.suppressed")
+        assert (
+            now.reason
+            == "voice and sms suppressed for the phone until 2026-01-13: asked from +86138****8002, by command"
+        )
+        assert answer(scene, "2026-01-14 10:00").verdict == "pass"
+
+    run(tmp_path, act, due(1, "2026-01-13"))
+
+
+def test_while_the_number_is_called_for_another_person_the_call_waits(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).rings_out()
+        rows = "".join(late(n, *HISTORY) + due(n, "2026-01-15") for n in (1, 2))
+        await scene.load(account(1, ALICE) + account(2, ALICE), rows)
+        await scene.launch()
+        await scene.start()
+        first, second = sorted(scene.rows(round=1), key=lambda row: row.planned_for)
+        await scene.clock.sleep_until(first.planned_for + timedelta(seconds=10))
+        waiting = told(scene, int(second.person_id.removeprefix("P-")))
+        assert (waiting.answers[0].verdict, waiting.answers[0].rule) == ("defer", "dialer.live_call")
+        running = told(scene, int(first.person_id.removeprefix("P-")))
+        assert "now ringing" in texts(running, "slot")[0]
+        assert running.answers[0].rule == "house.gap"  # the running call is a contact already
+
+    play(tmp_path, START, act)
+
+
+def test_a_follow_up_is_told_with_its_cause_and_a_window_over_midnight(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        slots = texts(told(scene), "slot")
+        assert "round 1 of 3, try 2 (otherwise), segment B: a message (missed)" in slots[1]
+        assert "–2026-01-14 09:30;" in slots[1]
+        assert "–11:30;" in slots[0]
+
+    run(tmp_path, act, late(1, HISTORY[0]) + due(1, "2026-01-15"), until="2026-01-13 12:00")
+
+
+def test_a_planned_account_suppressed_afterwards_shows_its_cancelled_rounds_with_the_reason(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        suppress(scene, None, "P-1")
+        found = told(scene)
+        cancelled = [entry for entry in found.timeline if entry.kind == "cancelled"]
+        assert [entry.text for entry in cancelled] == ["opted_out", "opted_out"]
+        assert found.answers[0].rule == "dialer.suppressed"
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_payments_are_told_and_a_paid_account_is_blocked(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        scene.paid(1, "2026-01-15", "40.00")
+        assert answer(scene, "2026-01-14 10:00").verdict == "pass"
+        scene.paid(1, "2026-01-15")
+        found = told(scene)
+        assert texts(found, "payment") == [
+            "40.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
+            "60.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
+        ]
+        assert set(texts(found, "cancelled")) == {"paid"}
+        assert found.answers[0].rule == "dialer.paid"
+        assert "Nothing is left to pay." in printed(found)
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_an_account_taken_out_of_a_joint_call_tells_that_call_as_anothers(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        assert "together with L-2" in texts(told(scene), "slot")[0]
+
+    async def later(scene: Scene) -> None:
+        act(scene)
+        scene.paid(1, "2026-01-15")
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        found = told(scene)
+        assert texts(found, "contact") == ["a call about the person's other accounts: no_contact"]
+        assert not texts(found, "event")
+        assert texts(told(scene, 2), "settled") == ["no_answer: no_contact"]
+
+    people = account(1, ALICE, person=7) + account(2, ALICE, person=7)
+    run(tmp_path, later, due(1, "2026-01-15") + due(2, "2026-01-15"), people)
+
+
+def test_replies_are_told_and_only_a_stop_word_is_repeated(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).rings_out().replies("我叫王丽,住在上海")
+        scene.mock.on(BOB).rings_out().replies("TD")
+        both = "".join(late(n, HISTORY[0]) + due(n, "2026-01-15") for n in (1, 2))
+        await scene.load(account(1, ALICE) + account(2, BOB), both)
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 12:00")
+        assert texts(told(scene, 1), "reply") == ["a text message, 9 characters"]
+        assert texts(told(scene, 1), "task") == ["opened review: text message"]
+        assert texts(told(scene, 2), "reply") == ['a text message "TD"']
+
+    play(tmp_path, START, act)
+
+
+def test_no_name_and_no_phone_appears_whole(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        found = told(scene)
+        for text in (found.model_dump_json(), printed(found)):
+            assert "+86138****8001" in text
+            assert "王*" in text
+            assert ALICE not in text
+            assert "王丽" not in text
+            assert "工商银行" not in text
+
+    run(tmp_path, act, until="2026-01-14 00:00")
+
+
+def test_without_a_campaign_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        found = told(scene)
+        assert found.answers == []
+        assert "no campaign is launched" in printed(found)
+        assert [(one.due_on, one.amount) for one in found.installments] == [(date(2026, 1, 15), "100.00")]
+
+    run(tmp_path, act, due(1, "2026-01-15"), campaign=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("L-1045", "L-1046"),
+        ("l-1046", "L-1046"),
+        ("P-1046", '"P-1046" is a person; give one of the accounts: L-1046'),
+        ("nobody%", "`dialer import accounts FILE`"),
+    ],
+)
+def test_an_unknown_account_is_answered_with_what_may_have_been_meant(tmp_path: Path, given: str, says: str) -> None:
+    def act(scene: Scene) -> None:
+        def ask(tx: Tx) -> None:
+            with pytest.raises(DialerError) as error:
+                explain(tx, scene.house, given)
+            assert says in str(error.value)
+            assert given in str(error.value)
+
+        store_of(scene).run(ask)
+
+    run(tmp_path, act, due(1046, "2026-01-15"), account(1046, ALICE) + account(7, BOB))
+
+
+def test_the_story_fits_the_screen_and_changes_nothing(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        before = {name: scene.rows(name) for name in ("attempts", "verdicts", "events", "live_calls")}
+        text = printed(told(scene), width=100)
+        assert all(len(line) <= 100 for line in text.splitlines())
+        assert "the gate would say" in text
+        assert "[/" not in text
+        assert before == {name: scene.rows(name) for name in before}
+
+    run(tmp_path, act, until="2026-01-14 00:00")
