@@ -7,6 +7,7 @@ on there is room. So the answer to "may I?" and to "when, then?" is the same ins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -112,7 +113,7 @@ class Period(BaseModel):
             return f"{self.length} {self.unit}"
         return f"{self.length} {self.type.replace('_', ' ')}"
 
-    @property
+    @cached_property
     def _elapsed(self) -> timedelta:
         return timedelta(**{self.unit: self.length})
 

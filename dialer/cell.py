@@ -20,6 +20,7 @@ FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 MONEY = re.compile(r"[0-9]{1,12}(?:\.([0-9]{1,6}))?")
 
 
+@lru_cache(16384)
 def money(text: str, currency: str) -> Decimal:
     """A non-negative amount, with the currency's decimals. Raises ValueError `what is wrong; what is accepted`."""
     found = MONEY.fullmatch(text)
@@ -44,6 +45,8 @@ def text_up_to(maximum: int, text: str) -> str:
 
 
 def ident(text: str) -> str:
+    if text and len(text) <= ID_MAX and text.isprintable():
+        return text
     if not text:
         raise ValueError(f"is empty; up to {ID_MAX} characters")
     return ident_or_empty(text)

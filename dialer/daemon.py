@@ -107,6 +107,7 @@ def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOSchedul
 
     async def minutely() -> None:
         await sweep.expire(house)
+        await worker.report_lines()
         await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
 
     bells.add_job(_guarded(daily), CronTrigger(hour=0, minute=5, timezone=house.zone), misfire_grace_time=None)

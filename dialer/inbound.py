@@ -119,9 +119,12 @@ class Inbox:
         try:
             ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now))
         except Exception as error:  # noqa: BLE001 - every sender is told that its news is not durable
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
+            if len(batch) > 1:
+                # One piece that can't be written must not keep the others from being durable.
+                for alone in batch:
+                    await self._write([alone])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
@@ -134,45 +137,62 @@ class Inbox:
 
 def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
     """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
+    batch = _Batch(tx, house, now, _Moving(tx, news), effects.Book(tx, house, now))
     known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
-    moving = _Moving(tx, news)
-    settling: list[dict[str, Any]] = []
-    returned: dict[int, tuple[dict[str, Any], Kind | None]] = {}
-    book = effects.Book(tx, house, now)
-    rows = []
     for one in news:
         if one.identity and one.identity in known:
             continue
         known.add(one.identity)
-        attempt = moving.find(one)
-        stray = True
-        if attempt is not None:
+        batch.put(one)
+    return batch.write()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One transaction's news: put piece by piece, then written in one go."""
+
+    tx: Tx
+    house: House
+    now: datetime
+    moving: "_Moving"
+    book: effects.Book
+    settling: list[dict[str, Any]] = field(default_factory=list)
+    returned: dict[int, tuple[dict[str, Any], Kind | None]] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, one: News) -> None:
+        attempt = self.moving.find(one)
+        if one.kind is None:
+            stray = not self.book.replied(one.sender, one.text, one.at)
+        elif attempt is None:
+            stray = True
+        else:
             was, said_before = attempt["state"], attempt["outcome"]
-            stray = not apply(house, attempt, one, now)
+            stray = not apply(self.house, attempt, one, self.now)
             if attempt["state"] == State.SETTLED and was != State.SETTLED:
-                settling.append(attempt)
+                self.settling.append(attempt)
             elif attempt["state"] == State.PLANNED and was != State.PLANNED:
-                returned[attempt["attempt_id"]] = (attempt, one.kind)
+                self.returned[attempt["attempt_id"]] = (attempt, one.kind)
             if one.said is not None and (one.said != said_before or one.promise):
-                book.said(attempt, one.said, one.promise, one.at)
-        elif one.kind is None:
-            stray = not book.replied(one.sender, one.text, one.at)
-        rows.append(_row(one, attempt, stray, now))
-    for attempt in settling:
-        if settle.settle(attempt, now):
-            book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
-    back = [attempt for attempt, _ in returned.values()]
-    over = [*settling, *back]
-    attempt_store.move(tx, moving.changed())
-    attempt_store.add_events(tx, rows)
-    attempt_store.release_phones(tx, [attempt["attempt_id"] for attempt in over if attempt["channel"] == "voice"])
-    for day, amounts in settle.corrections(house, over, moving.reserved()).items():
-        attempt_store.add_spend(tx, day, amounts)
-    touched = book.write()
-    followup.add(tx, house, settling, now)
-    replan_persons(tx, house, touched | {attempt["person_id"] for attempt in back}, now)
-    failed = [_ended(attempt, Kind.ENDED) for attempt in settling]
-    return failed + [_ended(attempt, kind) for attempt, kind in returned.values()]
+                self.book.said(attempt, one.said, one.promise, one.at)
+        self.rows.append(_row(one, attempt, stray, self.now))
+
+    def write(self) -> list[Ended]:
+        for attempt in self.settling:
+            if settle.settle(attempt, self.now):
+                self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
+        back = [attempt for attempt, _ in self.returned.values()]
+        over = [*self.settling, *back]
+        attempt_store.move(self.tx, self.moving.changed())
+        attempt_store.add_events(self.tx, self.rows)
+        attempt_store.release_phones(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
+        for day, amounts in settle.corrections(self.house, over, self.moving.reserved()).items():
+            attempt_store.add_spend(self.tx, day, amounts)
+        touched = self.book.write()
+        followup.add(self.tx, self.house, self.settling, self.now)
+        replan_persons(self.tx, self.house, touched | {one["person_id"] for one in back}, self.now)
+        failed = [_ended(attempt, Kind.ENDED) for attempt in self.settling]
+        return failed + [_ended(attempt, kind) for attempt, kind in self.returned.values()]
 
 
 class _Moving:

@@ -61,8 +61,10 @@ async def plan_all(house: House, names: Iterable[str] | None = None) -> Counts:
         counts, people = await house.store.write(page)
         total.add(counts)
         if people is None:
-            return total
+            break
         after = people.until
+    await house.store.write(lambda tx: campaign_store.set_planned(tx, wanted, house.clock.now()))
+    return total
 
 
 def replan(tx: Tx, house: House, people: People, now: datetime, launched: Sequence[Launched] | None = None) -> Counts:

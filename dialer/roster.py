@@ -129,28 +129,30 @@ class Reading(Generic[T]):
     def chunks(self, size: int = CHUNK_ROWS) -> Iterator[Chunk[T]]:
         """Bounded memory: of the keys seen only 64-bit hashes are kept."""
         seen: set[int] = set()
+        width, values, parse, key = len(self.sheet.header), self.sheet.values, self.parse, self.key
         for rows in self.sheet.chunks(size):
             chunk: Chunk[T] = Chunk()
+            good = chunk.good
             for row in rows:
                 try:
-                    chunk.good.append((row, self._value(row, seen)))
+                    if len(row[1]) != width:
+                        raise _misshapen(row, width)
+                    value = parse(values(row))
+                    if key is not None:
+                        mark = hash(key(value))
+                        if mark in seen:
+                            raise BadRow(Problem("row", "has a key that is in the file already", "each key once"))
+                        seen.add(mark)
+                    good.append((row, value))
                 except BadRow as bad:
                     chunk.rejects.append(Reject(row, bad.problems))
             yield chunk
 
-    def _value(self, row: Row, seen: set[int]) -> T:
-        width = len(self.sheet.header)
-        if row.broken:
-            raise BadRow(Problem("row", row.broken, "cells in quotes closed before the comma"))
-        if len(row.cells) != width:
-            raise BadRow(Problem("row", f"has {len(row.cells)} cells", f"{width}, as in the header"))
-        value = self.parse(self.sheet.values(row))
-        if self.key is not None:
-            mark = hash(self.key(value))
-            if mark in seen:
-                raise BadRow(Problem("row", "has a key that is in the file already", "each key once"))
-            seen.add(mark)
-        return value
+
+def _misshapen(row: Row, width: int) -> BadRow:
+    if row.broken:
+        return BadRow(Problem("row", row.broken, "cells in quotes closed before the comma"))
+    return BadRow(Problem("row", f"has {len(row.cells)} cells", f"{width}, as in the header"))
 
 
 def read_accounts(path: Path, country: str) -> Reading[Account]:
@@ -196,7 +198,9 @@ def _account_problems(country: str, cells: list[str]) -> Iterator[Problem]:
 
 def _installment(cells: list[str]) -> Installment:
     try:
-        account_id, due_on, owed, currency, paid_on, paid, installment_id = _read(_INSTALLMENT, cells)
+        account_id, due, owed, currency, paid_day, paid, installment_id = cells
+        account_id, due_on, currency = cell.ident(account_id), cell.day(due), cell.currency(currency)
+        paid_on, installment_id = cell.day_or_none(paid_day), cell.ident_or_empty(installment_id)
         amount, paid_amount = cell.money(owed, currency), cell.money(paid or "0", currency)
     except ValueError as error:
         raise BadRow(*_installment_problems(cells)) from error

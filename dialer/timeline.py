@@ -104,7 +104,8 @@ class _Story:
 
     def _said_at(self, member: Any, outcomes: Iterable[str]) -> datetime:
         """When the last of these outcomes was said, else settled: stops and pauses keep no instant of their own."""
-        words, found = set(outcomes), [member.frozen_at]
+        words = set(outcomes)
+        found: list[datetime] = [member.frozen_at]
         for row in self._own:
             if (row.campaign_id, row.installment_id) == (member.campaign_id, member.installment_id):
                 said = [one.at for one in self._events.get(row.attempt_id, ()) if one.data.get("said") in words]

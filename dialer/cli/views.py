@@ -1,6 +1,7 @@
 """Faces of the read-only views: attempts, report, explain, status."""
 
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -32,7 +33,7 @@ async def attempts(
     for path, write in wanted:
         if path is None:
             continue
-        count = await house.store.read(lambda tx, path=path, write=write: write(tx, path, campaign, since, reveal))
+        count = await house.store.read(partial(write, path=path, campaign=campaign, since=since, reveal=reveal))
         if json:
             out.print_json(Exported(file=str(path), attempts=count).model_dump_json())
         else:

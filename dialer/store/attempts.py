@@ -203,10 +203,7 @@ def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
 
 
 _overdue = (
-    select(t.attempts)
-    .where(IS_RUNNING, _a.check_at <= bindparam("now"))
-    .order_by(_a.check_at)
-    .limit(bindparam("most"))
+    select(t.attempts).where(IS_RUNNING, _a.check_at <= bindparam("now")).order_by(_a.check_at).limit(bindparam("most"))
 )
 
 
@@ -238,11 +235,7 @@ def orphans(tx: Tx, worker: str) -> Sequence[AnyRow]:
 
 def adopt(tx: Tx, worker: str, now: datetime) -> None:
     """Takes over what a dead worker left running, to be looked after at once."""
-    tx.execute(
-        update(t.attempts)
-        .where(IS_RUNNING, _a.worker != worker)
-        .values(worker=worker, check_at=now, checks=1)
-    )
+    tx.execute(update(t.attempts).where(IS_RUNNING, _a.worker != worker).values(worker=worker, check_at=now, checks=1))
 
 
 def running_calls(tx: Tx) -> dict[str, set[int]]:

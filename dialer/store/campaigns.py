@@ -70,8 +70,10 @@ def set_status(tx: Tx, name: str, status: str, now: datetime) -> None:
     tx.execute(update(t.campaigns).where(t.campaigns.c.name == name).values(status=status, changed_at=now))
 
 
-def set_planned(tx: Tx, campaign_id: int, now: datetime) -> None:
-    tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == campaign_id).values(planned_at=now))
+def set_planned(tx: Tx, names: set[str] | None, now: datetime) -> None:
+    """Notes that these campaigns (None: all) were planned to their end."""
+    statement = update(t.campaigns).values(planned_at=now)
+    tx.execute(statement if names is None else statement.where(t.campaigns.c.name.in_(sorted(names))))
 
 
 def add_members(tx: Tx, rows: Sequence[Values]) -> None:

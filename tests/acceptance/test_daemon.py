@@ -40,13 +40,14 @@ def test_kill_9_at_several_moments_and_nobody_is_called_twice(tmp_path: Path) ->
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL, moment
     with here.daemon() as process:
-        here.wait("everything settled", lambda: all_settled(here), 40)
+        here.wait("everything settled", lambda: all_settled(here), 110)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     placements = Counter(line["attempt_id"] for line in here.journal())
     assert max(placements.values()) == 1
     rows = {row["attempt_id"]: row for row in here.attempts()}
-    assert len(rows) == PEOPLE and set(placements) <= set(rows)
+    assert len(rows) == PEOPLE
+    assert set(placements) <= set(rows)
     unplaced = [row for key, row in rows.items() if key not in placements]
     assert all(row["outcome"] == "unknown" for row in unplaced), unplaced
     assert Counter(line["to"] for line in here.journal()).most_common(1)[0][1] == 1
@@ -76,10 +77,10 @@ def test_commands_take_effect_within_two_seconds_while_it_runs(tmp_path: Path) -
         here.dialer("suppress", "--person", open_accounts[1].replace("L-", "P-"), "--reason", "asked")
         assert len(here.journal()) == paused
         here.dialer("resume", "now")
-        here.wait("everything settled", lambda: not any(row["state"] == "planned" for row in here.attempts()), 30)
+        here.wait("everything settled", lambda: not any(row["state"] == "planned" for row in here.attempts()), 110)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    reasons = {row["account_ids"]: row["reason"] for row in here.attempts() if row["state"] == "cancelled"}
+    reasons = {row["account_ids"][0]: row["reason"] for row in here.attempts() if row["state"] == "cancelled"}
     assert reasons == {open_accounts[0]: "paid", open_accounts[1]: "opted_out"}
     assert len(here.journal()) == PEOPLE - 2
 

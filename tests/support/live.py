@@ -142,7 +142,7 @@ class Installation:
 
 
 def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta = timedelta(minutes=2)) -> Installation:
-    """A lender with `people` accounts due today, whose window began an hour ago: their slots are now or past."""
+    """A lender with `people` accounts due today, whose window began ten hours ago: hardly a slot is not past."""
     zone = noon_zone()
     offset = -int(zone.removeprefix("Etc/GMT") or 0)
     now = datetime.now(UTC) + timedelta(hours=offset)
@@ -150,7 +150,7 @@ def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta =
     write = lambda name, text: (folder / name).write_text(text, encoding="utf-8")  # noqa: E731
     write("always.toml", ALWAYS)
     write("dialer.toml", SETTINGS.format(zone=zone, rate=rate, port=port))
-    begins, ends = now - timedelta(hours=1), now + ahead
+    begins, ends = now - timedelta(hours=10), now + ahead
     write("now.toml", CAMPAIGN.format(day=now.day, begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}"))
     head = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms"
     rows = [f"L-{n},P-{n},Ann,+861380013{n:04d},en,{zone},CN,Bank 1,yes,yes" for n in range(people)]

@@ -325,6 +325,16 @@ def test_no_name_and_no_phone_appears_whole(tmp_path: Path) -> None:
     run(tmp_path, act, until="2026-01-14 00:00")
 
 
+def test_contacts_after_the_instant_asked_about_are_left_out(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        called = scene.rows(round=1)[0].claimed_at.astimezone(SHANGHAI).replace(tzinfo=None)
+        for seconds, rule in ((-1, None), (1, "house.gap"), (3599, "house.gap"), (3600, None)):
+            found = answer(scene, (called + timedelta(seconds=seconds)).isoformat())
+            assert (seconds, found.rule) == (seconds, rule)
+
+    run(tmp_path, act, due(1, "2026-01-15"), until="2026-01-14 13:00")
+
+
 def test_without_a_campaign_there_is_nothing_to_ask(tmp_path: Path) -> None:
     def act(scene: Scene) -> None:
         found = told(scene)
