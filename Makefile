@@ -76,6 +76,10 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+.PHONY: docs
+docs: $(INSTALLED)  ## Draws docs/states.md anew from the state table
+	@$(BIN)/python -m tests.style.states
+
 .PHONY: clean
 clean:  ## Removes all that was built, .venv and the sample's data included
 	@rm -rf .venv build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

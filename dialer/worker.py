@@ -211,11 +211,6 @@ class _Host:
     async def sleep_until(self, at: datetime) -> None:
         await self.worker.house.clock.sleep_until(at)
 
-    async def report_lines(self) -> None:
-        """Writes where the lines and their breakers stand, for `dialer status`: a sign of life too."""
-        rows = [{**line.row(), "heard_at": self.house.clock.now()} for line in self.lines]
-        await self.house.store.write(lambda tx: attempt_store.save_lines(tx, rows))
-
     def start(self, work: Awaitable[None]) -> None:
         self.worker.start(work)
 

@@ -1,5 +1,6 @@
 """The main path, end to end on virtual time: files in, borrowers reminded, outcomes recorded."""
 
+import itertools
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -56,7 +57,10 @@ def test_who_does_not_answer_gets_a_message_ten_minutes_later(tmp_path: Path) ->
         assert message.planned_for == call.ended_at + timedelta(minutes=10)
         assert (message.state, message.disposition) == ("settled", "delivered")
         sent = scene.mock.messages_to(ALICE)[0].text
-        assert "1月15日" in sent and "860.50" in sent and "工商银行尾号1" in sent and "王丽" in sent
+        assert "1月15日" in sent
+        assert "860.50" in sent
+        assert "工商银行尾号1" in sent
+        assert "王丽" in sent
 
     play(tmp_path, "2026-01-12 08:00", act)
 
@@ -115,7 +119,8 @@ def test_keys_decide_what_happens_to_the_rest(tmp_path: Path, keys: str, outcome
         if keys == "9":
             assert len(made) == 1
             rest = scene.rows()[1:]
-            assert len(rest) == 5 and {(row.state, row.reason) for row in rest} == {("cancelled", "opted_out")}
+            assert len(rest) == 5
+            assert {(row.state, row.reason) for row in rest} == {("cancelled", "opted_out")}
             kinds = {(row.phone, row.person_id, row.channel) for row in scene.rows("suppressions")}
             assert kinds == {(ALICE, None, ""), (None, "P-1", "")}
         if keys == "0":
@@ -167,7 +172,8 @@ def test_a_launch_on_the_day_before_does_not_make_up_what_is_over(tmp_path: Path
         scene.mock.on(ALICE).answers()
         await scene.load(account(1, ALICE), late(1, HISTORY[0]) + due(1, "2026-01-15"))
         launched = await scene.launch()
-        assert launched.counts is not None and launched.counts.late == 1
+        assert launched.counts is not None
+        assert launched.counts.late == 1
         await scene.start()
         await scene.until("2026-01-17 00:00")
         rows = scene.rows()
@@ -191,7 +197,8 @@ def test_a_slot_that_passed_in_an_open_window_is_dialed_at_once(tmp_path: Path) 
         await scene.until("2026-01-13 11:40")
         first = scene.rows()[0]
         assert first.state == "settled"
-        assert local(first.placed_at) == "01-13 11:29" and first.placed_at > first.planned_for
+        assert local(first.placed_at) == "01-13 11:29"
+        assert first.placed_at > first.planned_for
 
     play(tmp_path, "2026-01-13 11:29:20", act)
 
@@ -210,10 +217,12 @@ def test_launching_twice_changes_nothing_and_a_changed_file_moves_only_what_is_p
             'days = [-2, -1, 0]\nbetween = [["09:30", "11:30"]]', 'days = [-2, -1, 0]\nbetween = [["15:00", "16:00"]]'
         )
         launched = await scene.launch(changed)
-        assert launched.version == 2 and launched.counts is not None and launched.counts.cancelled == 2
+        assert launched.version == 2
+        assert launched.counts is not None
+        assert launched.counts.cancelled == 2
         await scene.until("2026-01-17 00:00")
         rows = [row for row in scene.rows() if row.state == "settled"]
-        assert [local(row.placed_at)[6:8] for row in rows][0] in ("09", "10", "11")
+        assert next(local(row.placed_at)[6:8] for row in rows) in ("09", "10", "11")
         assert [local(row.placed_at)[6:8] for row in rows[1:]] == ["15", "15"]
         assert [row.version for row in rows] == [1, 2, 2]
         assert {row.reason for row in scene.rows(state="cancelled")} == {"replanned"}
@@ -348,7 +357,8 @@ def test_a_lost_answer_is_found_and_never_placed_again(tmp_path: Path) -> None:
         await scene.start()
         await scene.until("2026-01-14 13:00")
         first = scene.rows()[0]
-        assert first.state == "settled" and first.disposition != "unknown"
+        assert first.state == "settled"
+        assert first.disposition != "unknown"
         assert len(scene.mock.placements) == 1
 
     play(tmp_path, "2026-01-12 08:00", act)
@@ -422,7 +432,7 @@ def test_one_live_call_a_number_the_other_waits(tmp_path: Path) -> None:
         await scene.until("2026-01-15 00:00")
         rows = sorted(scene.rows(state="settled"), key=lambda row: row.placed_at)
         assert len(rows) == 5
-        assert all(before.ended_at <= after.placed_at for before, after in zip(rows, rows[1:], strict=False))
+        assert all(before.ended_at <= after.placed_at for before, after in itertools.pairwise(rows))
 
     play(tmp_path, "2026-01-14 09:00", act)
 
@@ -445,7 +455,7 @@ def test_the_gap_defers_a_second_call_by_an_hour(tmp_path: Path) -> None:
             assert second.placed_at - first.placed_at >= timedelta(hours=1)
         else:
             assert (second.state, second.reason, second.rule) == ("expired", "window_closed", "house.gap")
-        assert [row.verdict for row in scene.rows("verdicts", attempt_id=second.attempt_id)][0] == "defer"
+        assert next(row.verdict for row in scene.rows("verdicts", attempt_id=second.attempt_id)) == "defer"
 
     play(tmp_path, "2026-01-13 09:00", act)
 
@@ -480,11 +490,12 @@ def test_the_line_keeps_its_pace_without_bursts(tmp_path: Path) -> None:
         await scene.start()
         await scene.until("2026-01-15 00:00")
         at = sorted(row.placed_at for row in scene.rows(round=1, state="settled"))
-        gaps = [(b - a).total_seconds() for a, b in zip(at, at[1:], strict=False)]
+        gaps = [(b - a).total_seconds() for a, b in itertools.pairwise(at)]
         assert len(at) == 30 or len(at) == 31  # one a second for the half minute that the ring time-out leaves
         assert min(gaps) >= 0.99
         expired = scene.rows(round=1, state="expired")
-        assert len(expired) == people - len(at) and {row.reason for row in expired} == {"window_closed"}
+        assert len(expired) == people - len(at)
+        assert {row.reason for row in expired} == {"window_closed"}
 
     from tests.support.scene import SETTINGS
 
