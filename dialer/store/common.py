@@ -1,12 +1,12 @@
 """Small things every statement module needs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Dialect, Row, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialer.store import tables as t
@@ -52,8 +52,33 @@ def put_for(tx: Tx, table: Table) -> Any:
 
 
 def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
-    if rows:
-        tx.execute(table.insert(), rows)
+    """Inserts rows that all have the same columns.
+
+    The statement is compiled once and the driver gets tuples: SQLAlchemy's own executemany costs several times as
+    much a row, and planning writes hundreds of thousands.
+    """
+    if not rows:
+        return
+    statement, columns = _bulk(tx.dialect, table, tuple(rows[0]))
+    tx.exec_driver_sql(
+        statement, [tuple(process(row[name]) if process else row[name] for name, process in columns) for row in rows]
+    )
+
+
+Columns = list[tuple[str, Callable[[Any], Any] | None]]
+_compiled: dict[tuple[str, str, tuple[str, ...]], tuple[str, Columns]] = {}
+
+
+def _bulk(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple[str, Columns]:
+    """The INSERT for these columns, in its own order, and what each value goes through on its way to the driver."""
+    key = (dialect.name, table.name, names)
+    if key not in _compiled:
+        insert = table.insert().values({name: bindparam(name, type_=table.c[name].type) for name in names})
+        compiled = insert.compile(dialect=dialect)
+        order = compiled.positiontup or list(names)
+        processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
+        _compiled[key] = (str(compiled), list(zip(order, processors, strict=True)))
+    return _compiled[key]
 
 
 def take_numbers(tx: Tx, count: int) -> range:
