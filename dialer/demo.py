@@ -33,7 +33,7 @@ BANKS = ("工商银行", "建设银行", "农业银行", "中国银行", "招商
 
 def main(folder: Path = Path("demo-out")) -> None:
     """Runs the demo in `folder`; files of an earlier run are replaced."""
-    out, err = Console(), Console(stderr=True)
+    out, err = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
     try:
         run(folder, BORROWERS, out, err)
     except DialerError as error:
@@ -53,7 +53,7 @@ def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     journal.unlink(missing_ok=True)
     out.print(f"{borrowers:,} borrowers, {FIRST} to {LAST}, campaign {campaign}, mock carrier, seed {SEED}")
     what = Simulation(settings, campaign, accounts, installments, FIRST, LAST, SEED, "none", journal)
-    found = run_with_progress(what, folder, err)
+    found = run_with_progress(what, None, err)
     report.show(found, out)
     page = folder / "report.html"
     report.write_html(found, page, settings.lender.language)

@@ -31,7 +31,7 @@ from dialer.worker import Fitted, Worker
 
 FAULTS = {"none": 0.0, "mild": 0.02, "hostile": 0.2}
 """Share of placements that meet a mishap of the network."""
-GATHER = timedelta(seconds=60)
+GATHER = timedelta(seconds=120)
 """Due attempts and news wait so long for company: virtual seconds cost nothing, transactions do."""
 SETTLING = timedelta(hours=1)
 """After the last day: what was lost is settled by its deadline."""

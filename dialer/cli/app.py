@@ -32,7 +32,8 @@ app = typer.Typer(
     add_completion=False,
     help="Outbound reminders: never outside legal hours, never twice, never forgotten, every decision explainable.",
 )
-out = Console(soft_wrap=True)
+# A pipe or a file has no width of its own: 80 columns would cut tables there.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
