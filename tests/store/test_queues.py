@@ -1,0 +1,58 @@
+"""The hot statements use their indexes: what they cost does not grow with the backlog."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from dialer.store import InlineStore, Tx, attempts, desk, planbook, queues
+from dialer.store.schema import create
+
+NOW = datetime(2026, 1, 14, tzinfo=UTC)
+QUEUE = (1, "voice", 10)
+HOT: dict[str, Callable[[Tx], Any]] = {
+    "take_due": lambda tx: queues.take_due(tx, QUEUE, NOW, 5),
+    "first_due": lambda tx: queues.first_due(tx, [QUEUE, (1, "sms", 10)]),
+    "expire": lambda tx: queues.expire(tx, QUEUE, NOW),
+    "waiting": lambda tx: queues.waiting(tx, QUEUE, NOW, NOW),
+    "overdue": lambda tx: attempts.overdue(tx, NOW, 5),
+    "next_check": attempts.next_check,
+    "running_calls": attempts.running_calls,
+    "roster": lambda tx: attempts.roster(tx, [1, 2]),
+    "contacts": lambda tx: attempts.contacts(tx, ["P-1"], NOW),
+    "last_look": lambda tx: attempts.last_look(tx, [1]),
+    "by_id": lambda tx: attempts.by_id(tx, [1]),
+    "by_ref": lambda tx: attempts.by_ref(tx, ["r"]),
+    "known_identities": lambda tx: attempts.known_identities(tx, ["e"]),
+    "stops": lambda tx: planbook.stops(tx, ["P-1"], ["+8613800138001"], NOW.date()),
+    "persons_of": lambda tx: desk.persons_of(tx, ["+8613800138001"]),
+    "open_promises": lambda tx: desk.open_promises(tx, NOW.date()),
+}
+SMALL = {"suppressions", "flags", "campaigns", "lines", "spend"}
+"""Tables that do not grow with the backlog."""
+
+
+@pytest.mark.parametrize("name", list(HOT))
+def test_no_hot_statement_walks_a_large_table(name: str) -> None:
+    store = InlineStore()
+    create(store)
+    ran: list[tuple[str, Any]] = []
+
+    def plans(tx: Tx) -> list[str]:
+        event.listen(
+            tx.engine, "before_cursor_execute", lambda c, cur, text, given, ctx, many: ran.append((text, given))
+        )
+        HOT[name](tx)
+        asked = [one for one in ran if one[0].startswith(("SELECT", "UPDATE"))]
+        assert asked
+        return [
+            row[3]
+            for text, given in asked
+            for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)  # the same statement, only explained
+        ]
+
+    scans = [plan for plan in store.run(plans) if plan.startswith("SCAN") and plan.split()[1] not in SMALL]
+    # The index of running attempts holds what runs now, never the backlog.
+    assert [plan for plan in scans if "ix_attempts_running" not in plan and "ix_promises_open" not in plan] == []
