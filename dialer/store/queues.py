@@ -13,7 +13,7 @@ from dialer.store.database import Tx
 
 _a = t.attempts.c
 PLANNED = _a.state == literal_column("'planned'")
-"""Written out, not bound: a partial index is used only where the statement itself shows that it applies."""
+"""Written out, not bound: PostgreSQL uses a partial index only where the statement itself shows that it applies."""
 
 Queue = tuple[int, str, int]
 """(campaign id, channel, priority): what one priority of one campaign sends over one channel."""
