@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from tests.support.live import Installation, installation
 
 PEOPLE = 40
@@ -29,10 +31,21 @@ def all_settled(here: Installation) -> bool:
 
 
 def test_kill_9_at_several_moments_and_nobody_is_called_twice(tmp_path: Path) -> None:
-    here = installation(tmp_path, PEOPLE, rate=8)
+    kill_and_count(tmp_path, seed=20261123, kills=4)
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("seed", range(4))
+def test_kill_9_more_often(tmp_path: Path, seed: int) -> None:
+    kill_and_count(tmp_path, seed, kills=6)
+
+
+def kill_and_count(folder: Path, seed: int, kills: int) -> None:
+    """Kills the daemon shortly after its first placement, again and again; then lets it finish."""
+    here = installation(folder, PEOPLE, rate=8)
     load(here)
-    random = Random(20261123)
-    for moment in range(4):
+    random = Random(seed)
+    for moment in range(kills):
         with here.daemon() as process:
             placed = len(here.journal())
             here.wait("a placement", lambda placed=placed: len(here.journal()) > placed)

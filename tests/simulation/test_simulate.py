@@ -37,7 +37,11 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("faults", ["none", "mild", "hostile"])
 def test_whatever_the_network_does_nobody_is_called_twice_and_everything_ends(tmp_path: Path, faults: str) -> None:
-    folder = run(tmp_path / "a", 3, faults)
+    check_run(run(tmp_path / "a", 3, faults))
+
+
+def check_run(folder: Path) -> None:
+    """What must hold after any run: one placement an attempt, every attempt at an end, each placed one passed."""
     placements = Counter(json.loads(line)["attempt_id"] for line in (folder / "journal.jsonl").read_text().splitlines())
     assert placements
     assert max(placements.values()) == 1
