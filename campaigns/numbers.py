@@ -37,7 +37,7 @@ _NON_GEOGRAPHIC = "001"
 
 _E164 = re.compile(r"\+([1-9][0-9]{7,14})")
 _NATIONAL = re.compile(r"[1-9][0-9]{5,13}")
-_ACCEPTED = "accepted are E.164, such as +8613800138001, and the national form"
+_ACCEPTED = "accepted: E.164, such as +8613800138001, and the national form"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,12 @@ async def _listen(server: web.Server, host: str, port: int) -> None:
     try:
         await server.serve()
     except (SystemExit, OSError):
-        log.error("web_not_listening", host=host, port=port, hint="another program has the port; set [web] port")
+        log.error(
+            "web_not_listening",
+            host=host,
+            port=port,
+            hint="it dials on; see the address and the port of [web], another program may have it",
+        )
 
 
 def _ready(worker: Worker) -> web.Ready:

@@ -125,8 +125,10 @@ class Diff:
         for draft in drafts:
             self._draft(draft, by_place, kept)
         for written in standing.values():
-            if written.row.attempt_id not in kept:
-                self.cancelled.append((written.row.attempt_id, self._why(written)))
+            why = self._why(written)
+            # A round whose window has just closed is no longer drafted; it expires, and says so: that is not a re-plan.
+            if written.row.attempt_id not in kept and (why != Reason.REPLANNED or written.row.valid_until >= self._now):
+                self.cancelled.append((written.row.attempt_id, why))
 
     def _draft(self, draft: Draft, by_place: dict[Place, Written], kept: set[int]) -> None:
         places = {member.account_id: _place(member, draft) for member in draft.accounts}

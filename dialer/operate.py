@@ -75,7 +75,7 @@ async def halt(house: House, reason: str) -> None:
     now = house.clock.now()
 
     def write(tx: Tx) -> None:
-        set_flag(tx, "halt", reason or "no reason given", now)
+        set_flag(tx, "halt", reason or flag(tx, "halt") or "no reason given", now)
         planbook.withdraw_placing(tx, "halted")
         note_action(tx, "halt", "", reason, now)
 

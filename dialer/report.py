@@ -291,6 +291,8 @@ def share(part: int, whole: int) -> str:
 def write_html(found: Report, path: Path, language: str) -> None:
     """Writes the report as one self-contained page; Chinese for a zh language, else English."""
     page = report_page.render(found, language, columns_of(found), PAYS_WITHIN.days)
+    if not path.name or path.is_dir():
+        raise DialerError(f"{path}: is a folder; give a file")
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(page, encoding="utf-8")

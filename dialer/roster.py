@@ -90,7 +90,10 @@ class Reject:
     problems: tuple[Problem, ...]
 
     def faults(self, path: Path) -> Iterator[Fault]:
-        return (Fault(str(path), self.row.line, p.field, p.wrong, f"accepted: {p.accepted}") for p in self.problems)
+        return (
+            Fault(str(path), self.row.line, p.field, p.wrong, f"accepted: {p.accepted.removeprefix('accepted: ')}")
+            for p in self.problems
+        )
 
 
 @dataclass(slots=True)

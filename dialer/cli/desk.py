@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
+from typer import BadParameter
 
 from campaigns.where import read_phone
 from config.settings import Settings
 from dialer import daemon, intake, operate
-from dialer.errors import DialerError
 from dialer.house import House
 from dialer.log import mask_phone
 from dialer.planning import replan_persons
@@ -109,13 +109,16 @@ class Suppress:
 
 async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> None:
     phone = _phone(house, asked.phone)
-    if not phone and not asked.person:
-        raise DialerError("nobody to suppress; give PHONE or --person P")
-    if not asked.reason.strip():
-        raise DialerError("give --reason: it is kept with the suppression and shown by `dialer explain`")
-    if asked.channel not in ("", "voice", "sms"):
-        raise DialerError(f'--channel "{asked.channel}" is not known; accepted: voice, sms, or nothing for both')
     now, then = house.clock.now(), touched(house)
+    wrong = [] if phone or asked.person else ["nobody to suppress; accepted: PHONE or --person P"]
+    if not asked.reason.strip():
+        wrong.append("--reason is missing; accepted: a text, kept with the suppression and shown by `dialer explain`")
+    if asked.channel not in ("", "voice", "sms"):
+        wrong.append(f'--channel "{asked.channel}" is not known; accepted: voice, sms, or nothing for both')
+    if asked.until is not None and asked.until < house.today(now):
+        wrong.append(f"--until {asked.until} is past; accepted: today or later")
+    if wrong:
+        raise BadParameter("\n".join(wrong))
     who = " and ".join(part for part in (mask_phone(phone) if phone else "", asked.person or "") if part)
     if asked.lift:
         count = await house.store.write(
@@ -126,7 +129,7 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
         return
     value = Suppression(phone, asked.person, asked.channel, asked.reason, asked.until)
     is_new = await house.store.write(lambda tx: intake.suppress(tx, value, "command", now, then))
-    text = f"{escape(who)} is not contacted any more{f' until {asked.until}' if asked.until else ''}."
+    text = f"No contact with {escape(who)} any more{f' until {asked.until}' if asked.until else ''}."
     say(
         Done(action="suppress", subject=who, changed=is_new),
         text if is_new else f"{text} It was so already.",
@@ -141,7 +144,7 @@ def _phone(house: House, text: str | None) -> str | None:
     try:
         return read_phone(text, house.settings.lender.country)
     except ValueError as error:
-        raise DialerError(f"PHONE: {error}") from error
+        raise BadParameter(f"PHONE: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +159,11 @@ class Paid:
 
 
 async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
-    try:
-        amount = Decimal(asked.amount) if asked.amount is not None else None
-    except InvalidOperation:
-        raise DialerError(f'--amount "{asked.amount}" is no amount; such as 1200.00') from None
+    amount = _amount(asked.amount)
     now, then = house.clock.now(), touched(house)
     on = asked.on or house.today(now)
     if on > house.today(now):
-        raise DialerError(f"--on {on} lies ahead; a payment is recorded when it has arrived")
+        raise BadParameter(f"--on {on} lies ahead; accepted: today or earlier, a payment counts when it has arrived")
 
     def record(tx: Tx) -> list[Any]:
         if asked.reverse:
@@ -182,6 +182,19 @@ async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
         for a in after
     ]
     say(done, "\n".join(lines) or "Nothing was open; nothing changed.", json, out)
+
+
+def _amount(text: str | None) -> Decimal | None:
+    """Raises BadParameter (exit 2) for what is no amount above 0."""
+    if text is None:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite() or found <= 0:
+        raise BadParameter(f'--amount "{text}" is no amount above 0; accepted: such as 1200.00')
+    return found
 
 
 async def check_live(settings: Settings, out: Console) -> None:

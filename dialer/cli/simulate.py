@@ -10,10 +10,14 @@ from typer import BadParameter
 
 from config.settings import Settings
 from dialer import check, export, report
+from dialer.errors import DialerError
 from dialer.house import House
 from dialer.simulate import FAULTS, Simulation
 from dialer.simulate import simulate as run_simulation
 from dialer.store import Tx
+
+DAYS_MAX = 800
+"""Longest simulation: some two years."""
 
 
 def simulate(
@@ -25,10 +29,12 @@ def simulate(
         raise BadParameter(f'"{faults}" is no level; accepted: {", ".join(FAULTS)}', param_hint="--faults")
     if last < first:
         raise BadParameter(f"{last} lies before {first}", param_hint="--to")
+    if (last - first).days > DAYS_MAX:
+        raise BadParameter(f"more than {DAYS_MAX} days after --from", param_hint="--to")
     check.read_campaign(campaign, settings)
     journal = None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         journal = folder / "journal.jsonl"
         journal.unlink(missing_ok=True)
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal)
@@ -39,6 +45,13 @@ def simulate(
         report.show(found, out)
         if folder is not None:
             out.print(f"Exports and journal: {folder}")
+
+
+def make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DialerError(f"{folder}: {error.strerror}; name a folder that can be made") from error
 
 
 def run_with_progress(what: Simulation, folder: Path | None, err: Console) -> Any:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import Console
+from typer import BadParameter
 
 from dialer import explain as explaining
 from dialer import export
 from dialer import report as reporting
 from dialer import status as standing
-from dialer.errors import DialerError
 from dialer.house import House
 
 
@@ -29,7 +29,7 @@ async def attempts(
     """Writes the files that were asked for."""
     wanted = [(csv, export.write_csv), (jsonl, export.write_jsonl)]
     if csv is None and jsonl is None:
-        raise DialerError("nowhere to write to; give --csv FILE, --jsonl FILE, or both")
+        raise BadParameter("nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both")
     for path, write in wanted:
         if path is None:
             continue

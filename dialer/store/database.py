@@ -37,7 +37,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _driver_url(url)
+        self.url = driver_url(url)
         self._writer = _engine(self.url, "BEGIN IMMEDIATE", pool_size=1)
         self._reader = _engine(self.url, "BEGIN", pool_size=2)
         self._waiting: list[_Job] = []
@@ -120,7 +120,8 @@ class InlineStore(Store):
         self._engine.dispose()
 
 
-def _driver_url(url: str) -> URL:
+def driver_url(url: str) -> URL:
+    """The address with its driver. Raises DialerError for a database that is not supported."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise DialerError(f"database: {parsed.get_backend_name()} is not supported yet; use sqlite:///FILE")

@@ -130,7 +130,7 @@ def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[A
         select(
             a.attempt_id, a.person_id, a.phone, a.due_on, a.day_offset, a.window, a.cause, a.state, a.reason,
             a.segment, a.priority, a.round, a.rounds, a.channel, a.script, a.entry, a.zones, a.planned_for,
-            a.window_from, a.window_until, aa.account_id, aa.installment_id, aa.cancelled,
+            a.window_from, a.window_until, a.valid_until, aa.account_id, aa.installment_id, aa.cancelled,
         )
         .join(t.attempt_accounts, aa.attempt_id == a.attempt_id)
         .where(

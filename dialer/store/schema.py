@@ -7,11 +7,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DatabaseError
 
 from dialer.errors import DialerError
-from dialer.store.database import InlineStore
+from dialer.store.database import InlineStore, driver_url
 from dialer.store.tables import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,7 +27,7 @@ def upgrade(url: str) -> str | None:
 
     Raises DialerError where the file is no database of ours, or a newer program wrote it.
     """
-    parsed = _sync(url)
+    parsed = _sync(driver_url(url))
     engine = create_engine(parsed)
     try:
         before = _version(engine, parsed)
@@ -66,8 +66,7 @@ def _config() -> Config:
     return config
 
 
-def _sync(url: str) -> URL:
-    parsed = make_url(url)
+def _sync(parsed: URL) -> URL:
     return parsed.set(drivername=parsed.get_backend_name())
 
 

@@ -141,7 +141,7 @@ class Installation:
             time.sleep(0.05)
 
 
-def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta = timedelta(minutes=2)) -> Installation:
+def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta = timedelta(minutes=12)) -> Installation:
     """A lender with `people` accounts due today, whose window began ten hours ago: hardly a slot is not past."""
     zone = noon_zone()
     offset = -int(zone.removeprefix("Etc/GMT") or 0)

@@ -14,7 +14,7 @@ from dialer.csvfile import BLOCK, AtomicCsv, look_through, neutralised
 from dialer.errors import DialerError, InvalidInput
 from dialer.roster import Chunk, Reading, read_accounts, read_installments, read_suppressions
 
-EXAMPLES = Path(__file__).parent / "../../../shared/examples"
+EXAMPLES = Path(__file__).parent.parent / "support" / "examples"
 ACCOUNT = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms"
 GOOD = "L-1,P-1,王丽,+8613800138001,zh-CN,,CN,工商银行尾号1234,yes,"
 INSTALLMENT = "account_id,due_on,amount,currency,paid_on,paid_amount"
