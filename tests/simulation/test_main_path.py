@@ -280,6 +280,19 @@ def test_a_moved_due_date_moves_only_what_is_still_planned(tmp_path: Path) -> No
     play(tmp_path, "2026-01-12 08:00", act)
 
 
+def test_a_round_whose_window_has_just_closed_expires_and_is_not_replanned(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.until("2026-01-14 11:29:45")  # after the last instant that leaves time to ring
+        assert (await sweep.daily(scene.house)).cancelled == 0
+        await sweep.expire(scene.house)
+        first = scene.rows()[0]
+        assert (first.state, first.reason) == ("expired", "window_closed")
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
 def test_pause_halt_and_cancel_hold_at_once(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.mock.on(ALICE).answers()
