@@ -19,13 +19,18 @@ Queue = tuple[int, str, int]
 """(campaign id, channel, priority): what one priority of one campaign sends over one channel."""
 
 
+_OF_QUEUE = (
+    _a.campaign_id == bindparam("of_campaign"),
+    _a.channel == bindparam("of_channel"),
+    _a.priority == bindparam("of_priority"),
+    PLANNED,
+)
+"""Planned, and in the queue that `_of` gives."""
+
 _due = (
     select(t.attempts)
     .where(
-        _a.campaign_id == bindparam("of_campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        PLANNED,
+        *_OF_QUEUE,
         _a.due_at <= bindparam("now"),
     )
     # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
@@ -97,10 +102,7 @@ def first_closing(tx: Tx, queues: Sequence[Queue], before: datetime) -> datetime
 _expire = (
     update(t.attempts)
     .where(
-        _a.campaign_id == bindparam("of_campaign"),
-        _a.channel == bindparam("of_channel"),
-        _a.priority == bindparam("of_priority"),
-        PLANNED,
+        *_OF_QUEUE,
         _a.due_at <= bindparam("now"),
         _a.valid_until < bindparam("now"),
     )
@@ -114,10 +116,7 @@ def expire(tx: Tx, queue: Queue, now: datetime) -> int:
 
 
 _waiting = select(func.count()).where(
-    _a.campaign_id == bindparam("of_campaign"),
-    _a.channel == bindparam("of_channel"),
-    _a.priority == bindparam("of_priority"),
-    PLANNED,
+    *_OF_QUEUE,
     _a.due_at <= bindparam("before"),
     _a.valid_until >= bindparam("now"),
 )

@@ -131,14 +131,14 @@ class Installation:
         lines = (self.folder / "daemon.log").read_text().splitlines()
         return [found for line in lines if line.startswith("{") and (found := json.loads(line))["event"] == event]
 
-    def wait(self, what: str, done: Any, limit_s: float = 20.0) -> None:
+    def wait(self, what: str, done: Any, limit_s: float = 20.0, pause_s: float = 0.05) -> None:
         """Polls a real process from outside: there is nothing to await here."""
         until = time.monotonic() + limit_s
         while not done():
             assert time.monotonic() < until, (
                 f"{what} did not happen in {limit_s} s\n{(self.folder / 'daemon.log').read_text()[-3000:]}"
             )
-            time.sleep(0.05)
+            time.sleep(pause_s)
 
 
 def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta = timedelta(minutes=12)) -> Installation:
