@@ -35,6 +35,16 @@ class RoundCounts(Counts):
 
     segment: str
     round: int
+    outcomes: dict[str, int] = Field({}, description="outcomes of its settled attempts, follow-ups included")
+
+
+class Funnel(BaseModel):
+    """Installments, each counted once, by how far their attempts came. Every stage is a part of the one before."""
+
+    planned: int = Field(0, description="installments that any attempt was about, cancelled ones too")
+    placed: int = Field(0, description="at least one attempt was handed to a provider")
+    reached: int = Field(0, description="at least one of them reached the person or was answered by a word of theirs")
+    paid: int = Field(0, description="paid within 7 days after such a contact, in part or in full")
 
 
 class Refusal(BaseModel):
@@ -62,12 +72,48 @@ class Sum(BaseModel):
     amount: Decimal
 
 
+class HourLoad(BaseModel):
+    """What one line placed in one hour of the lender's time."""
+
+    at: datetime = Field(description="the hour's begin")
+    line: str
+    channel: str
+    placed: int
+
+
+class Capacity(BaseModel):
+    """The most that a line can place in an hour by its settings of today: its rate, over its hours of use."""
+
+    line: str
+    channel: str
+    an_hour: int
+
+
+class PaidAfter(BaseModel):
+    """Payments by the days between the last contact before them and the payment; 0: the same day, lender time."""
+
+    days: int
+    payments: int
+
+
+class Lost(BaseModel):
+    """Attempts whose ending was unknown for a while, and how that was cleared up. None is ever placed again."""
+
+    ever: int = Field(0, description="attempts that were lost at some time")
+    causes: dict[str, int] = Field({}, description="uncertain, lease_expired or silent: the event that lost it, the last")
+    found: int = Field(0, description="settled by what the provider told")
+    unknown: int = Field(0, description="settled as `unknown`: the provider knew nothing, or the deadline came")
+    open: int = Field(0, description="still lost, their provider is asked")
+    minutes: float | None = Field(None, description="median from lost to settled")
+
+
 class Promises(BaseModel):
     made: int = 0
     open: int = 0
     kept: int = 0
     broken: int = 0
     amounts: list[Sum] = Field(default=[], description="of all that was promised")
+    kept_amounts: list[Sum] = Field(default=[], description="of the kept ones")
 
 
 class Messages(BaseModel):
@@ -83,6 +129,7 @@ class LineCounts(BaseModel):
     answered: int = 0
     messages: int = 0
     spend: Decimal = Field(Decimal(0), description="in the lender's currency; reservations of running calls included")
+    spend_on_messages: Decimal = Field(Decimal(0), description="the messages' part of it")
 
 
 class Report(BaseModel):
@@ -95,6 +142,7 @@ class Report(BaseModel):
     campaign: str | None
     day: date | None
     totals: Counts
+    funnel: Funnel
     rounds: list[RoundCounts]
     refusals: list[Refusal]
     reasons: dict[str, int] = Field(description="why attempts were cancelled, or expired without a rule")
@@ -107,8 +155,12 @@ class Report(BaseModel):
     paid_after_contact: list[Sum] = Field(
         description="paid within 7 days after a contact that reached them, or in which they promised or said paid"
     )
+    paid_after_days: list[PaidAfter] = Field(description="the same payments by how long after; a row a day that has any")
     messages: Messages
     lines: list[LineCounts]
+    load: list[HourLoad] = Field(description="hours in which something was placed")
+    capacity: list[Capacity]
+    lost: Lost
     outside_window: int = Field(description="placed outside the attempt's window; must be 0")
 
 
