@@ -4,8 +4,8 @@ import asyncio
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from adapters import loader
 from config.settings import Settings
 from dialer import check, sweep
-from dialer.clock import SystemClock
 from dialer.errors import DialerError
-from dialer.house import House
+from dialer.house import House, open_house
 from dialer.log import log
-from dialer.store import Store, sqlite_file
-from dialer.store.schema import upgrade
+from dialer.store import sqlite_file
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
 
@@ -38,17 +36,6 @@ def fit_adapters(settings: Settings) -> dict[str, Fitted]:
         spec = loader.load(name)
         fitted[name] = Fitted(spec.build(check.adapter_settings(spec, settings)), spec)
     return fitted
-
-
-@asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """The house of one process on the machine's clock; the database is made or upgraded first."""
-    upgrade(settings.database)
-    store = Store(settings.database)
-    try:
-        yield House(settings, SystemClock(), store)
-    finally:
-        await store.close()
 
 
 async def run(settings: Settings) -> None:

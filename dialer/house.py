@@ -1,6 +1,8 @@
 """What every command and the daemon stand on: settings, clock, store, and the launched campaigns."""
 
 import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -10,9 +12,10 @@ from campaigns.model import Channel
 from campaigns.rules import Ruleset
 from config.settings import Settings
 from dialer import check
-from dialer.clock import Clock
+from dialer.clock import Clock, SystemClock
 from dialer.store import Store, Tx
 from dialer.store import campaigns as campaign_store
+from dialer.store.schema import upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,14 @@ class House:
     def ring_s(self, file: Campaign) -> float:
         """Seconds a call may ring: the longest of the campaign's lines, so that any of them fits the window."""
         return max((self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """The house of one process on the machine's clock; the database is made or upgraded first."""
+    upgrade(settings.database)
+    store = Store(settings.database)
+    try:
+        yield House(settings, SystemClock(), store)
+    finally:
+        await store.close()

@@ -1,46 +1,33 @@
-"""The command line: parse, call one function, print. Every error ends here, none as a traceback."""
+"""The command line: parse, call one function, print. Every error ends here, none as a traceback.
+
+Each command imports what it needs when it is called: all together would take two seconds.
+"""
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
-from config.settings import Settings
-from dialer import check as checking
-from dialer import daemon, log
-from dialer.cli import desk, views
-from dialer.cli.check import check as check_files
-from dialer.cli.imports import import_file, print_report
-from dialer.cli.init import init as init_folder
-from dialer.cli.plan import plan as plan_campaign
-from dialer.cli.simulate import simulate as simulate_campaign
-from dialer.clock import SystemClock
+from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
-from dialer.house import House
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from dialer.house import House
+
+HERE = Path(".")
+SAMPLE_ZONE = ZoneInfo("Asia/Shanghai")
+"""The sample lender's: the portfolio that `init` writes is due from its today."""
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     help="Outbound reminders: never outside legal hours, never twice, never forgotten, every decision explainable.",
 )
-# A pipe or a file has no width of its own: 80 columns would cut tables there.
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-CONFIG, HERE = Path("dialer.toml"), Path(".")
-SAMPLE_ZONE = ZoneInfo("Asia/Shanghai")
-"""The sample lender's: the portfolio that `init` writes is due from its today."""
 
 
 def main() -> None:
@@ -58,48 +45,12 @@ def main() -> None:
         os._exit(0)
 
 
-def settings_of(config: Path, quiet: bool = True) -> Settings:
-    """The checked settings; logging is set up by them (commands other than `run` only log warnings)."""
-    settings = checking.read_settings(config, os.environ)
-    log.set_up("warning" if quiet else settings.log.level, settings.log.format)
-    return settings
-
-
-def with_house(config: Path, work: Callable[[House], Coroutine[Any, Any, T]]) -> T:
-    """Opens the installation's database for one command."""
-    settings = settings_of(config)
-
-    async def run() -> T:
-        async with daemon.open_house(settings) as house:
-            return await work(house)
-
-    return asyncio.run(run())
-
-
-def parse_date(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f'"{text}" is no date; accepted: YYYY-MM-DD', param_hint=option) from None
-
-
-def parse_instant(text: str | None, house: House, option: str) -> datetime | None:
-    """An ISO date or instant; without an offset it is the lender's local time."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        hint = "2026-01-14, 2026-01-14T09:30 or 2026-01-14T09:30:00+08:00"
-        raise typer.BadParameter(f'"{text}" is no instant; accepted: {hint}', param_hint=option) from None
-    return found if found.tzinfo else found.replace(tzinfo=house.zone)
-
-
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = HERE, json: Json = False) -> None:
     """Write a working dialer.toml, a campaign and a small portfolio into DIR."""
+    from dialer.cli.init import init as init_folder
+    from dialer.clock import SystemClock
+
     init_folder(folder, SystemClock().now().astimezone(SAMPLE_ZONE).date(), out, json)
 
 
@@ -111,8 +62,12 @@ def check(
     json: Json = False,
 ) -> None:
     """Check the settings and campaign files: every fault at once, with its line and remedy."""
+    from dialer.cli.check import check as check_files
+
     check_files(files or [], config, os.environ, out, json)
     if live:
+        from dialer.cli import desk
+
         asyncio.run(desk.check_live(settings_of(config), out))
 
 
@@ -129,7 +84,10 @@ def import_(
     if kind not in ("accounts", "installments", "suppressions"):
         raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: accounts, installments, suppressions')
 
-    async def work(house: House) -> None:
+    from dialer.cli import desk
+    from dialer.cli.imports import import_file, print_report
+
+    async def work(house: "House") -> None:
         report = await import_file(
             house.store, house.clock, house.settings.lender.country, kind, file, desk.touched(house),  # type: ignore[arg-type]
             dry_run=dry_run, strict=strict, console=None if json else err,
@@ -154,6 +112,8 @@ def plan(
     json: Json = False,
 ) -> None:
     """Dry run: what would be attempted, when, and what the gate would refuse and by which rule."""
+    from dialer.cli.plan import plan as plan_campaign
+
     days = parse_date(from_, "--from"), parse_date(to, "--to")
     settings = settings_of(config)
     asyncio.run(plan_campaign(settings, campaign, *days, accounts, installments, csv, json, out))
@@ -162,12 +122,16 @@ def plan(
 @app.command()
 def launch(campaign: Path, config: Config = CONFIG, json: Json = False) -> None:
     """Freeze a campaign file and plan it. A changed file of the same name re-plans what is still planned."""
+    from dialer.cli import desk
+
     with_house(config, lambda house: desk.launch(house, campaign, json, out))
 
 
 def _status_command(name: str, status: str, text: str) -> None:
     @app.command(name, help=text)
     def command(campaign: str, config: Config = CONFIG, json: Json = False) -> None:
+        from dialer.cli import desk
+
         with_house(config, lambda house: desk.set_status(house, campaign, status, json, out))
 
 
@@ -184,6 +148,8 @@ def status(
     json: Json = False,
 ) -> None:
     """Campaigns, lines, what is due and what is wrong."""
+    from dialer.cli import desk, views
+
     with_house(config, lambda house: desk.watching(lambda: views.status(house, campaign, json, out), watch, out))
 
 
@@ -194,18 +160,24 @@ def halt(
     json: Json = False,
 ) -> None:
     """Emergency stop: nothing is placed on any line until `dialer unhalt`."""
+    from dialer.cli import desk
+
     with_house(config, lambda house: desk.halt(house, reason, json, out))
 
 
 @app.command()
 def unhalt(config: Config = CONFIG, json: Json = False) -> None:
     """Lift the emergency stop."""
+    from dialer.cli import desk
+
     with_house(config, lambda house: desk.unhalt(house, json, out))
 
 
 @app.command()
 def run(config: Config = CONFIG) -> None:
     """Run the daemon: dials what is due, until SIGTERM or Ctrl-C."""
+    from dialer import daemon
+
     asyncio.run(daemon.run(settings_of(config, quiet=False)))
 
 
@@ -225,6 +197,8 @@ def simulate(
     json: Json = False,
 ) -> None:
     """The real engine on a virtual clock and the mock carrier, in a database of its own."""
+    from dialer.cli.simulate import simulate as simulate_campaign
+
     first, last = parse_date(from_, "--from"), parse_date(to, "--to")
     assert first is not None
     assert last is not None
@@ -244,7 +218,9 @@ def attempts(
 ) -> None:
     """Export every attempt and its history."""
 
-    async def work(house: House) -> None:
+    from dialer.cli import views
+
+    async def work(house: "House") -> None:
         since_at = parse_instant(since, house, "--since")
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out)
 
@@ -260,6 +236,8 @@ def report(
     json: Json = False,
 ) -> None:
     """What was reached, promised, paid and refused; by segment, hour and line."""
+    from dialer.cli import views
+
     with_house(config, lambda house: views.report(house, campaign, parse_date(day, "--day"), html, json, out))
 
 
@@ -272,7 +250,9 @@ def explain(
 ) -> None:
     """Why somebody was (not) contacted: plan, verdicts, events; and what the gate would say now."""
 
-    async def work(house: House) -> None:
+    from dialer.cli import views
+
+    async def work(house: "House") -> None:
         await views.explain(house, account, parse_instant(at, house, "--at"), json, out)
 
     with_house(config, work)
@@ -290,6 +270,8 @@ def suppress(
     json: Json = False,
 ) -> None:
     """Stop contact with a number or a person at once."""
+    from dialer.cli import desk
+
     last = parse_date(until, "--until")
     asked = desk.Suppress(phone, person, channel, last, reason, lift)
     with_house(config, lambda house: desk.suppress(house, asked, json, out))
@@ -308,6 +290,8 @@ def paid(
     json: Json = False,
 ) -> None:
     """Record a payment; what is planned for it is cancelled at once."""
+    from dialer.cli import desk
+
     due, day = parse_date(due_on, "DUE_ON"), parse_date(on, "--on")
     assert due is not None
     asked = desk.Paid(account, due, amount, day, reverse)

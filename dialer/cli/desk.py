@@ -15,8 +15,8 @@ from typer import BadParameter
 
 from campaigns.where import read_phone
 from config.settings import Settings
-from dialer import daemon, intake, operate
-from dialer.house import House
+from dialer import intake, operate
+from dialer.house import House, open_house
 from dialer.log import mask_phone
 from dialer.planning import replan_persons
 from dialer.roster import Suppression
@@ -199,7 +199,10 @@ def _amount(text: str | None) -> Decimal | None:
 
 async def check_live(settings: Settings, out: Console) -> None:
     """Reaches the database and opens every adapter."""
-    async with daemon.open_house(settings) as house:
+    # The daemon's libraries take their time to import.
+    from dialer import daemon
+
+    async with open_house(settings) as house:
         await house.store.read(lambda tx: None)
         out.print(f"database {escape(settings.database)}: reached")
         for name in daemon.fit_adapters(settings):

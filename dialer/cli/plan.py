@@ -21,12 +21,11 @@ from typer import BadParameter
 from campaigns.hours import day_start
 from campaigns.model import Channel
 from config.settings import LineSettings, Settings
-from dialer import check, daemon, forecast, forecast_files, forecast_store
+from dialer import check, forecast, forecast_files
 from dialer.cell import FIRST_DAY, LAST_DAY
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.forecast import Forecast, Question
-from dialer.store import sqlite_file
 
 DAYS = timedelta(days=31)
 """How far a plan looks without --to."""
@@ -149,10 +148,15 @@ def _range(settings: Settings, first: date | None, last: date | None, now: datet
 
 
 async def _from_database(settings: Settings, asked: Question, with_lines: bool, bar: forecast.Progress) -> Forecast:
+    # SQLAlchemy takes its time to import, and two files need none.
+    from dialer import forecast_store
+    from dialer.house import open_house
+    from dialer.store import sqlite_file
+
     file = sqlite_file(settings.database)
     if file is not None and not file.exists():
         raise DialerError(f"no database is at {file} yet; import the files, or give --accounts and --installments")
-    async with daemon.open_house(settings) as house:
+    async with open_house(settings) as house:
         return await forecast_store.from_store(asked, house.store, with_lines, bar)
 
 

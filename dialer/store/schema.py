@@ -1,20 +1,15 @@
-"""The schema's versions: made and upgraded by Alembic, from the first day."""
+"""The schema's version: looked at before every command. What is behind is upgraded by `migrate`."""
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
 from dialer.store.tables import metadata
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+"""The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 
 def create(store: InlineStore) -> None:
@@ -30,12 +25,17 @@ def upgrade(url: str) -> str | None:
     parsed = _sync(driver_url(url))
     engine = create_engine(parsed)
     try:
-        before = _version(engine, parsed)
-        if before != head():
-            with engine.begin() as connection:
-                config = _config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with engine.connect() as connection:
+            before = _version(connection, parsed)
+        if before != HEAD:
+            # Alembic takes half a second to import, which most commands can do without.
+            from dialer.store import migrate
+
+            if before is not None and before not in migrate.versions():
+                raise DialerError(
+                    f"database {_shown(parsed)} has version {before}, made by a newer dialer; upgrade the program"
+                )
+            migrate.upgrade(engine)
         return before
     except DatabaseError as error:
         raise DialerError(f"database {_shown(parsed)}: {error.orig}; name another file, or restore a backup") from error
@@ -43,27 +43,15 @@ def upgrade(url: str) -> str | None:
         engine.dispose()
 
 
-def head() -> str:
-    """The version this program knows."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
-def _version(engine: Engine, url: URL) -> str | None:
-    with engine.connect() as connection:
-        version = MigrationContext.configure(connection).get_current_revision()
-        strange = version is None and bool(inspect(connection).get_table_names())
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if strange:
+def _version(connection: Connection, url: URL) -> str | None:
+    """The version written in the database; None in an empty one."""
+    tables = inspect(connection).get_table_names()
+    version = None
+    if "alembic_version" in tables:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version is None and tables:
         raise DialerError(f"database {_shown(url)} holds tables that are not ours; name another file")
-    if version is not None and version not in known:
-        raise DialerError(f"database {_shown(url)} has version {version}, made by a newer dialer; upgrade the program")
     return version
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config
 
 
 def _sync(parsed: URL) -> URL:

@@ -1,0 +1,69 @@
+"""What every command needs: its options, the two consoles, the settings, the house, dates and instants."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from config.settings import Settings
+from dialer import check as checking
+from dialer import log
+
+if TYPE_CHECKING:
+    from dialer.house import House
+
+T = TypeVar("T")
+# A pipe or a file has no width of its own: 80 columns would cut tables there.
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+CONFIG = Path("dialer.toml")
+
+
+def settings_of(config: Path, quiet: bool = True) -> Settings:
+    """The checked settings; logging is set up by them (commands other than `run` only log warnings)."""
+    settings = checking.read_settings(config, os.environ)
+    log.set_up("warning" if quiet else settings.log.level, settings.log.format)
+    return settings
+
+
+def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") -> T:
+    """Opens the installation's database for one command."""
+    from dialer.house import open_house
+
+    settings = settings_of(config)
+
+    async def run() -> T:
+        async with open_house(settings) as house:
+            return await work(house)
+
+    return asyncio.run(run())
+
+
+def parse_date(text: str | None, option: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f'"{text}" is no date; accepted: YYYY-MM-DD', param_hint=option) from None
+
+
+def parse_instant(text: str | None, house: "House", option: str) -> datetime | None:
+    """An ISO date or instant; without an offset it is the lender's local time."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        hint = "2026-01-14, 2026-01-14T09:30 or 2026-01-14T09:30:00+08:00"
+        raise typer.BadParameter(f'"{text}" is no instant; accepted: {hint}', param_hint=option) from None
+    return found if found.tzinfo else found.replace(tzinfo=house.zone)
