@@ -16,11 +16,11 @@ from dialer import dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
+from dialer.play import Stops
 from dialer.store import Tx, planbook
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
-from dialer.store.planbook import Stops
 
 LEASE = timedelta(seconds=90)
 """A claim without any news for so long is lost: its worker died between the commit and the record."""

@@ -4,7 +4,6 @@ UTF-8 with or without BOM, or GB18030; CRLF or LF; columns in any order. What co
 be read, a column is missing) raises InvalidInput before anything is used; what concerns one row is a value.
 """
 
-import codecs
 import csv
 import difflib
 import os
@@ -12,17 +11,16 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 from config.files import Fault
+from dialer import csvtext
 from dialer.errors import DialerError, InvalidInput
 
 CHUNK_ROWS = 2_000
-BLOCK = 1 << 20
-SURE_CHARACTERS = 10
-"""So many non-ASCII characters read as UTF-8, and a bad byte after them is damage and not GB18030."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 LONG_NUMBER = re.compile(r"\+?[0-9]{7,}")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -48,13 +46,19 @@ class Sheet:
     """Where each wanted column stands; -1: an optional one that is not there."""
     rows: int
     notices: tuple[str, ...]
+    plain: bool
+    """No quotes: every line is a record, and its cells stand between commas."""
+
+    def records(self, stream: IO[str]) -> Iterator[Row]:
+        """All records, the header first."""
+        return plain_records(enumerate(stream, 1)) if self.plain else _records(stream, self.path)
 
     def chunks(self, size: int = CHUNK_ROWS) -> Iterator[list[Row]]:
         """The records below the header, `size` at a time. Raises DialerError if the file changed meanwhile."""
         chunk: list[Row] = []
         try:
             with _opened(self.path, self.encoding) as stream:
-                records = _records(stream, self.path)
+                records = self.records(stream)
                 next(records)
                 for record in records:
                     chunk.append(record)
@@ -68,8 +72,8 @@ class Sheet:
 
     def values(self, row: Row) -> list[str]:
         """The wanted columns of a row, trimmed, in the order they were asked for."""
-        cells = row.cells
-        return [cells[index].strip() if index >= 0 else "" for index in self.indexes]
+        # A column that is not there has the index -1, the empty cell put at the end.
+        return list(map(str.strip, itemgetter(*self.indexes)([*row.cells, ""])))
 
 
 def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:
@@ -77,22 +81,22 @@ def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()
 
     Raises InvalidInput with every fault that concerns the whole file.
     """
-    encoding = _encoding(path)
+    encoding, plain = _text(path)
     try:
         with _opened(path, encoding) as stream:
-            records = _records(stream, path)
+            records = plain_records(enumerate(stream, 1)) if plain else _records(stream, path)
             first = next(records, None)
             if first is None:
                 raise _fault(path, 1, "file", "is empty", f"a CSV file with the columns {_list(needed)}")
             header = tuple(cell.strip() for cell in first.cells)
             notices = _check_header(path, first, header, needed, optional)
-            rows = sum(1 for _ in records)
+            rows = sum(not _is_blank(line) for line in stream) if plain else sum(1 for _ in records)
     except OSError as error:
         raise _unreadable(path, error) from error
     if encoding == "gb18030":
         notices.insert(0, "read as GB18030, because it is not UTF-8")
     indexes = tuple(header.index(name) if name in header else -1 for name in (*needed, *optional))
-    return Sheet(path, encoding, header, indexes, rows, tuple(notices))
+    return Sheet(path, encoding, header, indexes, rows, tuple(notices), plain)
 
 
 def shown(text: str) -> str:
@@ -186,6 +190,18 @@ def _records(stream: IO[str], path: Path) -> Iterator[Row]:
             yield Row(line, cells)
 
 
+def plain_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
+    """The same of a file without quotes, from its numbered lines: three times as fast."""
+    for number, line in lines:
+        if not _is_blank(line):
+            yield Row(number, line.rstrip("\r\n").split(","))
+
+
+def _is_blank(line: str) -> bool:
+    """A line of a plain file in which no cell says anything."""
+    return line.replace(",", " ").isspace()
+
+
 def _opened(path: Path, encoding: str) -> IO[str]:
     stream = path.open(encoding=encoding, newline="")
     if stream.read(1) != "\ufeff":
@@ -193,56 +209,20 @@ def _opened(path: Path, encoding: str) -> IO[str]:
     return stream
 
 
-def _encoding(path: Path) -> str:
-    """Decodes the whole file, block by block. Raises InvalidInput for what is no text or no file."""
+def _text(path: Path) -> tuple[str, bool]:
+    """Its encoding, and whether it is plain. Raises InvalidInput for what is no text or no file."""
     try:
         if not path.is_file():
             wrong = (
                 "it is a folder" if path.is_dir() else "it is no regular file" if path.exists() else "it does not exist"
             )
             raise _fault(path, 1, "file", wrong, "the path of a CSV file")
-        bad = _first_bad(path, "utf-8")
-        if bad is None:
-            return "utf-8"
-        if not bad.damaged and _first_bad(path, "gb18030") is None:
-            return "gb18030"
+        found = csvtext.look(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    raise _fault(path, bad.line, "file", bad.wrong, "a CSV file in UTF-8 or GB18030")
-
-
-@dataclass(frozen=True, slots=True)
-class _Bad:
-    """The first place where a file is not the text it was taken for."""
-
-    line: int
-    wrong: str
-    damaged: bool
-    """It surely is not another encoding."""
-
-
-def _first_bad(path: Path, encoding: str) -> _Bad | None:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    lines, foreign = 1, 0
-    with path.open("rb") as stream:
-        while True:
-            block = stream.read(BLOCK)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                before = error.object[: error.start]
-                foreign += 0 if before.isascii() else sum(c > "\x7f" for c in before.decode(encoding, "ignore"))
-                utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-                wrong = "is UTF-16" if utf16 else f"holds bytes that are not {encoding.upper()}"
-                return _Bad(lines + before.count(b"\n"), wrong, foreign >= SURE_CHARACTERS)
-            if "\0" in text:
-                line = lines + text[: text.index("\0")].count("\n")
-                return _Bad(line, "holds NUL characters, which no text has", True)
-            lines += text.count("\n")
-            if not text.isascii() and foreign < SURE_CHARACTERS:
-                foreign += sum(character > "\x7f" for character in text)
-            if not block:
-                return None
+    if isinstance(found, csvtext.Bad):
+        raise _fault(path, found.line, "file", found.wrong, "a CSV file in UTF-8 or GB18030")
+    return found.encoding, found.plain
 
 
 def _check_header(

@@ -11,49 +11,11 @@ from campaigns.model import Channel, Draft, Member, Reason
 from campaigns.plan import last_instant
 from dialer.attempt import State
 from dialer.house import Launched
+from dialer.play import Place, Play, Stops
 from dialer.store import Tx, planbook
 from dialer.store.common import take_numbers
-from dialer.store.planbook import Stops
 
-InstallmentKey = tuple[str, str]
-"""(account id, installment id)"""
-Place = tuple[str, str, int, int]
-"""One account's place in the cadence: (account id, installment id, day offset, window)."""
 SUPPRESSED = "dialer.suppressed"
-
-
-@dataclass(slots=True)
-class Play:
-    """Which installments are in play in a campaign, and why the others are not."""
-
-    open: dict[InstallmentKey, date] = field(default_factory=dict)
-    paid: set[InstallmentKey] = field(default_factory=set)
-    stopped: dict[InstallmentKey, str] = field(default_factory=dict)
-    paused: dict[InstallmentKey, datetime] = field(default_factory=dict)
-
-    def note(
-        self, key: InstallmentKey, due_on: date, is_open: bool, stopped: str | None, paused_until: datetime | None
-    ) -> None:
-        if not is_open:
-            self.paid.add(key)
-        elif stopped:
-            self.stopped[key] = stopped
-        else:
-            self.open[key] = due_on
-        if paused_until is not None:
-            self.paused[key] = paused_until
-
-    def why_not(self, key: InstallmentKey, due_on: date, slot: datetime) -> Reason | None:
-        """The reason this installment takes no part in an attempt at `slot`; None: it does."""
-        if key in self.paid:
-            return Reason.PAID
-        if key in self.stopped:
-            return Reason.OPTED_OUT if self.stopped[key] == "opted_out" else Reason.STOPPED
-        if self.open.get(key) != due_on:
-            return Reason.REPLANNED
-        if key in self.paused and slot < self.paused[key]:
-            return Reason.PAUSED_UNTIL
-        return None
 
 
 @dataclass(slots=True)

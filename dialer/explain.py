@@ -27,10 +27,10 @@ from dialer.claim import LIVE_CALL, ONE_CALL, facts_of
 from dialer.errors import DialerError
 from dialer.house import House, Launched
 from dialer.log import mask_name, mask_phone
+from dialer.play import Stops
 from dialer.store import Tx, planbook, timeline
 from dialer.store import attempts as attempt_store
 from dialer.store.common import flag
-from dialer.store.planbook import Stops
 from dialer.timeline import Entry, source_of, suppression, tell
 
 

@@ -24,8 +24,7 @@ from campaigns.segment import months_of
 from config.settings import Settings
 from dialer.check import load_rules
 from dialer.csvfile import neutralised
-from dialer.diff import InstallmentKey, Place, Play
-from dialer.store.planbook import Stops
+from dialer.play import InstallmentKey, Place, Play, Stops
 
 HEADER = (
     "account_id", "person_id", "segment", "due_on", "round", "rounds", "channel", "slot_at", "window_from",

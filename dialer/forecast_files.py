@@ -7,18 +7,19 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from zlib import crc32
 
 from campaigns.segment import late_counts
 from config.files import Fault
-from dialer.csvfile import CHUNK_ROWS, Row, Sheet
+from dialer.csvfile import Row, Sheet, plain_records
 from dialer.errors import DialerError, InvalidInput
 from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
 from dialer.roster import Account, Installment, Reading, read_accounts, read_installments
@@ -69,14 +70,28 @@ def from_files(
     `progress` hears of about twice the files' rows: read, then answered.
     """
     work = _Work(asked, files, with_lines, shares or _shares(files.rows))
-    parts = [work.share(0, progress)] if work.shares == 1 else _in_processes(work, progress)
-    if count := sum(part.fault_count for part in parts):
-        raise InvalidInput(_told(files, count, (fault for part in parts for fault in part.faults)))
-    total = Forecast()
-    for part in parts:
-        total.add(part.forecast)
-    total.lines.sort()
+    with _without_collection():
+        parts = [work.share(0, progress)] if work.shares == 1 else _in_processes(work, progress)
+        if count := sum(part.fault_count for part in parts):
+            raise InvalidInput(_told(files, count, (fault for part in parts for fault in part.faults)))
+        total = Forecast()
+        for part in parts:
+            total.add(part.forecast)
+        total.lines.sort()
     return total
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Millions of objects that live to the end and hold no cycles: walking over them again and again took half the
+    time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _shares(rows: int) -> int:
@@ -169,40 +184,49 @@ class _Owners:
 
     def accounts(self, reading: Reading[Account]) -> Reading[Account]:
         account_at, person_at = reading.sheet.indexes[:2]
-        width = max(account_at, person_at)
+        width = max(account_at, person_at) + 1
 
-        def owns(row: Row) -> bool:
-            if len(row.cells) <= width:
+        def owns(cells: list[str]) -> bool:
+            if len(cells) < width:
                 return self._share == 0
-            share = crc32(row.cells[person_at].strip().encode()) % self._shares
+            share = crc32(cells[person_at].strip().encode()) % self._shares
             # An account that is there twice, with two persons, is told where it came first.
-            return self._of.setdefault(row.cells[account_at].strip(), share) == self._share
+            return self._of.setdefault(cells[account_at].strip(), share) == self._share
 
-        return replace(reading, sheet=_only(reading.sheet, owns))
+        return replace(reading, sheet=_only(reading.sheet, width, owns))
 
     def installments(self, reading: Reading[Installment]) -> Reading[Installment]:
         account_at = reading.sheet.indexes[0]
 
-        def owns(row: Row) -> bool:
-            account_id = row.cells[account_at].strip() if len(row.cells) > account_at else ""
+        def owns(cells: list[str]) -> bool:
+            account_id = cells[account_at].strip() if len(cells) > account_at else ""
             return self._of.get(account_id, 0) == self._share
 
-        return replace(reading, sheet=_only(reading.sheet, owns))
+        return replace(reading, sheet=_only(reading.sheet, account_at + 1, owns))
 
 
 @dataclass(frozen=True, slots=True)
 class _SharedSheet(Sheet):
     """A sheet of which only some rows are read."""
 
-    owns: Callable[[Row], bool]
+    width: int
+    owns: Callable[[list[str]], bool]
+    """Told from the first `width` cells, or more."""
 
-    def chunks(self, size: int = CHUNK_ROWS) -> Iterator[list[Row]]:
-        for rows in Sheet.chunks(self, size):
-            yield list(filter(self.owns, rows))
+    def records(self, stream: IO[str]) -> Iterator[Row]:
+        """The header, and the rows of this share."""
+        if not self.plain:
+            records = Sheet.records(self, stream)
+            yield next(records)
+            yield from (row for row in records if self.owns(row.cells))
+            return
+        lines = enumerate(stream, 1)
+        yield next(plain_records(lines))
+        yield from plain_records((number, line) for number, line in lines if self.owns(line.split(",", self.width)))
 
 
-def _only(sheet: Sheet, owns: Callable[[Row], bool]) -> Sheet:
-    return _SharedSheet(**{one.name: getattr(sheet, one.name) for one in fields(Sheet)}, owns=owns)
+def _only(sheet: Sheet, width: int, owns: Callable[[list[str]], bool]) -> Sheet:
+    return _SharedSheet(**{one.name: getattr(sheet, one.name) for one in fields(Sheet)}, width=width, owns=owns)
 
 
 def _good(reading: Reading[T], part: _Part, progress: Progress) -> Iterator[tuple[Row, T]]:
@@ -264,8 +288,6 @@ def _news(receiver: Any) -> int | _Part:
 def _run(work: _Work, number: int, sender: Any) -> None:
     """The life of a process."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Millions of objects that live to the end and hold no cycles: walking over them again and again took half the time.
-    gc.disable()
     try:
         sender.send(work.share(number, sender.send))
     except DialerError as error:

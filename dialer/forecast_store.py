@@ -6,8 +6,9 @@ from typing import Any
 
 from campaigns.model import Channel, Contact, Disposition
 from campaigns.segment import late_counts
-from dialer.diff import InstallmentKey, Known
+from dialer.diff import Known
 from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
+from dialer.play import InstallmentKey
 from dialer.store import Store, Tx, planbook
 from dialer.store import attempts as attempt_store
 from dialer.store import campaigns as campaign_store

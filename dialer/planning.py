@@ -12,8 +12,9 @@ from typing import Any
 from campaigns import calendar, plan, segment
 from campaigns.model import Draft, Member
 from campaigns.plan import due_range
-from dialer.diff import Diff, Known, Play
+from dialer.diff import Diff, Known
 from dialer.house import House, Launched
+from dialer.play import Play
 from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store.common import People

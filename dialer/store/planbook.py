@@ -1,11 +1,11 @@
 """Statements of planning: what is known of persons, what is planned for them, and the difference written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import bindparam, or_, select, update
 
+from dialer.play import Stops
 from dialer.store import tables as t
 from dialer.store.attempts import IS_RUNNING
 from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all
@@ -67,27 +67,6 @@ def history(
         ):
             found.setdefault(account_id, []).append((due_on, paid_on, is_open))
     return found
-
-
-@dataclass(slots=True)
-class Stops:
-    """Suppressions in force: (channel or empty, last day or None), by whom they hold for."""
-
-    persons: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
-    phones: dict[str, list[tuple[str, date | None]]] = field(default_factory=dict)
-    pairs: dict[tuple[str, str], list[tuple[str, date | None]]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.persons or self.phones or self.pairs)
-
-    def holds(self, person_id: str, phone: str, channel: str, day: date) -> bool:
-        """Whether contact over `channel` on `day` is suppressed for this person or this phone."""
-        return any(
-            (not on or on == channel) and (until is None or day <= until)
-            for found in (self.persons.get(person_id), self.phones.get(phone), self.pairs.get((person_id, phone)))
-            if found
-            for on, until in found
-        )
 
 
 _s = t.suppressions.c
