@@ -76,12 +76,13 @@ class Store:
         try:
             results = await self._transact(lambda tx: [job.work(tx) for job in group])
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
-            if len(group) == 1:
-                if not group[0].done.cancelled():
-                    group[0].done.set_exception(error)
+            if len(group) > 1 and not _is_locked(error):
+                for job in group:
+                    await self._commit([job])
                 return
             for job in group:
-                await self._commit([job])
+                if not job.done.cancelled():
+                    job.done.set_exception(error)
             return
         for job, result in zip(group, results, strict=True):
             if not job.done.cancelled():
@@ -93,9 +94,14 @@ class Store:
                 async with self._writer.begin() as connection:
                     return await connection.run_sync(work)
             except OperationalError as error:
-                if tries == BUSY_TRIES or "locked" not in str(error.orig):
+                if tries == BUSY_TRIES or not _is_locked(error):
                     raise
         raise AssertionError("the last try returns or raises")
+
+
+def _is_locked(error: Exception) -> bool:
+    """Another process holds the write lock: no job's fault, so each would wait for it as long as all together."""
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
 
 
 class InlineStore(Store):

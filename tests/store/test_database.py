@@ -1,0 +1,61 @@
+"""The one writer: what a group of jobs shares, and what each has for itself."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+
+from dialer.store import Store, Tx, database
+
+
+def _count(tx: Tx) -> int:
+    return int(tx.execute(text("SELECT count(*) FROM notes")).scalar_one())
+
+
+def _note(tx: Tx) -> None:
+    tx.execute(text("INSERT INTO notes VALUES (1)"))
+
+
+def _fail(tx: Tx) -> None:
+    _note(tx)
+    raise ValueError("mine alone")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("CREATE TABLE notes (id INTEGER)")
+    connection.close()
+    return f"sqlite:///{tmp_path / 'a.db'}"
+
+
+async def test_a_fault_of_one_job_is_not_the_others(url: str) -> None:
+    store = Store(url)
+    first, second, third = await asyncio.gather(
+        store.write(_note), store.write(_fail), store.write(_note), return_exceptions=True
+    )
+    assert (first, third) == (None, None)
+    assert isinstance(second, ValueError)
+    assert await store.read(_count) == 2
+    await store.close()
+
+
+async def test_a_locked_database_fails_a_group_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job on its own would wait as long as all together: minutes, in which nobody is heard."""
+    monkeypatch.setattr(database, "BUSY_S", 0.01)
+    store, begun = Store(url), []
+    await store.write(_note)
+    event.listen(store._writer.sync_engine, "begin", begun.append, insert=True)
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    results = await asyncio.gather(*(store.write(_note) for _ in range(5)), return_exceptions=True)
+    other.execute("ROLLBACK")
+    other.close()
+    assert [type(result) for result in results] == [OperationalError] * 5
+    assert len(begun) == database.BUSY_TRIES
+    await store.write(_note)
+    assert await store.read(_count) == 2
+    await store.close()
