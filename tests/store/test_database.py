@@ -46,16 +46,16 @@ async def test_a_fault_of_one_job_is_not_the_others(url: str) -> None:
 async def test_a_locked_database_fails_a_group_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each job on its own would wait as long as all together: minutes, in which nobody is heard."""
     monkeypatch.setattr(database, "BUSY_S", 0.01)
-    store, begun = Store(url), []
+    store, statements = Store(url), []
     await store.write(_note)
-    event.listen(store._writer.sync_engine, "begin", begun.append, insert=True)
+    event.listen(store._writer.sync_engine, "before_cursor_execute", lambda *called: statements.append(called[2]))
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(*(store.write(_note) for _ in range(5)), return_exceptions=True)
     other.execute("ROLLBACK")
     other.close()
     assert [type(result) for result in results] == [OperationalError] * 5
-    assert len(begun) == database.BUSY_TRIES
+    assert statements == ["BEGIN IMMEDIATE"] * database.BUSY_TRIES
     await store.write(_note)
     assert await store.read(_count) == 2
     await store.close()
