@@ -50,9 +50,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: Literal["lifelike", "quick", "rings_out"] = "lifelike"
+    """How simulated people behave: by the hour and by habit; answer at once and press 1; never answer."""
     seed: int = 1
+    """The same seed makes the same people."""
     journal: Path | None = None
-    """One JSON line per placement taken; None: in memory only."""
+    """A file that gets one JSON line per placement taken. Without it: in memory only."""
     utc_offset_h: float = Field(8.0, ge=-12, le=14)
     """Where the simulated people live; `lifelike` answers by their hour of the day."""
     faults: float = Field(0.0, ge=0, le=1)

@@ -75,9 +75,13 @@ class Period(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: PeriodType
-    length: int = Field(1, ge=1, le=10_000)
+    """How time is counted: elapsed, or in local dates of the person's first zone."""
+    length: int = Field(1, strict=True, ge=1, le=10_000)
+    """How many units, dates, weeks or months."""
     unit: Literal["minutes", "hours", "days"] = "days"
+    """Of `length`, where elapsed time is counted."""
     day_one: Literal["event", "next"] = "event"
+    """Whether the event's date is the first of the period, or the date after it."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -109,9 +113,8 @@ class Period(BaseModel):
         return timedelta(days=days * self.length + 2)
 
     def __str__(self) -> str:
-        if self.type in _ELAPSED:
-            return f"{self.length} {self.unit}"
-        return f"{self.length} {self.type.replace('_', ' ')}"
+        many = self.unit if self.type in _ELAPSED else f"{self.type.replace('_', ' ').removesuffix('s')}s"
+        return f"{self.length} {many.removesuffix('s') if self.length == 1 else many}"
 
     @cached_property
     def _elapsed(self) -> timedelta:

@@ -4,12 +4,13 @@
 windows) is checked by `dialer.check`. Source of the rules: interface.md, "The campaign file".
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 
 from campaigns.file import Campaign, Content, Message, Rounds, Script, Segment, Step
-from campaigns.message import known_language, template_faults, template_names
+from campaigns.message import NAMES, known_language, template_faults, template_names
 from campaigns.model import Channel, Outcome
 from campaigns.script import unverified
 
@@ -24,16 +25,20 @@ OF_THE_DEBT = frozenset({*ESSENTIALS, "count", "days"})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`loc`: keys and positions (from 0) in the file. A `notice` is worth knowing and no fault."""
+    """`loc`: keys and positions (from 0) in the file. A `warning` is worth knowing and no fault."""
 
     loc: Path
     wrong: str
     accepted: str
-    notice: bool = False
+    warning: bool = False
+    said: str = ""
+    """The name that leads nowhere."""
+    known: tuple[str, ...] = ()
+    """The names that are there; the one most like `said` is perhaps meant."""
 
 
 def problems(campaign: Campaign) -> list[Problem]:
-    """All of them, notices included. Empty: the campaign can run, as far as the file alone tells."""
+    """All of them, warnings included. Empty: the campaign can run, as far as the file alone tells."""
     found = [*_stop(campaign), *_segments(campaign.segment), *_contents(campaign)]
     for name, script in campaign.script.items():
         found += _script(("script", name), script)
@@ -66,7 +71,7 @@ def _segments(segments: Sequence[Segment]) -> Iterator[Problem]:
         if segment.name in [other.name for other in earlier]:
             yield Problem((*loc, "name"), f'"{segment.name}" is the name of two segments', "accepted: each name once")
         if by := _shadowing(segment, earlier):
-            wrong = f"never matches: {', '.join(by)} before it leaves no account"
+            wrong = f"never matches: what it wants is taken by {', '.join(by)} before it"
             yield Problem((*loc, "late"), wrong, "accepted: a range of late counts that is still left")
         yield from _overlaps(loc, segment.rounds)
 
@@ -127,14 +132,15 @@ def _contents(campaign: Campaign) -> Iterator[Problem]:
         key, known = _table(campaign, content.channel)
         used[content.channel].add(content.content)
         if content.content not in known:
-            yield Problem((*loc, key), f'"{content.content}" is no {key} of this file', _names(known))
+            yield unknown((*loc, key), content.content, f"is no {key} of this file", known)
     for channel, names in used.items():
         key, known = _table(campaign, channel)
         if names and not getattr(campaign.lines, channel):
-            yield Problem(("lines",), f"names no line for {channel}, which rounds use", "accepted: names of lines")
+            accepted = f'accepted: {channel} = ["LINE"], a line of the settings'
+            yield Problem(("lines",), f"names no line for {channel}, though rounds use it", accepted)
         for name in known:
             if name not in names:
-                yield Problem((key, name), "is not used by any round", "accepted, but never said", notice=True)
+                yield Problem((key, name), "is used by no round", "use it in a round, or delete it", warning=True)
             elif campaign.audience.combine:
                 yield from _combined(campaign, key, name)
 
@@ -169,7 +175,8 @@ def _template(loc: Path, text: str, wanted: Sequence[str]) -> Iterator[Problem]:
     faults = template_faults(text)
     for fault in faults:
         wrong, _, accepted = fault.partition("; ")
-        yield Problem(loc, wrong, accepted)
+        name = re.search(r"unknown name \{(\w+)", wrong)
+        yield Problem(loc, wrong, accepted, said=name[1] if name else "", known=NAMES)
     if not faults and (lacking := [f"{{{name}}}" for name in wanted if name not in _used(text)]):
         remedy = "essentials = false where that is meant"
         yield Problem(loc, f"lacks {' '.join(lacking)}", f"accepted: the essentials in the text, or {remedy}")
@@ -181,9 +188,9 @@ def _used(text: str) -> set[str]:
 
 def _script(loc: Path, script: Script) -> Iterator[Problem]:
     if not known_language(script.language):
-        yield Problem((*loc, "language"), "is no language", "accepted: a language tag such as zh-CN or en")
+        yield Problem((*loc, "language"), "is no language", 'accepted: a language tag such as "zh-CN" or "en"')
     if script.first not in script.step:
-        yield Problem((*loc, "first"), f'"{script.first}" is no step of this script', _names(script.step))
+        yield unknown((*loc, "first"), script.first, "is no step of this script", script.step)
     if script.voicemail:
         yield from _template((*loc, "voicemail"), script.voicemail, ())
     for name, step in script.step.items():
@@ -191,14 +198,13 @@ def _script(loc: Path, script: Script) -> Iterator[Problem]:
         yield from _step((*loc, "step", name), step, ESSENTIALS if first else ())
         for path, target, _ in _edges(step):
             if target not in script.step:
-                place = (*loc, "step", name, *path)
-                yield Problem(place, f'"{target}" is no step of this script', _names(script.step))
+                yield unknown((*loc, "step", name, *path), target, "is no step of this script", script.step)
     yield from _ways(loc, script)
     for name in sorted(unverified(script) & {*script.step}):
         step = script.step[name]
         if OF_THE_DEBT & (_used(step.say) | _used(step.say_many or "")):
             wrong = "tells of the debt before the person has said who they are"
-            yield Problem((*loc, "step", name), wrong, "better after the step that verify leads to", notice=True)
+            yield Problem((*loc, "step", name), wrong, "say it after the step that verify leads to", warning=True)
 
 
 def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]:
@@ -219,8 +225,8 @@ def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]
     if step.promise and step.outcome != Outcome.PROMISED:
         yield Problem((*loc, "promise"), "stands without its outcome", 'accepted: outcome = "promised" beside it')
     if step.outcome == Outcome.PROMISED and not step.promise:
-        wrong, accepted = "promises no day, so no pause can end", 'accepted, better: promise = "+1d" or "due"'
-        yield Problem((*loc, "outcome"), wrong, accepted, notice=True)
+        wrong, remedy = "names no day, so a pause for the promise never begins", 'add promise = "+1d" or "due"'
+        yield Problem((*loc, "outcome"), wrong, remedy, warning=True)
 
 
 def _edges(step: Step) -> list[tuple[Path, str, bool]]:
@@ -257,7 +263,7 @@ def _ways(loc: Path, script: Script) -> Iterator[Problem]:
             wrong = "loops: no key leads to a step that ends the call"
             yield Problem((*loc, "step", name), wrong, "accepted: a way to a step with an outcome or without keys")
     for name in sorted({*script.step} - _reachable(every, script.first), key=[*script.step].index):
-        yield Problem((*loc, "step", name), "is not reached by any step", "accepted, but never said", notice=True)
+        yield Problem((*loc, "step", name), "is reached from no step", "lead a key to it, or delete it", warning=True)
 
 
 def _reachable(ways: Mapping[str, set[str]], start: str) -> set[str]:
@@ -272,5 +278,8 @@ def _reachable(ways: Mapping[str, set[str]], start: str) -> set[str]:
     return seen
 
 
-def _names(known: Iterable[str]) -> str:
-    return f"accepted: {', '.join(known) or 'none is there yet'}"
+def unknown(loc: Path, said: str, wrong: str, known: Iterable[str]) -> Problem:
+    """A name that leads nowhere, with those that are there: `"remind" is no script of this file`."""
+    names = tuple(known)
+    accepted = f"accepted: {', '.join(names) or 'none is there yet'}"
+    return Problem(loc, f'"{said}" {wrong}', accepted, said=said, known=names)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 import holidays as holiday_calendars
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from campaigns.hours import FOREVER, Interval, closing, intersect, join, opening, public_holidays, zone_named
 from campaigns.limits import CountedEvent, Limit, Period, counted
@@ -21,12 +21,34 @@ from campaigns.model import Channel
 Actor = Literal["creditor", "third_party"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Text = Annotated[str, Field(min_length=1)]
+Day = Annotated[date, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True)]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON_DAYS = 14
 """How far ahead an opening is looked for; a person who has none in that time is never called."""
 
 _CACHE_MAX = 100_000
+
+
+def _wall_time(value: object) -> object:
+    if not isinstance(value, str | time):  # seconds since midnight are no way to write a time
+        raise ValueError("is not a time of day")
+    return value
+
+
+WallTime = Annotated[
+    time,
+    BeforeValidator(_wall_time),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9](:.*)?$",
+            "examples": ["08:00"],
+            "description": 'a time such as "08:00"',
+        }
+    ),
+]
 
 
 class _Strict(BaseModel):
@@ -36,37 +58,62 @@ class _Strict(BaseModel):
 class DaysPastDue(_Strict):
     """Bounds of the days a debt is overdue, both included."""
 
-    min: int = 0
-    max: int | None = None
+    min: Whole = 0
+    """At least so many days overdue."""
+    max: Whole | None = None
+    """At most so many. Without it: no upper bound."""
 
 
 class RuleBase(_Strict):
     """What every rule says about itself. `effective_to` is the last day in force."""
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9_-]*$")]
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9_-]*$",
+            description='two words in small letters with a point between, such as "cn-gbt.hours"',
+        ),
+    ]
+    """Jurisdiction, a point, the rule's own name: `cn-gbt.hours`. Verdicts and `dialer explain` name it."""
     force: Literal["law", "presumption", "standard", "guidance", "house"]
+    """How binding its source is."""
     citation: Text
+    """Its source, as `dialer explain` quotes it."""
     url: Text
+    """Where the source can be read."""
     grade: Literal["P", "S", "M", "H"]
     """P: the text was read; S: a secondary source; M: from memory, off unless turned on; H: the house's own."""
-    checked_on: date
+    checked_on: Day
+    """When somebody last compared the rule with its source."""
     actor: Annotated[tuple[Actor, ...], Field(min_length=1)]
+    """Whom it binds: creditors themselves, third parties that collect for others, or both."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    """What it limits: calls, messages, or both."""
     quote: str = ""
-    effective_from: date | None = None
-    effective_to: date | None = None
+    """The source's own words."""
+    effective_from: Day | None = None
+    """The first day in force."""
+    effective_to: Day | None = None
+    """The last day in force."""
     stage: tuple[Literal["pre_due", "overdue", "default"], ...] = ()
+    """Kept as information: the rule applies at every stage of the debt."""
     days_past_due: DaysPastDue | None = None
+    """Kept as information: the rule applies however long the debt is overdue."""
     mode: tuple[Literal["notify", "interactive"], ...] = ()
+    """Kept as information: the rule applies to every kind of contact."""
     line_type: tuple[Literal["mobile", "fixed", "voip"], ...] = ()
-    """Empty: every line. A number that may be of such a type counts as one."""
+    """The kinds of numbers that a cap or cool-off is about. Without it: every number. A number that may be of such a
+    kind counts as one; a window applies to all."""
     key: tuple[Literal["person", "debt", "account", "campaign"], ...] = ("person",)
+    """Kept as information: contacts are always counted by person, which is at least as strict."""
     pool: tuple[Literal["creditor", "agents"], ...] = ()
+    """Kept as information: all contacts count, whoever makes them."""
     waive: tuple[
         Literal["direct_prior_consent", "agreed_frequency", "agreed_hours", "express_consent", "reply"], ...
     ] = ()
-    """Of these only `express_consent` is known to the gate: the lender's file says `yes`."""
+    """What lifts the rule. Only `express_consent` is known to the gate: the lender's file says `yes`."""
     on_breach: Literal["defer", "block"] = "defer"
+    """Whether an attempt that breaks it waits, or is never made."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -75,6 +122,12 @@ class RuleBase(_Strict):
         if self.effective_from and self.effective_to and self.effective_to < self.effective_from:
             raise ValueError("effective_to lies before effective_from")
         return self
+
+    @property
+    def contact(self) -> str:
+        """What the rule limits, in a word."""
+        words = {Channel.VOICE: "call", Channel.SMS: "message"}
+        return words[self.channels[0]] if len({*self.channels}) == 1 else "contact"
 
     def in_force(self, today: date) -> bool:
         begun = self.effective_from is None or self.effective_from <= today
@@ -85,8 +138,11 @@ class Opening(_Strict):
     """Hours of some days, local time; `from` included, `until` excluded."""
 
     days: Literal["all", "holidays"] | Annotated[tuple[Weekday, ...], Field(min_length=1)]
-    from_: Annotated[time, Field(alias="from")]
-    until: time
+    """All days, public holidays, or a list such as ["mon", "tue"]."""
+    from_: Annotated[WallTime, Field(alias="from")]
+    """The first permitted instant."""
+    until: WallTime
+    """The end, excluded, on the same day."""
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
@@ -95,6 +151,11 @@ class Opening(_Strict):
         if self.until <= self.from_:
             raise ValueError(f"until {self.until:%H:%M} is not after from {self.from_:%H:%M}; a window ends on its day")
         return self
+
+    def __str__(self) -> str:
+        named = {"all": "", "holidays": " on public holidays"}
+        days = named[self.days] if isinstance(self.days, str) else f" {'/'.join(self.days)}"
+        return f"{self.from_:%H:%M}–{self.until:%H:%M}{days}"
 
 
 class Window(RuleBase):
@@ -106,11 +167,17 @@ class Window(RuleBase):
     """
 
     kind: Literal["window"]
+    """When contact is permitted."""
     zones: Literal["all_candidates", "stated"] = "all_candidates"
+    """Open only where it is open in every zone the person may be in, or in the stated one alone."""
     open: Annotated[tuple[Opening, ...], Field(min_length=1)]
+    """The permitted hours. Outside of them there are none."""
     holidays: str | None = None
-    guard_s: Annotated[int, Field(ge=0, lt=3600)] = 0
+    """A country whose public holidays have only the hours of the entries for `holidays`."""
+    guard_s: Annotated[Whole, Field(ge=0, lt=3600)] = 0
+    """Opens so many seconds later, for laws that say "after 8:00"."""
     clock: dict[Channel, Literal["placed", "submitted", "sent"]] = {}
+    """Kept as information: the instant of placing is what is looked at."""
 
     @model_validator(mode="after")
     def _knows_its_holidays(self) -> Self:
@@ -119,6 +186,15 @@ class Window(RuleBase):
         if self.holidays is not None and self.holidays not in holiday_calendars.list_supported_countries():
             raise ValueError(f"no holiday calendar for {self.holidays}; a country of ISO 3166, such as CN")
         return self
+
+    @property
+    def says(self) -> str:
+        """The rule in words."""
+        hours = ", ".join(str(entry) for entry in self.open)
+        closed = self.holidays is not None and all(entry.days != "holidays" for entry in self.open)
+        none = f", never on public holidays of {self.holidays}" if closed else ""
+        where = "every zone the person may be in" if self.zones == "all_candidates" else "the person's stated zone"
+        return f"{self.contact}s only {hours}{none}, in {where}"
 
     def intervals(self, day: date, zone: ZoneInfo) -> list[Interval]:
         """What is open in a place on a UTC day: whole intervals, also where they begin before it or end after it."""
@@ -144,9 +220,19 @@ class Cap(RuleBase):
     """At most `max` contacts that show one of the events of `count`, on the rule's channels, in a period."""
 
     kind: Literal["cap"]
-    max: Annotated[int, Field(ge=1)]
+    """How many contacts at most."""
+    max: Annotated[Whole, Field(ge=1)]
+    """So many contacts of a person."""
     period: Period
+    """In this time."""
     count: Annotated[tuple[CountedEvent, ...], Field(min_length=1)]
+    """What counts as a contact: one that shows any of these events."""
+
+    @property
+    def says(self) -> str:
+        """The rule in words."""
+        events = " or ".join(self.count).replace("_", " ")
+        return f"at most {self.max} {self.contact}{'s' if self.max > 1 else ''} ({events}) in {self.period}"
 
     @property
     def limit(self) -> Limit:
@@ -157,15 +243,25 @@ class After(_Strict):
     """What a cool-off follows. Which side began it makes no difference."""
 
     event: CountedEvent
+    """What happened."""
     direction: Literal["any", "outbound"] = "any"
+    """Kept as information: which side began it makes no difference."""
 
 
 class Cooloff(RuleBase):
     """No contact on the rule's channels for a period after an event on them: a cap of one."""
 
     kind: Literal["cooloff"]
+    """A pause after an event."""
     after: After
+    """The event."""
     period: Period
+    """How long the pause is."""
+
+    @property
+    def says(self) -> str:
+        """The rule in words."""
+        return f"no {self.contact} within {self.period} after one ({self.after.event.replace('_', ' ')})"
 
     @property
     def limit(self) -> Limit:
@@ -179,13 +275,15 @@ class Pack(_Strict):
     """One jurisdiction's rules, or the house's own: a file of `config/rules`."""
 
     name: Text
+    """What campaigns and settings call it; in a file, by default the file's name without .toml."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, validation_alias=AliasChoices("rules", "rule"))]
+    """Each of its rules: `[[rule]]`."""
 
     @model_validator(mode="after")
     def _names_each_rule_once(self) -> Self:
         ids = [rule.id for rule in self.rules]
         if twice := sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
-            raise ValueError(f"rule ids used twice: {', '.join(twice)}")
+            raise ValueError(f"rule ids used twice: {', '.join(twice)}; accepted: each id once")
         return self
 
 

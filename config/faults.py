@@ -5,6 +5,7 @@ None of pydantic's phrases is passed on. What is accepted is read from the model
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
@@ -19,13 +20,14 @@ from config.files import Place
 Schema = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
+_MISSING = "is missing"
 _PHRASES = {
-    "missing": "is missing",
+    "missing": _MISSING,
     "too_short": "is empty",
     "string_too_short": "is empty",
     "too_long": "has too many items",
     "string_too_long": "is too long",
-    "string_pattern_mismatch": "has another form",
+    "string_pattern_mismatch": "is not written as it has to be",
     "greater_than": "is too small",
     "greater_than_equal": "is too small",
     "less_than": "is too large",
@@ -38,12 +40,13 @@ _PHRASES = {
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A fault without its file and line. `unknown`: the key itself is not known."""
+    """A fault without its file and line. `unknown`: the key itself is not known; `meant` is the one most like it."""
 
     path: Place
     wrong: str
     accepted: str
     unknown: bool = False
+    meant: str = ""
 
 
 def translate(error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
@@ -51,12 +54,14 @@ def translate(error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
     root = _schema(model)
     details = error.errors(include_url=False)
     inner = [detail["loc"] for detail in details]
-    return [
+    found = [
         _wrong(root, detail)
         for detail in details
         # A list whose items are faulty also counts as too short: said once, at the item.
         if detail["type"] != "too_short" or not any(_inside(loc, detail["loc"]) for loc in inner)
     ]
+    # Of alternatives the one that was tried further tells more: a list with a faulty item is not "no word" besides.
+    return [wrong for wrong in found if not any(_inside(other.path, wrong.path) for other in found)]
 
 
 def check(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[Wrong]]:
@@ -69,15 +74,25 @@ def check(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[Wrong
     except ValidationError as error:
         wrongs = translate(error, model)
     if not all(wrong.unknown for wrong in wrongs):
-        return None, wrongs
-    return model.model_validate(_without(data, {wrong.path for wrong in wrongs})), wrongs
+        # A misspelt key is missing as well: said once, where it stands.
+        meant = {(*wrong.path[:-1], wrong.meant) for wrong in wrongs if wrong.meant}
+        return None, [wrong for wrong in wrongs if wrong.wrong != _MISSING or wrong.path not in meant]
+    with suppress(ValidationError):  # a misspelt key may be the one that its table can't do without
+        return model.model_validate(_without(data, {wrong.path for wrong in wrongs})), wrongs
+    return None, wrongs
 
 
 def nearest(word: str, known: Iterable[str], stem: str = "") -> str:
     """`, perhaps "voice" is meant`, or nothing."""
+    found = most_like(word, known)
+    return f', perhaps "{stem}{found}" is meant' if found else ""
+
+
+def most_like(word: str, known: Iterable[str]) -> str:
+    """The name that is spelt most like the word; empty where none is near."""
     spelt = {name.lower(): name for name in known}
     found = get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
-    return f', perhaps "{stem}{spelt[found[0]]}" is meant' if found else ""
+    return spelt[found[0]] if found else ""
 
 
 def accepted_at(model: type[BaseModel], path: Place) -> str | None:
@@ -118,20 +133,23 @@ def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     loc = tuple(detail["loc"])
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        path, nodes, _ = _follow(root, loc)
+        path, nodes, _ = _follow(root, loc, marks=True)
         tags = [*_tags(nodes)]
         tag = str(context.get("tag", ""))
-        wrong = "is missing" if kind == "union_tag_not_found" else f'"{tag}" is not known{nearest(tag, tags)}'
+        wrong = _MISSING if kind == "union_tag_not_found" else f'"{tag}" is not known{nearest(tag, tags)}'
         return Wrong((*path, str(context["discriminator"]).strip("'")), wrong, _listed(tags))
     if kind == "extra_forbidden":
-        path, nodes, _ = _follow(root, loc[:-1])
+        path, nodes, _ = _follow(root, loc[:-1], marks=True)
         keys = _keys(nodes)
-        return Wrong((*path, loc[-1]), f"is not known{nearest(str(loc[-1]), keys)}", _listed(keys), unknown=True)
-    path, nodes, _ = _follow(root, loc)
+        told, meant = f"is not known{nearest(str(loc[-1]), keys)}", most_like(str(loc[-1]), keys)
+        return Wrong((*path, loc[-1]), told, _listed(keys), unknown=True, meant=meant)
+    path, nodes, _ = _follow(root, loc, marks=True)
     accepted = _describe(root, nodes)
     if kind == "value_error":
         wrong, _, own = str(context["error"]).partition("; ")
-        return Wrong(path, wrong, own or accepted)
+        listed = own.removeprefix("accepted: ").split(", ")
+        near = nearest(value, listed) if isinstance(value, str) and all(map(str.isidentifier, listed)) else ""
+        return Wrong(path, f"{wrong}{near}", own or accepted)
     if kind in ("enum", "literal_error") and isinstance(value, str):
         words = [word for word in _words(root, nodes) if isinstance(word, str)]
         return Wrong(path, f'"{value[:40]}" is not known{nearest(value, words)}', accepted)
@@ -157,23 +175,34 @@ def _kind(value: object) -> str:
     return next((words for types, words in kinds if isinstance(value, types)), "is of another kind")
 
 
-def _follow(root: Schema, loc: Iterable[str | int]) -> tuple[Place, list[Schema], bool]:
-    """The path that `loc` means in the file (without pydantic's own marks), the schemas there, and whether any is."""
+def _follow(root: Schema, loc: Iterable[str | int], marks: bool = False) -> tuple[Place, list[Schema], bool]:
+    """The path that `loc` means in the file (without pydantic's own marks), the schemas there, and whether any is.
+
+    `marks`: a word where no table is names one of several alternatives, as pydantic calls it."""
     path: Place = ()
     nodes = _branches(root, root)
     found = True
-    for part in loc:
+    parts = [*loc]
+    for number, part in enumerate(parts):
         if part == "[key]":
-            nodes = []
             break
+        if parts[number + 1 :] == ["[key]"]:
+            names = [node["propertyNames"] for node in nodes if "propertyNames" in node]
+            return (*path, part), [inner for name in names for inner in _branches(root, name)], bool(names)
         tagged = [node["discriminator"]["mapping"][part] for node in nodes if part in [*_tags([node])]]
         if tagged:
             nodes = _branches(root, {"$ref": tagged[0]})
+            continue
+        if marks and nodes and isinstance(part, str) and not any(map(_is_table, nodes)):
             continue
         path = (*path, part)
         nodes = [inner for node in nodes for inner in _step(root, node, part)]
         found = found and bool(nodes)
     return path, nodes, found
+
+
+def _is_table(node: Schema) -> bool:
+    return node.get("type") == "object" or bool({"properties", "additionalProperties", "discriminator"} & {*node})
 
 
 def _step(root: Schema, node: Schema, part: str | int) -> list[Schema]:
@@ -241,12 +270,16 @@ def _one(root: Schema, node: Schema) -> str:
         return str(node["description"])
     match node.get("type"):
         case "array":
-            inner = _describe(root, _branches(root, node.get("items") or {})).removeprefix("accepted: ")
-            return f"a list{', not empty' if node.get('minItems') else ''}, each {inner}"
+            items = _branches(root, node.get("items") or {})
+            inner = _describe(root, items).removeprefix("accepted: ")
+            least, of = " of at least one" if node.get("minItems") else "", "one of " if _words(root, items) else ""
+            return f"a list{least}, each {of}{inner}"
         case "integer" | "number":
             return _number(node)
         case "boolean":
             return "true or false"
+        case "object" if isinstance(values := node.get("additionalProperties"), dict):
+            return f"a table, each value {_describe(root, _branches(root, values)).removeprefix('accepted: ')}"
         case "object":
             return "a table"
         case "string" if node.get("format") == "date":

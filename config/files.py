@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,11 @@ class Document:
 
 
 def read_toml(path: Path) -> Document:
-    """The TOML file at `path`. Raises FaultyFile where it is missing, unreadable, too large, not UTF-8 or not TOML."""
-    return parse_toml(_content(path), str(path))
+    """The TOML file at `path`. Raises FaultyFile: it is missing, unreadable, empty, too large, no text or no TOML."""
+    document = parse_toml(_content(path), str(path))
+    if not document.data:
+        raise FaultyFile(document.fault((), "is empty", "`dialer init` writes one that works"))
+    return document
 
 
 def parse_toml(content: bytes, file: str) -> Document:
@@ -84,13 +88,16 @@ def parse_toml(content: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FaultyFile(Fault(file, line, "file", "is not UTF-8", "save it as UTF-8")) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FaultyFile(Fault(file, line, "file", "is no text", "accepted: a TOML file, saved as UTF-8"))
     try:
         data = tomllib.loads(text)
     except RecursionError:
         raise FaultyFile(_too_deep(file, 1)) from None
     except ValueError as error:  # TOMLDecodeError, and Python's own limit on the digits of a number
-        wrong, line = _syntax(str(error), text)
-        raise FaultyFile(Fault(file, line, "syntax", wrong, "accepted: TOML 1.0")) from None
+        wrong, accepted, line = _syntax(str(error), text)
+        raise FaultyFile(Fault(file, line, "syntax", wrong, accepted)) from None
     lines = _lines(text)
     document = Document(file, text, data, lines)
     if deep := _deep(data):
@@ -114,12 +121,18 @@ def _content(path: Path) -> bytes:
         return FaultyFile(Fault(str(path), 1, "file", wrong, accepted))
 
     try:
+        if path.is_dir():
+            raise faulty("is a folder", "name a TOML file in it")
         if path.exists() and not path.is_file():
             raise faulty("is not a file", "accepted: a TOML file")
+        if path.suffix.lower() == ".csv" and path.exists():
+            raise faulty("is a roster, by its name", "accepted: a TOML file; `dialer import` loads rosters")
         with path.open("rb") as file:
             content = file.read(SIZE_MAX + 1)
     except FileNotFoundError:
-        raise faulty("does not exist", "name a TOML file that does (`dialer init` writes some)") from None
+        near = get_close_matches(path.stem, [file.stem for file in path.parent.glob("*.toml")], n=1)
+        meant = f', perhaps "{path.with_stem(near[0])}" is meant' if near else ""
+        raise faulty(f"does not exist{meant}", "name a TOML file that does (`dialer init` writes some)") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "bad name"
         raise faulty(f"cannot be read ({why.lower()})", "accepted: a readable TOML file") from None
@@ -128,15 +141,54 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _syntax(message: str, text: str) -> tuple[str, int]:
-    """What tomllib says, and the line it names at its end; that of a number with too many digits it does not know."""
+_TWICE = "each [table] once, and [[table]] for one more of a list"
+_SYNTAX = {
+    # How tomllib's message begins → what is wrong, and what is accepted, in our words.
+    "illegal character": (
+        "a quote is not closed, or a control character stands in a text",
+        'a closing quote on the same line, or """ around several lines',
+    ),
+    "unterminated string": ("a text is not closed", 'a closing quote, or """ around several lines'),
+    'expected "\'"': ("a quote is not closed", "a closing quote on the same line"),
+    "cannot overwrite a value": ("the same key or table twice", "each once, and [[table]] for one more of a list"),
+    "duplicate inline table key": ("the same key twice", "each key once"),
+    "cannot declare": ("the same table twice", _TWICE),
+    "cannot redefine namespace": ("the same table twice", _TWICE),
+    "cannot mutate immutable namespace": ("something closed is added to later", "all of it inside its { } or [ ]"),
+    "expected '=' after a key": ("neither KEY = VALUE nor [table]", "KEY = VALUE, [table], or a comment behind #"),
+    "invalid statement": ("neither KEY = VALUE nor [table]", "KEY = VALUE, [table], or a comment behind #"),
+    "expected newline or end of document": ("something stands behind a value", "one KEY = VALUE a line"),
+    "expected ']": ("the name of a table is not closed", "[table] or [[table]], alone on its line"),
+    "invalid value": (
+        "a value that is none",
+        "text in quotes, a number, true, false, a date, a list in [ ], a table in { }",
+    ),
+    "invalid date or datetime": ("a date that does not exist", "a day of the calendar, such as 2026-01-31"),
+    "unclosed array": ("a list is not closed", "a ] at its end, and commas between its items"),
+    "unclosed inline table": ("a table is not closed", "a } at its end, and commas between its keys"),
+    "invalid initial character": ("a key begins with a character it can't have", "letters, digits, - and _"),
+    "unescaped '\\'": ("a \\ that means nothing", "two of them, or single quotes around the text"),
+}
+_FULL_WIDTH = "“”‘’＂＇＝［］｛｝＃"
+"""What a Chinese keyboard writes for the signs of TOML."""
+
+
+def _syntax(message: str, text: str) -> tuple[str, str, int]:
+    """What is wrong, what is accepted, and the line that tomllib names at its message's end.
+
+    It names none where a number has too many digits: that is Python's own limit.
+    """
     end = text.count("\n") + (not text.endswith("\n"))
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
     if found is None:
-        return "is not TOML: a number has too many digits", 1
-    wrong = found[1][:1].lower() + found[1][1:]
-    wrong = "the same key twice" if wrong == "cannot overwrite a value" else wrong
-    return f"is not TOML: {wrong}", int(found[2] or max(1, end))
+        return "is not TOML: a number has too many digits", "accepted: at most 4,300 digits", 1
+    line, said = int(found[2] or max(1, end)), found[1].lower()
+    known = (words for begins, words in _SYNTAX.items() if said.startswith(begins))
+    wrong, accepted = next(known, (said, "TOML 1.0"))
+    outside = re.sub(r'"[^"]*"', "", text.split("\n")[line - 1])
+    if wide := [sign for sign in outside.partition("#")[0] if sign in _FULL_WIDTH]:
+        wrong, accepted = f"{wide[0]} is a full-width sign", "the sign of the English keyboard"
+    return f"is not TOML: {wrong}", f"accepted: {accepted}", line
 
 
 def _too_deep(file: str, line: int) -> Fault:

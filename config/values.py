@@ -4,6 +4,7 @@ import re
 from datetime import time, timedelta
 from decimal import Decimal
 from functools import cache
+from pathlib import PurePath
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -11,7 +12,7 @@ from zoneinfo import available_timezones
 import phonenumbers
 from babel import Locale, UnknownLocaleError
 from babel.numbers import is_currency
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -110,12 +111,9 @@ def _number(value: object) -> object:
 
 
 def _database(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        postgresql = url.scheme == "postgresql" and bool(url.path.strip("/")) and url.port != 0
-    except ValueError:
-        postgresql = False
-    if not postgresql and not re.fullmatch(r"sqlite:///[^?#]+", value):
+    if value.startswith("postgresql"):
+        raise ValueError("is PostgreSQL, which is not supported yet")
+    if not re.fullmatch(r"sqlite:///[^?#]+", value):
         raise ValueError("is not the address of a database")
     return value
 
@@ -131,25 +129,131 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _hook_address(value: str) -> str:
+    """A web address with its query: many webhooks carry their key there."""
+    try:
+        url = urlsplit(value)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and not url.fragment and url.port != 0
+        has_password = url.username is not None
+    except ValueError:
+        good = has_password = False
+    if not good or re.search(r"\s", value):
+        raise ValueError("is not a web address")
+    if has_password:
+        raise ValueError("holds a user or a password; accepted: an address without, and `authorization`")
+    return value
+
+
+def _mail_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s,;:<>()\"\\]+@[^@\s,;:<>()\"\\]+", value):
+        raise ValueError("is not a mail address")
+    return value
+
+
+def _digest_file(value: str) -> str:
+    path = PurePath(value)
+    if not path.name or value.endswith("/") or "\0" in value:
+        raise ValueError("names no file")
+    if set(re.findall(r"[{}]", value.replace("{day}", ""))):
+        raise ValueError("has a brace that is no {day}; accepted: {day}, the lender's day")
+    if path.suffix not in ("", ".html", ".txt"):
+        raise ValueError(f'ends in "{path.suffix}"; accepted: .html, .txt, or no suffix for both')
+    return value
+
+
+def _written(pattern: str, *examples: str, told: str) -> WithJsonSchema:
+    """How a value is written in the file, for the JSON Schema: its reader makes something else of the text."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [*examples], "description": told})
+
+
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-LineName = Annotated[str, AfterValidator(_line_name)]
-Duration = Annotated[
-    timedelta, BeforeValidator(read_duration), Field(description='a duration such as "30s", "10m", "2h" or "1d"')
+Word = Annotated[str, Field(min_length=1, max_length=1000)]
+LineName = Annotated[
+    str,
+    AfterValidator(_line_name),
+    _written("^[a-z][a-z0-9_-]{0,62}$", "main", told="a line's name: small letters, digits, - and _"),
 ]
-Money = Annotated[Decimal, BeforeValidator(read_money), Field(description='an amount in quotes, such as "0.12"')]
-WallTime = Annotated[time, BeforeValidator(_wall_time), Field(description='a time such as "09:30"')]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(read_duration),
+    _written("^0*[1-9][0-9]*[smhd]$", "30s", "5m", told='a duration such as "30s", "10m", "2h" or "1d"'),
+]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(read_money),
+    _written(r"^[0-9]{1,12}(\.[0-9]{1,6})?$", "0.12", told='an amount in quotes, such as "0.12"'),
+]
+WallTime = Annotated[
+    time,
+    BeforeValidator(_wall_time),
+    # TOML's own time, 09:30:00 without quotes, reaches an editor's checker as text.
+    _written("^([01][0-9]|2[0-3]):[0-5][0-9](:.*)?$", "09:30", told='a time such as "09:30"'),
+]
 Window = Annotated[
     tuple[WallTime, WallTime], AfterValidator(_forward), Field(description='a pair such as ["09:00", "18:00"]')
 ]
-Phone = Annotated[str, AfterValidator(_phone), Field(description='+, country code and number, such as "+864001234567"')]
-Country = Annotated[str, AfterValidator(_country), Field(description='two letters of ISO 3166, such as "CN"')]
-Currency = Annotated[str, AfterValidator(_currency), Field(description='three letters of ISO 4217, such as "CNY"')]
-Language = Annotated[str, AfterValidator(_language), Field(description='a language tag such as "zh-CN" or "en"')]
-Zone = Annotated[str, AfterValidator(_zone), Field(description='an IANA name such as "Asia/Shanghai"')]
+Phone = Annotated[
+    str,
+    AfterValidator(_phone),
+    _written(
+        r"^\+[1-9][0-9]{6,14}$",
+        "+864001234567",
+        told='+, country code and number, such as "+864001234567"',
+    ),
+]
+Country = Annotated[
+    str,
+    AfterValidator(_country),
+    _written("^[A-Z]{2}$", "CN", "US", told='two letters of ISO 3166, such as "CN"'),
+]
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    _written("^[A-Z]{3}$", "CNY", "USD", told='three letters of ISO 4217, such as "CNY"'),
+]
+Language = Annotated[
+    str,
+    AfterValidator(_language),
+    _written("^[A-Za-z]{2,3}([-@].+)?$", "zh-CN", "en", told='a language tag such as "zh-CN" or "en"'),
+]
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    _written("^[A-Za-z][A-Za-z0-9_+/-]*$", "Asia/Shanghai", told='an IANA name such as "Asia/Shanghai"'),
+]
 Rate = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False), BeforeValidator(_number)]
 Count = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_number)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)]
-Database = Annotated[str, AfterValidator(_database), Field(description="sqlite:///FILE or postgresql://USER@HOST/NAME")]
+Database = Annotated[
+    str,
+    AfterValidator(_database),
+    _written(
+        "^sqlite:///[^?#]+$",
+        "sqlite:///dialer.db",
+        told='sqlite:///FILE, such as "sqlite:///dialer.db"',
+    ),
+]
 WebAddress = Annotated[
-    str, AfterValidator(_web_address), Field(description='a web address such as "https://dialer.example.com"')
+    str,
+    AfterValidator(_web_address),
+    _written(
+        "^[Hh][Tt][Tt][Pp][Ss]?://.+$",
+        "http://127.0.0.1:8080",
+        told='a web address such as "https://dialer.example.com"',
+    ),
+]
+HookAddress = Annotated[
+    str,
+    AfterValidator(_hook_address),
+    _written("^[Hh][Tt][Tt][Pp][Ss]?://.+$", "https://hooks.example.com/dialer", told="a web address, with its query"),
+]
+MailAddress = Annotated[
+    str,
+    AfterValidator(_mail_address),
+    _written("^[^@]+@[^@]+$", "desk@example.com", told='a mail address such as "desk@example.com"'),
+]
+DigestFile = Annotated[
+    str,
+    AfterValidator(_digest_file),
+    _written(".", "digests/{day}.html", told='a file such as "digests/{day}.html"'),
 ]

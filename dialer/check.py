@@ -4,43 +4,44 @@ All faults of all given files are raised at once, as InvalidInput. What is fault
 is left out when the meaning is checked, so that what is right beside it is still looked at.
 """
 
+import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from importlib.resources import files as resource_files
-from importlib.resources.abc import Traversable
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from adapters import loader
 from adapters.contract import Spec
-from campaigns.file import Audience, Campaign, LineChoice, Message, Rounds, Script
-from campaigns.model import Channel
-from campaigns.problems import Problem, contents, problems
-from campaigns.rules import Pack, Ruleset, merge
+from campaigns.file import Audience, Campaign, LineChoice, Message, Script
+from campaigns.problems import problems
+from campaigns.rules import Ruleset, merge
 from config import faults
 from config import settings as config_settings
-from config.files import Document, Fault, FaultyFile, parse_toml, read_toml
-from config.settings import LineSettings, Settings
+from config.files import Document, Fault, FaultyFile, read_toml
+from config.settings import Settings
 from config.sources import Sources
 from dialer.errors import InvalidInput
+from dialer.misfits import misfits
+from dialer.packs import pack_faults, read_packs
 
 Load = Callable[[str], Spec]
 
-FORTNIGHT = [date(2026, 6, 1) + timedelta(days=n) for n in range(14)]
-"""Days on which a window has to be legal at least once: every weekday twice, in a year that holiday calendars know."""
+RESOLVE_S = 2.0
+"""Seconds that the name of a host has to be resolved."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong (faults), and what is worth knowing (notices)."""
+    """What is wrong (faults), and what is worth knowing (warnings)."""
 
-    faults: list[Fault]
-    notices: list[Fault]
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
 
     def raise_faults(self) -> None:
         """Raises InvalidInput when there are any."""
@@ -48,35 +49,65 @@ class Findings:
             raise InvalidInput(sorted(set(self.faults)))
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedCampaign:
+    """A campaign that is valid, and where its keys stand."""
+
+    document: Document
+    campaign: Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Settings and campaigns that are valid, where their keys stand, and what is worth knowing all the same."""
+
+    settings: Settings
+    sources: Sources
+    campaigns: list[CheckedCampaign]
+    warnings: list[Fault]
+
+
 def read_settings(path: Path, env: Mapping[str, str], load: Load = loader.load) -> Settings:
     """The settings, with the adapters' sections checked. Raises InvalidInput with all faults."""
-    settings, found = _read_settings(path, env, load)
-    Findings(found, []).raise_faults()
+    settings, _, found = _read_settings(path, env, load)
+    Findings(found).raise_faults()
     assert settings is not None  # without faults there are settings
     return settings
 
 
 def read_campaign(path: Path, settings: Settings) -> Campaign:
     """The campaign, checked against the settings. Raises InvalidInput with all faults."""
-    campaign, findings = _read_campaign(path, settings)
+    document, findings = _document(path)
+    campaign = _check_campaign(document, settings, findings) if document else None
     findings.raise_faults()
     assert campaign is not None  # without faults there is a campaign
     return campaign
 
 
-def check_files(
-    config: Path, env: Mapping[str, str], campaigns: Sequence[Path], load: Load = loader.load
-) -> tuple[Settings, list[Fault]]:
-    """Settings and campaigns together: the settings, and notices. Raises InvalidInput with all faults of all files."""
-    settings, found = _read_settings(config, env, load)
-    findings = Findings(found, [])
-    for path in campaigns:
-        _, one = _read_campaign(path, settings)
-        findings.faults += one.faults
-        findings.notices += one.notices
-    findings.raise_faults()
+def check_files(config: Path, env: Mapping[str, str], campaigns: Sequence[Path], load: Load = loader.load) -> Checked:
+    """Settings and campaigns together, and the host that the daemon listens at. Raises InvalidInput with all faults."""
+    settings, sources, found = _read_settings(config, env, load)
+    every = Findings(found)
+    if settings and sources and (wrong := unbindable(settings.web.host)):
+        accepted = 'accepted: an address of this machine, such as "127.0.0.1", or "0.0.0.0" for all of them'
+        every.faults.append(sources.fault(("web", "host"), wrong, accepted))
+    names: dict[str, str] = {}
+    checked = []
+    for path in dict.fromkeys(campaigns):
+        document, one = _document(path)
+        if document:
+            campaign = _check_campaign(document, settings, one)
+            checked += [CheckedCampaign(document, campaign)] if campaign else []
+            name = str(document.data.get("name"))
+            if "name" in document.data and names.setdefault(name, document.file) != document.file:
+                wrong = f"is the name of {names[name]} as well"
+                one.faults.append(document.fault(("name",), wrong, "accepted: a name of its own for each campaign"))
+        every.faults += one.faults
+        every.warnings += one.warnings
+    every.raise_faults()
     assert settings is not None  # without faults there are settings
-    return settings, sorted(set(findings.notices))
+    assert sources is not None  # and where they stand
+    return Checked(settings, sources, checked, sorted(set(every.warnings)))
 
 
 def frozen_campaign(text: str) -> Campaign:
@@ -93,32 +124,74 @@ def load_rules(settings: Settings, campaign: Campaign, today: date | None = None
     """The rules of the house's pack and of the campaign's packs, merged. Raises InvalidInput.
 
     Without `today` a rule holds whatever its dates."""
-    packs, found = _packs(settings, [settings.house, *campaign.packs])
-    Findings(found, []).raise_faults()
+    packs, found = read_packs(settings, [settings.house, *campaign.packs])
+    Findings(found).raise_faults()
     return merge(packs, settings.lender.actor, today, frozenset(settings.unverified))
 
 
-def _read_settings(path: Path, env: Mapping[str, str], load: Load) -> tuple[Settings | None, list[Fault]]:
+def unbindable(host: str) -> str:
+    """Why nothing could listen at this host: it is no address of this machine, or a name that leads to none.
+
+    Empty where something could. Nothing is sent but what resolving a name takes, and that is not waited for long."""
+    found: SimpleQueue[list[Any]] = SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            found.put([])
+
+    Thread(target=resolve, daemon=True).start()
+    try:
+        addresses = found.get(timeout=RESOLVE_S)
+    except Empty:
+        return f"could not be resolved in {RESOLVE_S:g} s"
+    if not addresses:
+        return "is no address, and no name that can be resolved"
+    return "" if any(map(_can_bind, addresses)) else "is no address of this machine"
+
+
+def _can_bind(found: Any) -> bool:
+    family, kind, protocol, _, address = found
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+# --- settings ----------------------------------------------------------------------------------------------------
+
+
+def _read_settings(
+    path: Path, env: Mapping[str, str], load: Load
+) -> tuple[Settings | None, Sources | None, list[Fault]]:
     settings, sources, found = config_settings.read(path, env)
     if sources is None:
-        return None, found
+        return None, None, found
+    if _is_campaign(sources.document.data):
+        wrong = "is a campaign, not settings"
+        return None, None, [sources.document.fault((), wrong, "name the settings with --config, the campaign without")]
     data = sources.merged()
     specs: dict[str, Spec] = {}
     for place, name in _adapters_named(data):
         try:
             specs[name] = specs.get(name) or load(name)
         except (LookupError, ImportError) as error:
-            wrong = f'no adapter is named "{name}"' if isinstance(error, LookupError) else str(error)
-            found.append(sources.fault(place, wrong, _names(loader.known())))
+            known = loader.known()
+            misspelt = isinstance(error, LookupError) and name not in known
+            wrong = f'no adapter is named "{name}"{faults.nearest(name, known)}' if misspelt else str(error)
+            found.append(sources.fault(place, wrong, f"accepted: {', '.join(known)}"))
     sections = {name: _table(_table(data.get("adapters")).get(name)) for name in specs}
     for name, spec in specs.items():
         own, wrongs = faults.check(spec.settings, sections[name])
         found += [sources.fault(("adapters", name, *wrong.path), wrong.wrong, wrong.accepted) for wrong in wrongs]
         sections[name] = _absolute(own, sections[name], path.absolute().parent) if own else sections[name]
     if settings is None:
-        return None, found
-    found += [*_line_faults(settings, specs, sources), *_pack_faults(settings, sources)]
-    return settings.model_copy(update={"adapters": sections}), found
+        return None, sources, found
+    found += [*_line_faults(settings, specs, sources), *pack_faults(settings, sources)]
+    return settings.model_copy(update={"adapters": sections}), sources, found
 
 
 def _adapters_named(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -148,85 +221,46 @@ def _line_faults(settings: Settings, specs: Mapping[str, Spec], sources: Sources
         for number, channel in enumerate(line.channels):
             if spec and channel not in spec.channels:
                 wrong = f'the adapter "{spec.name}" has no {channel}'
-                yield sources.fault(("lines", name, "channels", number), wrong, _names(sorted(spec.channels)))
+                place = ("lines", name, "channels", number)
+                yield sources.fault(place, wrong, f"accepted: {', '.join(sorted(spec.channels))}")
 
 
-def _pack_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
-    files = _pack_files(settings)
-    shipped = _shipped_packs()
-    for number, rule in enumerate(settings.rules):
-        if rule.stem in shipped or rule.stem in [other.stem for other in settings.rules[:number]]:
-            wrong = f'"{rule.stem}" is the name of another pack'
-            yield sources.fault(("rules", number), wrong, "accepted: a file of another name")
-        elif not rule.is_file():
-            yield sources.fault(("rules", number), "does not exist", "accepted: a rule pack, relative to this file")
-    if settings.house not in files:
-        yield sources.fault(("house",), f'no pack is named "{settings.house}"', _names(shipped))
-    packs, found = _packs(settings, [settings.house, *(rule.stem for rule in settings.rules if rule.is_file())])
-    yield from found
-    packs += _packs(settings, [*files])[0] if settings.unverified else []
-    known = {rule.id for pack in packs for rule in pack.rules if rule.grade == "M"}
-    for number, rule_id in enumerate(settings.unverified):
-        if rule_id not in known:
-            wrong = f'no rule of grade M has the id "{rule_id}"'
-            yield sources.fault(("unverified", number), wrong, _names(sorted(known)))
+# --- campaigns ---------------------------------------------------------------------------------------------------
 
 
-def _shipped_packs() -> dict[str, Traversable]:
-    folder = resource_files("config") / "rules"
-    return {
-        file.name.removesuffix(".toml"): file
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".toml")
-    }
-
-
-def _pack_files(settings: Settings) -> dict[str, Traversable]:
-    return {**_shipped_packs(), **{path.stem: path for path in settings.rules}}
-
-
-def _packs(settings: Settings, names: Sequence[str]) -> tuple[list[Pack], list[Fault]]:
-    """The packs of these names, each once; and the faults of their files. A name without a file is left out."""
-    files = _pack_files(settings)
-    packs: list[Pack] = []
-    found: list[Fault] = []
-    for name in dict.fromkeys(names):
-        if name not in files:
-            continue
-        try:
-            document = _read_pack(files[name])
-        except FaultyFile as error:
-            found.append(error.fault)
-            continue
-        # A file says [[rule]] for each of the pack's rules.
-        data = {("rules" if key == "rule" else key): value for key, value in document.data.items()}
-        pack, wrongs = faults.check(Pack, {"name": name, **data})
-        for wrong in wrongs:
-            path = ("rule", *wrong.path[1:]) if wrong.path[:1] == ("rules",) else wrong.path
-            found.append(document.fault(path, wrong.wrong, wrong.accepted))
-        packs += [pack] if pack else []
-    return packs, found
-
-
-def _read_pack(file: Traversable) -> Document:
-    return read_toml(file) if isinstance(file, Path) else parse_toml(file.read_bytes(), file.name)
-
-
-def _read_campaign(path: Path, settings: Settings | None) -> tuple[Campaign | None, Findings]:
+def _document(path: Path) -> tuple[Document | None, Findings]:
+    """The file, read as one that may be a campaign."""
     try:
         document = read_toml(path)
     except FaultyFile as error:
-        return None, Findings([error.fault], [])
+        return None, Findings([error.fault])
+    if _is_settings(document.data):
+        wrong = "holds settings, not a campaign"
+        return None, Findings([document.fault((), wrong, "name settings with --config, campaigns without")])
+    return document, Findings()
+
+
+def _is_settings(data: Mapping[str, Any]) -> bool:
+    return "segment" not in data and ("lender" in data or "database" in data)
+
+
+def _is_campaign(data: Mapping[str, Any]) -> bool:
+    return "segment" in data and not ("lender" in data or "database" in data)
+
+
+def _check_campaign(document: Document, settings: Settings | None, findings: Findings) -> Campaign | None:
+    """The campaign, where its shape is right; adds to `findings`."""
     whole, wrongs = faults.check(Campaign, document.data)
-    findings = Findings([document.fault(wrong.path, wrong.wrong, wrong.accepted) for wrong in wrongs], [])
+    findings.faults += [document.fault(wrong.path, wrong.wrong, wrong.accepted) for wrong in wrongs]
     campaign = whole or _sound_parts(document.data)
     # A faulty key makes its neighbours look wrong too: of that table nothing else is told.
     blurred = {wrong.path[:2] for wrong in wrongs}
-    for problem in [*problems(campaign), *(_misfits(campaign, settings) if settings else ())]:
+    for problem in [*problems(campaign), *(misfits(campaign, settings) if settings else ())]:
         if problem.loc[:2] not in blurred:
-            told = findings.notices if problem.notice else findings.faults
-            told.append(document.fault(problem.loc, problem.wrong, problem.accepted))
-    return whole, findings
+            told = findings.warnings if problem.warning else findings.faults
+            near = faults.nearest(problem.said, problem.known) if problem.said else ""
+            told.append(document.fault(problem.loc, f"{problem.wrong}{near}", problem.accepted))
+    return whole
 
 
 def _sound_parts(data: Mapping[str, Any]) -> Campaign:
@@ -245,99 +279,3 @@ def _sound_parts(data: Mapping[str, Any]) -> Campaign:
         script={name: script for name, script in scripts.items() if script},
         message={name: message for name, message in messages.items() if message},
     )
-
-
-def _misfits(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
-    """What the campaign wants and the settings do not have."""
-    for channel in Channel:
-        for number, name in enumerate(getattr(campaign.lines, channel)):
-            loc = ("lines", channel.value, number)
-            fitting = [other for other, line in settings.lines.items() if channel in line.channels]
-            if name not in settings.lines:
-                near = faults.nearest(name, settings.lines)
-                yield Problem(loc, f'no line of the settings is named "{name}"{near}', _names(fitting))
-            elif name not in fitting:
-                yield Problem(loc, f'the line "{name}" has no {channel}', _names(fitting))
-    for script, one in campaign.script.items():
-        for step, what in one.step.items():
-            if what.transfer and what.transfer not in settings.transfers:
-                wrong = f'no transfer of the settings is named "{what.transfer}"'
-                yield Problem(("script", script, "step", step, "transfer"), wrong, _names(settings.transfers))
-    files = _pack_files(settings)
-    for number, pack in enumerate(campaign.packs):
-        if pack not in files:
-            wrong = f'no rule pack is named "{pack}"{faults.nearest(pack, files)}'
-            yield Problem(("packs", number), wrong, _names(files))
-    yield from _windows(campaign, settings)
-
-
-def _windows(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
-    """Rounds whose window leaves no room for an attempt on any day: by the rules, or by the hours of the lines."""
-    packs, found = _packs(settings, [settings.house, *campaign.packs])
-    if found:  # told with the settings
-        return
-    try:
-        rules = merge(packs, settings.lender.actor, None, frozenset(settings.unverified))
-    except ValueError as error:
-        wrong, _, accepted = str(error).partition("; ")
-        yield Problem(("packs",), wrong, accepted)
-        return
-    for loc, rounds in contents(campaign):
-        if isinstance(rounds, Rounds):
-            lines = [settings.lines[name] for name in getattr(campaign.lines, rounds.channel) if name in settings.lines]
-            for number, window in enumerate(rounds.between):
-                room = _Room(rules, rounds.channel, ZoneInfo(settings.lender.time_zone), lines)
-                yield from room.problems((*loc, "between", number), window)
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """How much of a round's window can be used, in the lender's zone."""
-
-    rules: Ruleset
-    channel: Channel
-    zone: ZoneInfo
-    lines: Sequence[LineSettings]
-
-    def problems(self, loc: tuple[str | int, ...], window: tuple[time, time]) -> Iterator[Problem]:
-        told = f"{window[0]:%H:%M} to {window[1]:%H:%M}"
-        ring = max((line.ring_timeout for line in self.lines if self.channel == Channel.VOICE), default=timedelta())
-        legal = self._longest(window)
-        if legal <= ring:
-            hours = max((self._hours(day) for day in FORTNIGHT), key=len)
-            ringing = f", with {ring.total_seconds():g} s for ringing" if ring else ""
-            yield Problem(loc, f"{told} lies outside the legal window", f"accepted: within {hours}{ringing}")
-        elif legal < datetime.combine(FORTNIGHT[0], window[1]) - datetime.combine(FORTNIGHT[0], window[0]):
-            wrong = f"{told} lies partly outside the legal window"
-            yield Problem(loc, wrong, "accepted, and cut to the legal part", notice=True)
-        if legal > ring and self.lines and all(line.hours for line in self.lines):
-            parts = [(max(window[0], a), min(window[1], b)) for line in self.lines for a, b in line.hours]
-            if not any(self._longest(part) > ring for part in parts):
-                yield Problem(loc, f"{told} lies outside the hours of its lines", "accepted: a window in their hours")
-
-    def _longest(self, window: tuple[time, time]) -> timedelta:
-        """The longest legal part of the window on any day."""
-        return max(
-            min(ends, closes) - max(begins, opens)
-            for day in FORTNIGHT
-            for begins, ends in [(self._utc(day, window[0]), self._utc(day, window[1]))]
-            for opens, closes in [(begins, begins), *self._legal(begins, ends)]
-        )
-
-    def _legal(self, first: datetime, last: datetime) -> list[tuple[datetime, datetime]]:
-        return self.rules.windows(self.channel, (self.zone.key,), first, last)
-
-    def _hours(self, day: date) -> str:
-        """`09:00-20:00`, the legal hours of a day."""
-        begins, ends = self._utc(day, time()), self._utc(day + timedelta(days=1), time())
-        spans = [(max(begins, opens), min(ends, closes)) for opens, closes in self._legal(begins, ends)]
-        return ", ".join(
-            f"{opens.astimezone(self.zone):%H:%M}-{closes.astimezone(self.zone):%H:%M}" for opens, closes in spans
-        )
-
-    def _utc(self, day: date, at: time) -> datetime:
-        return datetime.combine(day, at, self.zone).astimezone(UTC)
-
-
-def _names(known: Sequence[str] | Mapping[str, object]) -> str:
-    return f"accepted: {', '.join(known) or 'none is there yet'}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,10 +18,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from adapters import loader
 from config.settings import Settings
-from dialer import check, sweep
+from dialer import check, notify, outlook, sweep
 from dialer.errors import DialerError
 from dialer.house import House, open_house
 from dialer.log import log
+from dialer.notify import Notifier
+from dialer.pulse import Pulse
 from dialer.store import sqlite_file
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
@@ -40,26 +43,32 @@ def fit_adapters(settings: Settings) -> dict[str, Fitted]:
 
 async def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT. Raises DialerError when another daemon has the database."""
+    notifier = notify.from_environment(os.environ)
     with only_one(settings.database):
+        notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
         async with open_house(settings) as house:
             worker = Worker(house, fit_adapters(settings), f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}")
-            await _serve(house, worker)
+            await _serve(house, worker, notifier)
 
 
-async def _serve(house: House, worker: Worker) -> None:
+async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     started_at = house.clock.now()
     await worker.open()
-    settings = house.settings.web
-    server = web.server(web.build(lambda: _ready(worker)), settings.host, settings.port)
+    settings, pulse = house.settings.web, Pulse(house, worker, notifier)
+    server = web.server(web.build(pulse.ready), settings.host, settings.port)
     serving = asyncio.create_task(_listen(server, settings.host, settings.port))
+    beating = asyncio.create_task(pulse.run())
     bells = _bells(house, worker, started_at)
     bells.start()
+    # Planning has begun. It is not waited for: what is planned is dialed already, and a large portfolio takes minutes.
+    notifier.tell(READY=1, STATUS="dialing")
     log.info("started", worker=worker.name, lines=sorted(house.settings.lines), web=f"{settings.host}:{settings.port}")
     try:
         await worker.run()
+        notifier.tell(STOPPING=1, STATUS="stopping: no new calls, running ones are recorded")
         log.info("stopping", hint="no new calls; running ones are recorded")
     finally:
         bells.shutdown(wait=False)
@@ -67,6 +76,8 @@ async def _serve(house: House, worker: Worker) -> None:
         await worker.close()
         server.should_exit = True
         await serving
+        beating.cancel()
+        await pulse.close()
         log.info("stopped", running_calls_left=left)
 
 
@@ -83,29 +94,34 @@ async def _listen(server: web.Server, host: str, port: int) -> None:
         )
 
 
-def _ready(worker: Worker) -> web.Ready:
-    return web.Ready(ready=False, reason="stopping") if worker.stopping else web.Ready(ready=True)
-
-
 def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOScheduler:
     """APScheduler only rings; what is to be done stands in the database."""
-    bells = AsyncIOScheduler(
-        timezone=house.settings.lender.time_zone, job_defaults={"coalesce": True, "max_instances": 1}
-    )
+    # It warns where a bell rings while its work still goes on: that is meant to be left out.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+    bells = AsyncIOScheduler(timezone=house.settings.lender.time_zone, job_defaults=defaults)
 
     async def daily() -> None:
         await sweep.daily(house)
         worker.wake.set()
+        log.info("outlook", today=await house.store.read(lambda tx: outlook.tell(tx, house)), see="dialer status")
 
     async def minutely() -> None:
         await sweep.expire(house)
         await worker.report_lines()
         await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
 
-    bells.add_job(_guarded(daily), CronTrigger(hour=0, minute=5, timezone=house.zone), misfire_grace_time=None)
+    bells.add_job(_guarded(daily), CronTrigger(hour=0, minute=5, timezone=house.zone))
     # At the start too: a daemon that was down at 00:05 must not forget the day.
-    bells.add_job(_guarded(daily), next_run_time=house.clock.now(), misfire_grace_time=None)
+    bells.add_job(_guarded(daily), next_run_time=house.clock.now())
     bells.add_job(_guarded(minutely), IntervalTrigger(seconds=60, timezone=house.zone))
+    if house.settings.digest is not None:
+        # Its libraries take their time to import.
+        from dialer.digest_send import Courier
+
+        ring = _guarded(Courier(house).ring)
+        # On the minute, and at the start for an hour that was missed.
+        bells.add_job(ring, CronTrigger(minute="*"), next_run_time=house.clock.now())
     return bells
 
 

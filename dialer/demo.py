@@ -8,7 +8,6 @@ import csv
 import os
 import sys
 from datetime import date, timedelta
-from importlib.resources import files
 from pathlib import Path
 from random import Random
 from string import Template
@@ -16,7 +15,8 @@ from string import Template
 from rich.console import Console
 
 from campaigns.calendar import clamped, months_before
-from dialer import check, log, report
+from dialer import check, log, report, report_show
+from dialer.cli.init import sample_text
 from dialer.cli.simulate import run_with_progress
 from dialer.errors import DialerError
 from dialer.simulate import Simulation
@@ -54,7 +54,7 @@ def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     out.print(f"{borrowers:,} borrowers, {FIRST} to {LAST}, campaign {campaign}, mock carrier, seed {SEED}")
     what = Simulation(settings, campaign, accounts, installments, FIRST, LAST, SEED, "none", journal)
     found = run_with_progress(what, None, err)
-    report.show(found, out)
+    report_show.show(found, out)
     page = folder / "report.html"
     report.write_html(found, page, settings.lender.language)
     out.print(f"The report as a page: {page}")
@@ -64,8 +64,7 @@ def write_samples(folder: Path) -> tuple[Path, Path]:
     """The sample settings and campaign, for due dates on the 15th and the 30th."""
     values = {"due_days": "[15, 30]", "today": str(FIRST)}
     for name in ("dialer.toml", "monthly.toml"):
-        text = (files("config") / "samples" / name).read_text(encoding="utf-8")
-        (folder / name).write_text(Template(text).substitute(values), encoding="utf-8")
+        (folder / name).write_text(Template(sample_text("zh", name)).substitute(values), encoding="utf-8")
     return folder / "dialer.toml", folder / "monthly.toml"
 
 

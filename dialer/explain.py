@@ -14,9 +14,6 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, Verdict, check
 from campaigns.hours import zone_named
@@ -25,13 +22,14 @@ from campaigns.rules import Ruleset
 from dialer.attempt import State
 from dialer.claim import LIVE_CALL, ONE_CALL, facts_of
 from dialer.errors import DialerError
+from dialer.explain_summary import summarize
 from dialer.house import House, Launched
 from dialer.log import mask_name, mask_phone
 from dialer.play import Stops
 from dialer.store import Tx, planbook, timeline
 from dialer.store import attempts as attempt_store
 from dialer.store.common import flag
-from dialer.timeline import Entry, source_of, suppression, tell
+from dialer.timeline import Entry, own_attempts, source_of, suppression, tell
 
 
 class Due(BaseModel):
@@ -46,26 +44,32 @@ class Due(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the gate would say. Instants are in the person's local time, with its offset.
-
-    Without `attempt_id` nothing is planned, and the answer is for any attempt of this campaign over this channel.
-    `passes_at`: the first instant at which the attempt would pass, as far as is known now; none where only somebody's
-    doing (a payment taken back, a halt lifted) could let it pass. `expires`: the attempt's own time is over before.
-    """
+    """What the gate would say. Instants are in the person's local time, with its offset."""
 
     campaign: str
     channel: Channel
     verdict: Literal["pass", "defer", "block"]
     rule: str | None
+    """The id of the rule that refuses; its words and source follow."""
     reason: str | None
-    citation: str | None
-    url: str | None
+    says: str | None = None
+    """What the rule says."""
+    citation: str | None = None
+    url: str | None = None
     passes_at: datetime | None
+    """The first instant at which it would pass, as far as is known now; null where only somebody's doing (a payment
+    taken back, a halt lifted) could let it pass."""
     attempt_id: int | None = None
+    """Null: nothing is planned, and the answer is for any attempt of this campaign over this channel."""
     due_on: date | None = None
     due_at: datetime | None = None
+    """When the attempt is taken up next: its slot, or the end of a deferral."""
     valid_until: datetime | None = None
+    """The attempt's last instant."""
     expires: bool = False
+    """The attempt's own time is over before it would pass."""
+    possible_at: datetime | None = None
+    """When the attempt can be placed at the earliest: `due_at` or `passes_at`, the later; null if never."""
 
 
 class Explanation(BaseModel):
@@ -77,11 +81,15 @@ class Explanation(BaseModel):
     phone: str
     time_zone: str
     zones: list[str]
+    """All the person may be in, the stated one first."""
     consent_voice: str
     consent_sms: str
     installments: list[Due]
     timeline: list[Entry]
+    """Oldest first; it runs on into what is planned."""
     asked_at: datetime
+    summary: str
+    """Whether and why the person was called on the day asked about, and when it is possible next."""
     answers: list[Answer]
     """Empty: no campaign is launched, so nothing is placed."""
 
@@ -95,6 +103,9 @@ def explain(tx: Tx, house: House, account_id: str, at: datetime | None = None) -
     zone = stated or house.zone
     installments = timeline.installments(tx, account_id)
     asked_at = (at or house.clock.now()).astimezone(zone)
+    story = tell(tx, house, account, zone)
+    answers = _Asking(tx, house, account, installments, zone, asked_at, at is None).answers()
+    attempts = own_attempts(timeline.attempts(tx, account_id))
     return Explanation(
         account_id=account_id,
         person_id=account.person_id,
@@ -105,9 +116,10 @@ def explain(tx: Tx, house: House, account_id: str, at: datetime | None = None) -
         consent_voice=account.consent_voice,
         consent_sms=account.consent_sms,
         installments=[_due(row) for row in installments],
-        timeline=tell(tx, house, account, zone),
+        timeline=story,
         asked_at=asked_at,
-        answers=_Asking(tx, house, account, installments, zone, asked_at, at is None).answers(),
+        summary=summarize(attempts, story, answers, asked_at),
+        answers=answers,
     )
 
 
@@ -187,13 +199,16 @@ class _Asking:
 
     def _of_attempt(self, row: Any, answer: Answer) -> Answer:
         """The general answer, with the attempt's own times."""
-        too_late = answer.passes_at is not None and answer.passes_at > row.valid_until
+        due_at, valid_until = row.due_at.astimezone(self._zone), row.valid_until.astimezone(self._zone)
+        possible_at = answer.passes_at and max(answer.passes_at, due_at)
+        too_late = possible_at is not None and possible_at > valid_until
         return answer.model_copy(
             update={
                 "attempt_id": row.attempt_id,
-                "due_at": row.due_at.astimezone(self._zone),
-                "valid_until": row.valid_until.astimezone(self._zone),
+                "due_at": due_at,
+                "valid_until": valid_until,
                 "expires": too_late,
+                "possible_at": None if too_late else possible_at,
             }
         )
 
@@ -206,15 +221,13 @@ class _Asking:
         verdict = self._check(ask, facts, one.rules, row)
         passes_at, reason = self._first_pass(verdict, ask, facts, one.rules)
         rule = None if isinstance(verdict, Pass) else verdict.rule
-        citation, url = source_of(one.rules, rule)
         return Answer(
             campaign=one.name,
             channel=channel,
             verdict="pass" if isinstance(verdict, Pass) else "defer" if isinstance(verdict, Defer) else "block",
             rule=rule,
             reason=reason,
-            citation=citation,
-            url=url,
+            **source_of(one.rules, rule),
             passes_at=passes_at.astimezone(self._zone) if passes_at else None,
             due_on=row.due_on,
         )
@@ -282,54 +295,3 @@ class _Asking:
         fit = [line for line in found if row.country in line.allow_countries]
         able = [line for line in fit if line.spend_left is None or line.spend_left >= line.price]
         return next(iter(able or fit or found), None)
-
-
-def show(found: Explanation, console: Console) -> None:
-    """Prints it: who, what is owed, the story, and the gate's answer."""
-    consents = f"voice {found.consent_voice or 'unknown'}, sms {found.consent_sms or 'unknown'}"
-    console.print(
-        f"[bold]{escape(found.account_id)}[/] {escape(found.name)} {escape(found.phone)}, person "
-        f"{escape(found.person_id)}; times of {found.time_zone}; consent: {consents}"
-    )
-    still = [one for one in found.installments if one.is_open]
-    for one in still:
-        console.print(f"Open: due {one.due_on}, {one.paid_amount} of {one.amount} {one.currency} paid")
-    if not still:
-        console.print("Nothing is left to pay.")
-    table = Table("when", "what", "attempt", "", box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for entry in found.timeline:
-        number = "" if entry.attempt_id is None else str(entry.attempt_id)
-        by = f" [dim]\\[{_cited(entry)}][/]" if entry.rule else ""
-        later = "[dim]" if entry.at > found.asked_at else "[default]"
-        table.add_row(f"{later}{entry.at:%Y-%m-%d %H:%M:%S}[/]", entry.kind, number, f"{escape(entry.text)}{by}")
-    console.print(table)
-    asked = f"{found.asked_at:%Y-%m-%d %H:%M:%S}"
-    if not found.answers:
-        console.print(f"At {asked} nothing would be placed: no campaign is launched.")
-    for answer in found.answers:
-        console.print(f"At {asked} the gate would say of {_of_what(answer)}: {_said(answer)}")
-
-
-def _cited(one: Entry | Answer) -> str:
-    return escape(f"{one.rule}: {one.citation or 'no longer in the rule packs'}")
-
-
-def _of_what(answer: Answer) -> str:
-    if answer.attempt_id is None:
-        what = (
-            f"any {'call' if answer.channel is Channel.VOICE else 'message'} in {answer.campaign}, none being planned"
-        )
-    else:
-        what = f"attempt {answer.attempt_id} in {answer.campaign}, due at {answer.due_at:%Y-%m-%d %H:%M:%S}"
-    return escape(what)
-
-
-def _said(answer: Answer) -> str:
-    if answer.verdict == "pass":
-        return "[bold green]pass[/]."
-    when = "It would not pass by waiting alone."
-    if answer.passes_at is not None:
-        when = f"It would first pass at {answer.passes_at:%Y-%m-%d %H:%M:%S}."
-    if answer.expires:
-        when += f" By then it has expired ({answer.valid_until:%Y-%m-%d %H:%M:%S})."
-    return f"[bold red]{answer.verdict}[/], {escape(answer.reason or '')} \\[{_cited(answer)}]. {when}"

@@ -1,15 +1,19 @@
-"""Every attempt and its history as a file, streamed: CSV for spreadsheets, JSON lines with verdicts and events.
+"""Every attempt and its history as a file, streamed: CSV for spreadsheets, JSON lines with all that belongs to it.
 
-Instants are UTC with milliseconds; phones are masked unless they are asked for.
+From the JSON lines every figure of the report can be counted again. Instants are UTC with milliseconds, money is
+text; phones are masked unless they are asked for.
 """
 
 import csv
+import io
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +22,7 @@ from dialer.errors import DialerError
 from dialer.log import mask_phone, mask_text
 from dialer.store import Tx, views
 
+STANDARD_OUTPUT = Path("-")
 COLUMNS = (
     "attempt_id", "campaign", "account_ids", "person_id", "segment", "due_on", "round", "try", "channel", "line",
     "phone", "time_zone", "state", "reason", "disposition", "outcome", "planned_for", "placed_at", "answered_at",
@@ -28,13 +33,13 @@ COLUMNS = (
 def write_csv(
     tx: Tx, path: Path, campaign: str | None = None, since: datetime | None = None, reveal: bool = False
 ) -> int:
-    """Writes `path` whole or not at all; returns how many attempts.
+    """Writes `path` whole or not at all, `-` to standard output; returns how many attempts.
 
     Raises DialerError for a campaign that is not launched, and where the file can't be written.
     """
     _check_launched(tx, campaign)
     count = 0
-    with _whole_file(path) as stream:
+    with _stream(path) as stream:
         out = csv.writer(stream, lineterminator="\n")
         out.writerow(COLUMNS)
         for rows in views.attempts(tx, campaign, since):
@@ -45,28 +50,71 @@ def write_csv(
 
 
 def write_jsonl(
-    tx: Tx, path: Path, campaign: str | None = None, since: datetime | None = None, reveal: bool = False
-) -> int:
-    """The same with `rule`, `verdicts` and `events`, a JSON object a line; `account_ids` is a list there."""
+    tx: Tx, path: Path, campaign: str | None = None, since: datetime | None = None, reveal: bool = False, *,
+    currency: str,
+) -> int:  # fmt: skip
+    """The same with all that the report is counted from, a JSON object a line; `account_ids` is a list there.
+
+    `currency`: the lender's, in which the lines are paid.
+    """
     _check_launched(tx, campaign)
     count = 0
-    with _whole_file(path) as stream:
+    with _stream(path) as stream:
         for rows in views.attempts(tx, campaign, since):
-            ids = [row.attempt_id for row in rows]
-            accounts, verdicts, events = (
-                views.accounts_of(tx, ids),
-                views.verdicts_of(tx, ids),
-                views.events_of(tx, ids),
-            )
+            history = _History(tx, [row.attempt_id for row in rows], currency, reveal)
             for row in rows:
-                whole = _values(row, accounts, reveal)
-                whole["account_ids"] = accounts.get(row.attempt_id, [])
-                whole["rule"] = row.rule
-                whole["verdicts"] = [_verdict(one) for one in verdicts.get(row.attempt_id, ())]
-                whole["events"] = [_event(one, reveal) for one in events.get(row.attempt_id, ())]
-                stream.write(json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n")
+                stream.write(json.dumps(history.of(row), ensure_ascii=False, separators=(",", ":")) + "\n")
             count += len(rows)
     return count
+
+
+class _History:
+    """What belongs to a page of attempts."""
+
+    def __init__(self, tx: Tx, ids: list[int], currency: str, reveal: bool) -> None:
+        self._currency, self._reveal = currency, reveal
+        self._accounts = views.accounts_of(tx, ids)
+        self._installments = views.installments_of(tx, ids)
+        self._payments = views.payments_of(tx, ids)
+        self._promises = views.promises_of(tx, ids)
+        self._verdicts = views.verdicts_of(tx, ids)
+        self._events = views.events_of(tx, ids)
+
+    def of(self, row: Any) -> dict[str, Any]:
+        key = row.attempt_id
+        return {
+            **_values(row, self._accounts, self._reveal),
+            "account_ids": self._accounts.get(key, []),
+            "cause": row.cause,
+            "rule": row.rule,
+            "code": row.code,
+            "detected": row.detected,
+            "zones": row.zones,
+            "window_from": instant(row.window_from),
+            "window_until": instant(row.window_until),
+            "claimed_at": instant(row.claimed_at),
+            "lost_at": instant(row.lost_at),
+            "settled_at": instant(row.settled_at),
+            "cost": _money(row.cost),
+            "currency": self._currency,
+            "installments": [self._installment(one) for one in self._installments.get(key, ())],
+            "promises": [_promise(one) for one in self._promises.get(key, ())],
+            "verdicts": [_verdict(one) for one in self._verdicts.get(key, ())],
+            "events": [_event(one, self._reveal) for one in self._events.get(key, ())],
+        }
+
+    def _installment(self, row: Any) -> dict[str, Any]:
+        """`cancelled`: the attempt was about it once, and no longer is."""
+        payments = self._payments.get((row.account_id, row.installment_id), ())
+        return {
+            "account_id": row.account_id,
+            "installment_id": row.installment_id,
+            "cancelled": row.cancelled,
+            "due_on": _day(row.due_on),
+            "amount": _money(row.amount),
+            "currency": row.currency,
+            "payments": [_payment(one) for one in payments],
+        }
 
 
 def _check_launched(tx: Tx, campaign: str | None) -> None:
@@ -103,6 +151,27 @@ def _values(row: Any, accounts: dict[int, list[str]], reveal: bool) -> dict[str,
     }
 
 
+def _payment(row: Any) -> dict[str, Any]:
+    return {
+        "paid_on": _day(row.paid_on),
+        "amount": _money(row.amount),
+        "source": row.source,
+        "recorded_at": instant(row.recorded_at),
+    }
+
+
+def _promise(row: Any) -> dict[str, Any]:
+    return {
+        "account_id": row.account_id,
+        "installment_id": row.installment_id,
+        "promised_on": _day(row.promised_on),
+        "amount": _money(row.amount),
+        "currency": row.currency,
+        "state": row.state,
+        "made_at": instant(row.made_at),
+    }
+
+
 def _verdict(row: Any) -> dict[str, Any]:
     until = instant(row.until)
     return {"at": instant(row.at), "stage": row.stage, "verdict": row.verdict, "rule": row.rule, "until": until,
@@ -125,6 +194,14 @@ def instant(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
+
+
 def _cells(values: dict[str, Any]) -> list[str]:
     """The cells, safe for a spreadsheet. The phone is E.164 or masked by us: neither is a formula."""
     return [
@@ -135,6 +212,20 @@ def _cells(values: dict[str, Any]) -> list[str]:
 def _text(cell: str) -> str:
     # Before Python 3.13 the csv module leaves a lone carriage return unquoted, and readers end the row there.
     return neutralised(cell).replace("\r", " ")
+
+
+def _stream(path: Path) -> AbstractContextManager[IO[str]]:
+    return _standard_output() if path == STANDARD_OUTPUT else _whole_file(path)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[str]]:
+    """UTF-8 whatever the terminal's locale is; what is written by then stays written when it fails."""
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    try:
+        yield stream
+    finally:
+        stream.detach()
 
 
 @contextmanager

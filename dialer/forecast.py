@@ -105,6 +105,8 @@ class Forecast:
     """Rounds of single accounts, by verdict: a combined call has several."""
     hours: Counter[tuple[date, int, Channel]] = field(default_factory=Counter)
     """Attempts that are not blocked, by the slot's day and hour, lender time."""
+    minutes: Counter[tuple[int, Channel]] = field(default_factory=Counter)
+    """The same, by the slot's minute since 1970."""
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
     """One example by verdict and rule: the first in the alphabet, so that it is always the same."""
     unselected: set[str] = field(default_factory=set)
@@ -121,6 +123,7 @@ class Forecast:
         self.attempts.update(other.attempts)
         self.rows.update(other.rows)
         self.hours.update(other.hours)
+        self.minutes.update(other.minutes)
         for key, reason in other.reasons.items():
             self.reasons[key] = min(reason, self.reasons.get(key, reason))
         self.unselected |= other.unselected
@@ -314,6 +317,7 @@ def _count(asked: Question, rows: Sequence[plan.Row], part: Forecast) -> None:
         part.attempts[Cell(segment, at.number, at.rounds, at.channel, day, word, rule)] += count
     for channel, found_in in minutes.items():
         for minute, count in found_in.items():
+            part.minutes[minute, channel] += count
             local = (_EPOCH + minute * _MINUTE).astimezone(asked.zone)
             part.hours[local.date(), local.hour, channel] += count
 

@@ -1,5 +1,6 @@
 """What every command and the daemon stand on: settings, clock, store, and the launched campaigns."""
 
+import asyncio
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,7 +80,8 @@ class House:
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """The house of one process on the machine's clock; the database is made or upgraded first."""
-    upgrade(settings.database)
+    # In a thread: the upgrade of a large database takes its time, and whoever waits wants to see that.
+    await asyncio.to_thread(upgrade, settings.database)
     store = Store(settings.database)
     try:
         yield House(settings, SystemClock(), store)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from math import ceil
@@ -126,9 +126,7 @@ class Line:
         """Inside the line's own hours (lender time), and not held by the provider."""
         if self.held_until is not None and now < self.held_until:
             return False
-        local = now.astimezone(self.zone).time()
-        hours = self.settings.hours
-        return not hours or any(begins <= local < ends for begins, ends in hours)
+        return is_open(self.settings, now.astimezone(self.zone).time())
 
     def next_room(self, channel: Channel, now: datetime) -> datetime | None:
         """When there will be room again; None where only the end of a running call makes some."""
@@ -152,11 +150,13 @@ class Line:
             self.breaker.probing = attempt_id
 
     def price(self, channel: Channel, talk_s: float | None = None) -> Decimal:
-        """What an attempt costs, started minutes counted; without `talk_s` the most it may cost."""
-        if channel == Channel.SMS:
-            return self.settings.price_per_message
-        seconds = self.settings.time_limit.total_seconds() if talk_s is None else talk_s
-        return self.settings.price_per_minute * ceil(seconds / 60)
+        """As `price` of its settings."""
+        return price(self.settings, channel, talk_s)
+
+    @property
+    def standing(self) -> tuple[str, datetime | None, datetime | None]:
+        """What may keep the line still: its breaker, or its provider."""
+        return (self.breaker.state, self.breaker.until, self.held_until)
 
     def caller(self, person_id: str) -> str:
         """The same caller id for the same person, always."""
@@ -172,8 +172,22 @@ class Line:
             "breaker": self.breaker.state,
             "breaker_until": self.breaker.until,
             "last_placed_at": self.last_placed_at,
+            "held_until": self.held_until,
             "heard_at": None,
         }
+
+
+def is_open(line: LineSettings, local: time) -> bool:
+    """Whether its own hours hold that time, the lender's."""
+    return not line.hours or any(begins <= local < ends for begins, ends in line.hours)
+
+
+def price(line: LineSettings, channel: Channel, talk_s: float | None = None) -> Decimal:
+    """What an attempt costs, started minutes counted; without `talk_s` the most it may cost, which is reserved."""
+    if channel == Channel.SMS:
+        return line.price_per_message
+    seconds = line.time_limit.total_seconds() if talk_s is None else talk_s
+    return line.price_per_minute * ceil(seconds / 60)
 
 
 class Lines:

@@ -1,17 +1,17 @@
-"""What came of it: planned, placed, reached, promised, paid, refused; by segment, round, hour and line."""
+"""What came of it: planned, placed, reached, promised, paid, refused; by segment, round, hour and line.
+
+The database counts; here its groups are put into the columns and lists of the model.
+"""
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from campaigns.model import Channel, Disposition, Outcome
 from dialer import report_page
@@ -20,9 +20,14 @@ from dialer.errors import DialerError
 from dialer.house import House
 from dialer.report_model import (
     Answered,
+    Capacity,
     Counts,
+    Funnel,
+    HourLoad,
     LineCounts,
+    Lost,
     Messages,
+    PaidAfter,
     Promises,
     Refusal,
     Report,
@@ -31,7 +36,7 @@ from dialer.report_model import (
     columns_of,
 )
 from dialer.store import Tx, report_rows
-from dialer.store.report_rows import Scope
+from dialer.store.report_rows import PaymentDay, Scope
 
 PAYS_WITHIN = timedelta(days=7)
 CONTACTS = (Outcome.REACHED, Outcome.PROMISED, Outcome.SAYS_PAID)
@@ -39,6 +44,8 @@ CONTACTS = (Outcome.REACHED, Outcome.PROMISED, Outcome.SAYS_PAID)
 NOT_REACHED = frozenset(
     {Outcome.NO_CONTACT, Outcome.INVALID_NUMBER, Outcome.FAILED, Outcome.UNKNOWN, Outcome.VOICEMAIL_LEFT}
 )
+NOT_THE_PERSON = NOT_REACHED | {Outcome.WRONG_NUMBER}
+"""All other outcomes count as reached in the funnel."""
 OWN_COLUMN = frozenset({Outcome.REACHED, Outcome.PROMISED, Outcome.SAYS_PAID, Outcome.OPTED_OUT})
 
 
@@ -47,6 +54,7 @@ def build(tx: Tx, house: House, campaign: str | None = None, day: date | None = 
     scope = _scope(tx, house, campaign, day)
     rows = report_rows.counts(tx, scope)
     hours, weekdays = _answered(report_rows.calls_by_quarter(tx, scope), house.zone)
+    paid = _paid(tx, house, scope)
     lender = house.settings.lender
     return Report(
         at=house.clock.now(),
@@ -56,18 +64,23 @@ def build(tx: Tx, house: House, campaign: str | None = None, day: date | None = 
         campaign=campaign,
         day=day,
         totals=Counts(**_tally(rows)),
+        funnel=_funnel(tx, scope, paid),
         rounds=_rounds(rows),
         refusals=_refusals(rows, report_rows.deferrals(tx, scope)),
         reasons=_ranked((row.reason, row.attempts) for row in rows if _column(row) in ("cancelled", "expired")),
-        outcomes=_ranked((row.outcome, row.attempts) for row in rows if row.state == State.SETTLED),
+        outcomes=_outcomes(rows),
         dispositions=_ranked((row.disposition, row.attempts) for row in rows if row.state == State.SETTLED),
         by_hour=hours,
         by_weekday=weekdays,
         right_party_contacts=_right_party(rows),
         promises=_promises(report_rows.promises(tx, scope)),
-        paid_after_contact=_paid_after_contact(tx, house, scope),
+        paid_after_contact=_sums((row.currency, row.amount, row.payments) for row in paid),
+        paid_after_days=_paid_after_days(paid),
         messages=_messages(rows),
         lines=_lines(rows),
+        load=_load(report_rows.placed_by_quarter(tx, scope), house.zone),
+        capacity=_capacity(house),
+        lost=_lost(tx, scope),
         outside_window=report_rows.outside_window(tx, scope),
     )
 
@@ -114,12 +127,29 @@ def _tally(rows: Iterable[Any]) -> Counter[str]:
     return found
 
 
-def _rounds(rows: Sequence[Any]) -> list[RoundCounts]:
-    keys = sorted({(row.segment, row.round) for row in rows})
+def _rounds(rows: Iterable[Any]) -> list[RoundCounts]:
+    of_round: dict[tuple[str, int], list[Any]] = {}
+    for row in rows:
+        of_round.setdefault((row.segment, row.round), []).append(row)
     return [
-        RoundCounts(segment=key[0], round=key[1], **_tally(row for row in rows if (row.segment, row.round) == key))
-        for key in keys
+        RoundCounts(segment=segment, round=number, outcomes=_outcomes(alike), **_tally(alike))
+        for (segment, number), alike in sorted(of_round.items())
     ]
+
+
+def _outcomes(rows: Iterable[Any]) -> dict[str, int]:
+    return _ranked((row.outcome, row.attempts) for row in rows if row.state == State.SETTLED)
+
+
+def _funnel(tx: Tx, scope: Scope, paid: Iterable[Any]) -> Funnel:
+    reaching = [outcome for outcome in Outcome if outcome not in NOT_THE_PERSON]
+    found = report_rows.funnel(tx, scope, reaching)
+    return Funnel(
+        planned=found.planned,
+        placed=found.placed,
+        reached=found.reached,
+        paid=sum(row.installments for row in paid),
+    )
 
 
 def _refusals(rows: Sequence[Any], deferred: dict[str, int]) -> list[Refusal]:
@@ -180,20 +210,34 @@ def _promises(rows: Sequence[Any]) -> Promises:
     states: Counter[str] = Counter()
     for row in rows:
         states[row.state] += row.promises
-    amounts = _sums((row.currency, row.amount, row.promises) for row in rows)
     return Promises(
-        made=states.total(), open=states["open"], kept=states["kept"], broken=states["broken"], amounts=amounts
+        made=states.total(),
+        open=states["open"],
+        kept=states["kept"],
+        broken=states["broken"],
+        amounts=_sums((row.currency, row.amount, row.promises) for row in rows),
+        kept_amounts=_sums((row.currency, row.amount, row.promises) for row in rows if row.state == "kept"),
     )
 
 
-def _paid_after_contact(tx: Tx, house: House, scope: Scope) -> list[Sum]:
+def _paid(tx: Tx, house: House, scope: Scope) -> Sequence[Any]:
     """Payment files name days, not hours: a payment dated the day of the contact counts if it became known after."""
     days = [
-        (day, _begin(house, day) - PAYS_WITHIN, _begin(house, day + timedelta(days=1)))
+        PaymentDay(
+            day,
+            ends=_begin(house, day + timedelta(days=1)),
+            begins=[_begin(house, day - timedelta(days=back)) for back in range(PAYS_WITHIN.days + 1)],
+        )
         for day in report_rows.payment_days(tx)
     ]
-    rows = report_rows.payments_after_contact(tx, scope, CONTACTS, days)
-    return _sums((row.currency, row.amount, row.payments) for row in rows)
+    return report_rows.payments_after_contact(tx, scope, CONTACTS, days)
+
+
+def _paid_after_days(rows: Iterable[Any]) -> list[PaidAfter]:
+    found: Counter[int] = Counter()
+    for row in rows:
+        found[row.days] += row.payments
+    return [PaidAfter(days=days, payments=payments) for days, payments in sorted(found.items())]
 
 
 def _messages(rows: Iterable[Any]) -> Messages:
@@ -218,74 +262,47 @@ def _lines(rows: Iterable[Any]) -> list[LineCounts]:
             one.answered += row.attempts * bool(row.is_answered)
         else:
             one.messages += row.attempts
-        one.spend += (row.cost or Decimal(0)) * row.attempts
+        cost = (row.cost or Decimal(0)) * row.attempts
+        one.spend += cost
+        one.spend_on_messages += cost if row.channel == Channel.SMS else 0
     return [found[line] for line in sorted(found)]
 
 
-# --- its faces ---------------------------------------------------------------------------------------------------
+def _load(rows: Iterable[Any], lender_zone: ZoneInfo) -> list[HourLoad]:
+    found: Counter[tuple[datetime, str, str]] = Counter()
+    for row in rows:
+        local = datetime.fromtimestamp(row.quarter * report_rows.QUARTER_S, UTC).astimezone(lender_zone)
+        # With a plain offset, so that the hour that comes twice when summer time ends is two hours.
+        hour = local.replace(minute=0, tzinfo=timezone(local.utcoffset() or timedelta()))
+        found[hour, row.line, row.channel] += row.placed
+    return [HourLoad(at=at, line=line, channel=channel, placed=found[at, line, channel])
+            for at, line, channel in sorted(found)]  # fmt: skip
 
 
-def show(found: Report, console: Console) -> None:
-    """Prints it in tables that fit 100 columns."""
-    day = f", {found.day}" if found.day else ""
-    console.print(f"[bold]Report[/]: {escape(found.campaign or 'all campaigns')}{day}")
-    console.print(_rounds_table(found))
-    if found.reasons:
-        console.print(f"Cancelled or expired: {_words(found.reasons)}", markup=False)
-    if found.refusals:
-        table = _table("rule", "blocked", "expired", "deferred")
-        for rule in found.refusals:
-            table.add_row(escape(rule.rule), *map(_number, (rule.blocked, rule.expired, rule.deferred)))
-        console.print(table)
-    if found.by_hour:
-        hours = ", ".join(f"{one.at:02}h {share(one.answered, one.calls)}" for one in found.by_hour)
-        console.print(f"Answered by local hour: {hours}", markup=False)
-    console.print(f"Right-party contacts: {found.right_party_contacts:,}")
-    p, m = found.promises, found.messages
-    console.print(f"Promises: {p.made:,} made, {p.kept:,} kept, {p.broken:,} broken, {p.open:,} open")
-    paid = ", ".join(f"{one.count:,} ({one.amount:,} {one.currency})" for one in found.paid_after_contact) or "none"
-    console.print(f"Payments within {PAYS_WITHIN.days} days after contact: {paid}", markup=False)
-    if m.placed:
-        console.print(f"Messages: {m.placed:,}; {m.delivered:,} delivered, {m.undelivered:,} undelivered")
-    for line in found.lines:
-        console.print(
-            f"Line {line.line}: {line.calls:,} calls, {share(line.answered, line.calls)} answered, "
-            f"{line.messages:,} messages, spend {line.spend:,} {found.currency}",
-            markup=False,
-        )
-    bad = found.outside_window
-    console.print(f"Placed outside their window: {f'[bold red]{bad:,}[/]' if bad else '0'}")
+def _capacity(house: House) -> list[Capacity]:
+    return [
+        # Rounded first: 0.1 a second are 360 an hour, not 360.00000000000006, which is 361 begun.
+        Capacity(line=name, channel=channel, an_hour=ceil(round(rate * 3600, 6)))
+        for name, line in sorted(house.settings.lines.items())
+        for channel, rate in ((Channel.SMS, line.messages_per_second), (Channel.VOICE, line.calls_per_second))
+        if channel in line.channels
+    ]
 
 
-def _rounds_table(found: Report) -> Table:
-    totals = found.totals
-    names = columns_of(found)
-    table = _table("round", *names.values())
-    for one in found.rounds:
-        table.add_row(f"{escape(one.segment)} {one.round}", *(_number(getattr(one, name)) for name in names))
-    table.add_section()
-    table.add_row("[bold]all[/]", *(_number(getattr(totals, name)) for name in names))
-    return table
-
-
-def _table(first: str, *numbers: str) -> Table:
-    table = Table(first, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    for name in numbers:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _number(value: int) -> str:
-    return f"{value:,}" if value else "·"
-
-
-def _words(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
-
-
-def share(part: int, whole: int) -> str:
-    """Per cent, without decimals; a dash of nothing."""
-    return f"{part / whole:.0%}" if whole else "–"
+def _lost(tx: Tx, scope: Scope) -> Lost:
+    rows = report_rows.lost(tx, scope)
+    found = Lost(causes=_ranked((row.kind, row.attempts) for row in rows))
+    for row in rows:
+        found.ever += row.attempts
+        if row.state != State.SETTLED:
+            found.open += row.attempts
+        elif row.is_unknown:
+            found.unknown += row.attempts
+        else:
+            found.found += row.attempts
+    median_us = report_rows.median_lost_us(tx, scope, found.found + found.unknown)
+    found.minutes = None if median_us is None else round(median_us / 60_000_000, 2)
+    return found
 
 
 def write_html(found: Report, path: Path, language: str) -> None:
@@ -302,4 +319,4 @@ def write_html(found: Report, path: Path, language: str) -> None:
         raise DialerError(f"{path}: {error.strerror}; give a file in a folder that exists and may be written") from None
 
 
-__all__ = ["Report", "build", "show", "write_html"]
+__all__ = ["PAYS_WITHIN", "Report", "build", "write_html"]

@@ -43,8 +43,8 @@ class Funnel(BaseModel):
 
     planned: int = Field(0, description="installments that any attempt was about, cancelled ones too")
     placed: int = Field(0, description="at least one attempt was handed to a provider")
-    reached: int = Field(0, description="at least one of them reached the person or was answered by a word of theirs")
-    paid: int = Field(0, description="paid within 7 days after such a contact, in part or in full")
+    reached: int = Field(0, description="at least one reached the person, or they said something; not a wrong number")
+    paid: int = Field(0, description="followed by one of the payments of `paid_after_contact`, in part or in full")
 
 
 class Refusal(BaseModel):
@@ -73,16 +73,20 @@ class Sum(BaseModel):
 
 
 class HourLoad(BaseModel):
-    """What one line placed in one hour of the lender's time."""
+    """What one line placed in one hour of the lender's time; together they are all that was placed."""
 
-    at: datetime = Field(description="the hour's begin")
+    at: datetime = Field(description="the hour's begin, with the lender's UTC offset")
     line: str
     channel: str
     placed: int
 
 
 class Capacity(BaseModel):
-    """The most that a line can place in an hour by its settings of today: its rate, over its hours of use."""
+    """The most that a line can place in an hour, by its rate in the settings of today.
+
+    Its calls at once may allow fewer, which depends on how long the calls last. `hours` do not change it: they say
+    in which hours the line may be used.
+    """
 
     line: str
     channel: str
@@ -90,21 +94,24 @@ class Capacity(BaseModel):
 
 
 class PaidAfter(BaseModel):
-    """Payments by the days between the last contact before them and the payment; 0: the same day, lender time."""
+    """Payments by the days from the last such contact before them to the payment; 0: the same day, lender time."""
 
     days: int
     payments: int
 
 
 class Lost(BaseModel):
-    """Attempts whose ending was unknown for a while, and how that was cleared up. None is ever placed again."""
+    """Attempts whose ending was unknown for a while, and how that was cleared up: ever = found + unknown + open.
+
+    None is ever placed again.
+    """
 
     ever: int = Field(0, description="attempts that were lost at some time")
-    causes: dict[str, int] = Field({}, description="uncertain, lease_expired or silent: the event that lost it, the last")
+    causes: dict[str, int] = Field({}, description="by the last event that lost it: uncertain, lease_expired or silent")
     found: int = Field(0, description="settled by what the provider told")
-    unknown: int = Field(0, description="settled as `unknown`: the provider knew nothing, or the deadline came")
-    open: int = Field(0, description="still lost, their provider is asked")
-    minutes: float | None = Field(None, description="median from lost to settled")
+    unknown: int = Field(0, description="disposition `unknown`: the provider knew nothing, or the deadline came")
+    open: int = Field(0, description="not settled: their provider is asked, or was, and they go on")
+    minutes: float | None = Field(None, description="median from lost to settled, of those that are settled")
 
 
 class Promises(BaseModel):
@@ -153,9 +160,10 @@ class Report(BaseModel):
     right_party_contacts: int = Field(description="calls with a person who did not say that the number is wrong")
     promises: Promises
     paid_after_contact: list[Sum] = Field(
-        description="paid within 7 days after a contact that reached them, or in which they promised or said paid"
+        description="paid within 7 days after a contact that reached them, or in which they promised or said paid; "
+        "not what was taken back later"
     )
-    paid_after_days: list[PaidAfter] = Field(description="the same payments by how long after; a row a day that has any")
+    paid_after_days: list[PaidAfter] = Field(description="the same by how long after; a row a day that has any")
     messages: Messages
     lines: list[LineCounts]
     load: list[HourLoad] = Field(description="hours in which something was placed")

@@ -1,90 +1,83 @@
-"""What stands how: campaigns with their progress, lines, what is due, and what is wrong."""
+"""What stands how: campaigns with their progress, lines, the next hour, and what is wrong."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from pydantic import BaseModel
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
+from campaigns.model import Outcome
+from dialer import alarms
 from dialer.attempt import State
 from dialer.errors import DialerError
 from dialer.house import House
-from dialer.store import Tx, views
+from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status
+from dialer.store import Tx, status_rows, views
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
+from dialer.store.common import AnyRow
 
-STATES = ("planned", "running", "settled", "expired", "blocked", "cancelled")
-
-
-class Progress(BaseModel):
-    """One round of a segment: how many attempts are in each state (running: placing to lost)."""
-
-    segment: str
-    round: int
-    counts: dict[str, int]
-
-
-class CampaignStatus(BaseModel):
-    name: str
-    status: str
-    version: int
-    planned_at: datetime | None
-    next_due_at: datetime | None
-    due_now: int
-    lost: int
-    """Placed, ending unknown: their provider is asked."""
-    progress: list[Progress]
+NOT_THE_PERSON = frozenset({
+    Outcome.NO_CONTACT, Outcome.INVALID_NUMBER, Outcome.FAILED, Outcome.UNKNOWN, Outcome.VOICEMAIL_LEFT,
+    Outcome.WRONG_NUMBER,
+})  # fmt: skip
+"""As the report counts it (a test compares them), whose libraries take their time to import."""
+SHARE = 20
+"""Counting takes at most one part in so many of a watch's time."""
+MINUTE = timedelta(minutes=1)
 
 
-class LineStatus(BaseModel):
-    line: str
-    adapter: str
-    calls_per_second: float
-    running_calls: int
-    breaker: str
-    breaker_until: datetime | None
-    last_placed_at: datetime | None
-    spent_today: str
-    spend_max_per_day: str | None
-
-
-class Status(BaseModel):
-    """`dialer status --json`."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What only a walk over every attempt tells: some tenths of a second for a million."""
 
     at: datetime
-    halted: str | None
-    halted_since: datetime | None
-    campaigns: list[CampaignStatus]
-    lines: list[LineStatus]
-    open_tasks: dict[str, int]
+    took: timedelta
+    progress: Mapping[int, Sequence[AnyRow]]
+    outside: int
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it is too early to count again."""
+        return now - self.at < self.took * SHARE
 
 
-def build(tx: Tx, house: House, name: str | None = None) -> Status:
-    """The status now. Raises DialerError for a campaign that is not launched."""
-    now = house.clock.now()
-    rows = [row for row in views.campaigns(tx) if name in (None, row.name)]
-    if name is not None and not rows:
-        names = ", ".join(row.name for row in views.campaigns(tx)) or "none is launched"
-        raise DialerError(f'no campaign is named "{name}"; launched are: {names}')
-    states = views.states(tx)
-    halt = views.halt(tx)
+def count(tx: Tx, house: House) -> Counted:
+    at = house.clock.now()
+    progress = status_rows.progress(tx)
+    outside = status_rows.outside_window(tx, at - alarms.OUTSIDE_OVER)
+    return Counted(at, house.clock.now() - at, progress, outside)
+
+
+def build(tx: Tx, house: House, name: str | None = None, counted: Counted | None = None) -> Status:
+    """The status now, with what was counted before, if it was. Raises DialerError for a campaign not launched."""
+    rows = _campaigns(tx, name)
+    counted = counted or count(tx, house)
+    facts = alarms.read(tx, house, counted.outside)
+    lost = [row.campaign_id for row in status_rows.lost(tx)]
     return Status(
-        at=now,
-        halted=halt.value if halt else None,
-        halted_since=halt.set_at if halt else None,
-        campaigns=[_campaign(tx, house, row, states.get(row.campaign_id, []), now) for row in rows],
-        lines=_lines(tx, house, now),
-        open_tasks=views.open_tasks(tx),
+        at=facts.now,
+        counted_at=counted.at,
+        halted=facts.halted,
+        halted_since=facts.halted_at,
+        alarms=alarms.of(facts),
+        campaigns=[
+            _campaign(tx, house, row, counted.progress.get(row.campaign_id, ()), lost.count(row.campaign_id), facts.now)
+            for row in rows
+        ],
+        lines=_lines(tx, house, facts.now),
+        next_hour=facts.hour,
+        open_tasks=status_rows.open_tasks(tx),
     )
 
 
-def _campaign(tx: Tx, house: House, row: Any, states: list[tuple[str, int, str, int]], now: datetime) -> CampaignStatus:
-    progress: dict[tuple[str, int], dict[str, int]] = {}
-    for segment, number, state, count in states:
-        counts = progress.setdefault((segment, number), dict.fromkeys(STATES, 0))
-        counts[state if state in STATES else "running"] += count
+def _campaigns(tx: Tx, name: str | None) -> list[AnyRow]:
+    every = views.campaigns(tx)
+    found = [row for row in every if name in (None, row.name)]
+    if name is not None and not found:
+        names = ", ".join(row.name for row in every) or "none is launched"
+        raise DialerError(f'no campaign is named "{name}"; launched are: {names}')
+    return found
+
+
+def _campaign(tx: Tx, house: House, row: AnyRow, counted: Sequence[AnyRow], lost: int, now: datetime) -> CampaignStatus:
     queues = house.version(tx, row.campaign_id, row.version).queues
     due = queue_store.first_due(tx, queues)
     return CampaignStatus(
@@ -94,14 +87,28 @@ def _campaign(tx: Tx, house: House, row: Any, states: list[tuple[str, int, str, 
         planned_at=row.planned_at,
         next_due_at=min(due.values(), default=None),
         due_now=sum(queue_store.waiting(tx, queue, now, now) for queue in queues),
-        lost=sum(count for _, _, state, count in states if state == State.LOST),
-        progress=[Progress(segment=s, round=n, counts=counts) for (s, n), counts in progress.items()],
+        lost=lost,
+        progress=_progress(counted),
     )
+
+
+def _progress(counted: Sequence[AnyRow]) -> list[Progress]:
+    found: dict[tuple[str, int], Progress] = {}
+    for row in counted:
+        key = (row.segment, row.round)
+        if key not in found:
+            counts = dict.fromkeys(STATES, 0)
+            found[key] = Progress(segment=row.segment, round=row.round, counts=counts, reached=0)
+        found[key].counts[row.state if row.state in STATES else "running"] += row.attempts
+        if row.state == State.SETTLED and row.outcome not in NOT_THE_PERSON:
+            found[key].reached += row.attempts
+    return list(found.values())
 
 
 def _lines(tx: Tx, house: House, now: datetime) -> list[LineStatus]:
     known, running = attempt_store.lines(tx), attempt_store.running_calls(tx)
-    spent, last_placed = attempt_store.spent(tx, house.today(now)), views.last_placed(tx)
+    spent, last_placed = attempt_store.spent(tx, house.today(now)), status_rows.last_placed(tx)
+    placed = status_rows.placed_since(tx, now - MINUTE)
     found = []
     for name, settings in house.settings.lines.items():
         row, most = known.get(name), settings.spend_max_per_day
@@ -109,61 +116,19 @@ def _lines(tx: Tx, house: House, now: datetime) -> list[LineStatus]:
             LineStatus(
                 line=name,
                 adapter=settings.adapter,
+                channels=list(settings.channels),
                 calls_per_second=settings.calls_per_second,
+                messages_per_second=settings.messages_per_second,
+                placed_last_minute=placed.get(name, 0),
                 running_calls=len(running.get(name, ())),
+                calls_at_once=settings.calls_at_once,
                 breaker=row.breaker if row else "closed",
                 breaker_until=row.breaker_until if row else None,
+                held_until=row.held_until if row and row.held_until and row.held_until > now else None,
                 last_placed_at=last_placed.get(name),
                 spent_today=str(spent.get(name, 0)),
                 spend_max_per_day=None if most is None else str(most),
+                heard_at=row.heard_at if row else None,
             )
         )
     return found
-
-
-def show(found: Status, house: House, out: Console) -> None:
-    """Prints it; instants in the lender's time."""
-    if found.halted is not None:
-        since = _local(found.halted_since, house)
-        out.print(f"[bold red]HALTED[/] since {since}: {escape(found.halted)}. `dialer unhalt` lifts it.")
-    if not found.campaigns:
-        out.print("No campaign is launched. `dialer launch CAMPAIGN.toml` starts one.")
-    for one in found.campaigns:
-        _show_campaign(one, house, out)
-    _show_lines(found.lines, house, out)
-    if found.open_tasks:
-        out.print("Open tasks: " + ", ".join(f"{kind} {count}" for kind, count in sorted(found.open_tasks.items())))
-
-
-def _show_campaign(one: CampaignStatus, house: House, out: Console) -> None:
-    due = f", {one.due_now} due now" if one.due_now else ""
-    lost = f", [bold red]{one.lost} lost[/] (their provider is asked)" if one.lost else ""
-    head = f"[bold]{escape(one.name)}[/] version {one.version}: {one.status}"
-    out.print(f"{head}; next {_local(one.next_due_at, house)}{due}{lost}")
-    table = _table("segment", "round", *STATES)
-    for row in one.progress:
-        counts = (str(row.counts[state] or "·") for state in STATES)
-        table.add_row(escape(row.segment), str(row.round), *counts)
-    if one.progress:
-        out.print(table)
-
-
-def _show_lines(lines: list[LineStatus], house: House, out: Console) -> None:
-    table = _table("line", "adapter", "calls/s", "running", "breaker", "last placed", "spent today")
-    for line in lines:
-        is_closed = line.breaker == "closed"
-        breaker = "closed" if is_closed else f"[bold red]{line.breaker}[/] until {_local(line.breaker_until, house)}"
-        most = f" of {line.spend_max_per_day}" if line.spend_max_per_day else ""
-        table.add_row(
-            escape(line.line), escape(line.adapter), f"{line.calls_per_second:g}", str(line.running_calls), breaker,
-            _local(line.last_placed_at, house), f"{line.spent_today}{most}",
-        )  # fmt: skip
-    out.print(table)
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False, header_style="dim")
-
-
-def _local(at: datetime | None, house: House) -> str:
-    return "–" if at is None else f"{at.astimezone(house.zone):%m-%d %H:%M:%S}"

@@ -53,18 +53,21 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
         return 0
 
     def count(tx: Tx) -> int:
-        if flag(tx, "halt"):
-            return 0
-        before = now - STANDSTILL
-        return sum(queue_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
+        return 0 if flag(tx, "halt") else waiting(tx, house, now)
 
-    waiting = await house.store.read(count)
-    if waiting:
+    found = await house.store.read(count)
+    if found:
         log.error(
-            "nothing_placed", minutes=5, waiting=waiting,
+            "nothing_placed", minutes=5, waiting=found,
             hint="see `dialer status`: a line may be paused by its breaker, full, or out of its spend limit",
         )  # fmt: skip
-    return waiting
+    return found
+
+
+def waiting(tx: Tx, house: House, now: datetime) -> int:
+    """How many attempts of active campaigns, inside their window, have been due for 5 minutes."""
+    before = now - STANDSTILL
+    return sum(queue_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
 
 
 def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[queue_store.Queue]:

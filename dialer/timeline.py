@@ -17,11 +17,17 @@ from campaigns.rules import Ruleset
 from dialer.attempt import State
 from dialer.house import House
 from dialer.log import mask_phone, mask_text
+from dialer.report_words import PLAIN
 from dialer.store import Tx, timeline, views
 
 OWN_CHECK = "the dialer's own check"
 _CALLED = {Channel.VOICE: "call", Channel.SMS: "message"}
-_DETAILS = ("disposition", "digits", "said", "promise", "talk_s", "code", "why")
+_STANDS = {State.PLANNED: "planned", State.SETTLED: "made", State.CANCELLED: "cancelled", State.BLOCKED: "blocked",
+           State.EXPIRED: "expired"}  # fmt: skip
+_DETAILS = {
+    "disposition": "{}", "digits": "{}", "said": "{}", "promise": "{}", "talk_s": "talked {:.1f} s",
+    "code": "the provider's code {}", "why": "{}",
+}  # fmt: skip
 
 Kind = Literal[
     "payment", "reply", "action", "selected", "slot", "verdict", "contact", "event", "settled", "promise",
@@ -32,29 +38,46 @@ _RANK = {kind: rank for rank, kind in enumerate(get_args(Kind))}
 
 
 class Entry(BaseModel):
-    """One thing that happened, or will. `at` is in the person's local time, with its offset.
-
-    `rule`, with its `citation` and `url`, is the one that decided.
-    """
+    """One thing that happened, or will."""
 
     at: datetime
+    """In the person's local time, with its offset."""
     kind: Kind
     text: str
+    """What happened, in words."""
     attempt_id: int | None = None
     campaign: str | None = None
+    state: str | None = None
+    """Of a `slot`: how the attempt stands today."""
+    until: datetime | None = None
+    """Of a `verdict` that defers: the first instant at which it may be placed, as far as was known then."""
     rule: str | None = None
+    """The id of the rule that decided; its words and source follow."""
+    says: str | None = None
+    """What the rule says."""
     citation: str | None = None
     url: str | None = None
 
 
-def source_of(rules: Ruleset, rule: str | None) -> tuple[str | None, str | None]:
-    """(citation, url) of a rule id. The dialer's own checks have no url; a rule no longer in the packs has neither."""
+def source_of(rules: Ruleset, rule: str | None) -> dict[str, str | None]:
+    """`says`, `citation` and `url` of a rule's id. The dialer's own checks have no url; a rule that is no longer in
+    the packs has nothing."""
     if rule is None:
-        return None, None
+        return {}
     if rule.startswith("dialer."):
-        return OWN_CHECK, None
+        return {"says": PLAIN.get(rule), "citation": OWN_CHECK}
     known = rules.rules.get(rule)
-    return (known.citation, known.url) if known else (None, None)
+    return {"says": known.says, "citation": known.citation, "url": known.url} if known else {}
+
+
+def own_attempts(rows: Iterable[Any]) -> list[Any]:
+    """Without those that went on without the account: these are told as contacts of the person, not as its own."""
+    return [row for row in rows if not row.taken_out or row.state == State.CANCELLED]
+
+
+def meaning(word: str | None) -> str:
+    """What a word of the closed lists (outcome, disposition, reason) means."""
+    return PLAIN.get(word or "", (word or "").replace("_", " "))
 
 
 def tell(tx: Tx, house: House, account: Any, zone: ZoneInfo) -> list[Entry]:
@@ -71,8 +94,7 @@ class _Story:
         self._tx, self._house, self._account, self._zone = tx, house, account, zone
         self._rows = timeline.attempts(tx, account.account_id)
         self._members = timeline.members(tx, account.account_id)
-        # An attempt that went on without this account is told as a contact of the person, not as the account's own.
-        self._own = [row for row in self._rows if not row.taken_out or row.state == State.CANCELLED]
+        self._own = own_attempts(self._rows)
         self._events = views.events_of(tx, [row.attempt_id for row in self._own])
 
     def _entry(self, at: datetime, kind: Kind, text: str, **more: Any) -> Entry:
@@ -94,7 +116,7 @@ class _Story:
             text = f"taken in for {member.due_on}" + (f"; {late}" if late else "")
             yield self._entry(member.frozen_at, "selected", text, campaign=member.name)
             if member.stopped:
-                text = f"{member.stopped}: the rest of the rounds for {member.due_on} is not made"
+                text = f"the rest of the rounds for {member.due_on} is not made: {meaning(member.stopped)}"
                 at = self._said_at(member, {member.stopped})
                 yield self._entry(at, "stopped", text, campaign=member.name)
             if member.paused_until is not None:
@@ -120,13 +142,28 @@ class _Story:
             rules = self._house.version(self._tx, row.campaign_id, row.version or row.current).rules
             about = {"attempt_id": row.attempt_id, "campaign": row.campaign}
             others = [account for account in together[row.attempt_id] if account != self._account.account_id]
-            yield self._entry(row.planned_for, "slot", _slot(row, others, self._zone), **about)
+            yield self._entry(row.planned_for, "slot", self._slot(row, others), state=row.state, **about)
             for verdict in verdicts.get(row.attempt_id, ()):
-                yield self._entry(verdict.at, "verdict", self._verdict(verdict), **about, **_by(rules, verdict.rule))
+                until = verdict.until and verdict.until.astimezone(self._zone)
+                text = self._verdict(verdict)
+                yield self._entry(verdict.at, "verdict", text, until=until, **about, **_by(rules, verdict.rule))
             for event in self._events.get(row.attempt_id, ()):
                 yield self._entry(event.at, "event", _event(event), **about)
             if row.settled_at is not None:
                 yield self._entry(row.settled_at, row.state, _end(row), **about, **_by(rules, row.rule))
+
+    def _slot(self, row: Any, others: list[str]) -> str:
+        # `try` is a keyword, so the column is read by its name in the row's mapping.
+        number = row._mapping["try"]
+        cause = "" if row.cause == "round" else f", try {number} ({row.cause})"
+        begins, ends = row.window_from.astimezone(self._zone), row.window_until.astimezone(self._zone)
+        until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%Y-%m-%d %H:%M}"
+        joined = f", together with {', '.join(others)}" if others else ""
+        phone = "" if row.phone == self._account.phone else f" to {mask_phone(row.phone)}"
+        return (
+            f"round {row.round} of {row.rounds}{cause} for {row.due_on}, segment {row.segment}: {_CALLED[row.channel]} "
+            f"({row.script}){phone}{joined}, {begins:%H:%M}–{until}; {_STANDS.get(row.state, f'now {row.state}')}"
+        )
 
     def _verdict(self, row: Any) -> str:
         until = f" until {self._local(row.until)}" if row.until else ""
@@ -139,7 +176,8 @@ class _Story:
         own = {row.attempt_id for row in self._own}
         for row in timeline.contacts(self._tx, person):
             if row.attempt_id not in own:
-                text = f"a {_CALLED[row.channel]} about the person's other accounts: {row.outcome or 'still running'}"
+                ended = meaning(row.outcome) if row.outcome else "still running"
+                text = f"a {_CALLED[row.channel]} about the person's other accounts: {ended}"
                 yield self._entry(row.claimed_at, "contact", text, attempt_id=row.attempt_id)
         for row in timeline.replies(self._tx, phone):
             said = row.data.get("text", "")
@@ -179,34 +217,22 @@ def suppression(row: Any) -> str:
 
 
 def _by(rules: Ruleset, rule: str | None) -> Mapping[str, str | None]:
-    citation, url = source_of(rules, rule)
-    return {"rule": rule, "citation": citation, "url": url}
-
-
-def _slot(row: Any, others: list[str], zone: ZoneInfo) -> str:
-    # `try` is a keyword, so the column is read by its name in the row's mapping.
-    number = row._mapping["try"]
-    cause = "" if row.cause == "round" else f", try {number} ({row.cause})"
-    begins, ends = row.window_from.astimezone(zone), row.window_until.astimezone(zone)
-    until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%Y-%m-%d %H:%M}"
-    joined = f", together with {', '.join(others)}" if others else ""
-    return (
-        f"round {row.round} of {row.rounds}{cause}, segment {row.segment}: a {_CALLED[row.channel]} ({row.script}) "
-        f"to {mask_phone(row.phone)} for {row.due_on}{joined}; window {begins:%H:%M}–{until}; now {row.state}"
-    )
+    return {"rule": rule, **source_of(rules, rule)}
 
 
 def _event(row: Any) -> str:
     details = [
-        f"{name} {mask_text(str(value)) if name != 'talk_s' else f'{value:.1f}'}"
-        for name in _DETAILS
+        form.format(mask_text(value) if isinstance(value, str) else value)
+        for name, form in _DETAILS.items()
         if (value := row.data.get(name))
     ]
     stray = " (stray: it moved nothing)" if row.stray else ""
-    return f"{row.kind}{': ' if details else ''}{', '.join(details)}{stray}"
+    return f"{row.kind.replace('_', ' ')}{': ' if details else ''}{', '.join(details)}{stray}"
 
 
 def _end(row: Any) -> str:
     if row.state == State.SETTLED:
         return f"{row.disposition}: {row.outcome}"
-    return row.reason or "not placed"
+    if row.state == State.BLOCKED:
+        return "never placed"
+    return f"{meaning(row.reason)} ({row.reason})" if row.reason else "not placed"

@@ -49,10 +49,15 @@ class Worker:
     reconciler: Reconciler = field(init=False)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
+    turned_s: float = field(default=0.0, init=False)
+    """When the dialing loop last turned, by the event loop's clock: a sign of life."""
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    _reported: list[object] | None = None
+    """What kept the lines still when they were last reported."""
 
     async def open(self) -> None:
         """Opens the adapters and takes over what an earlier run left."""
+        self.turned_s = asyncio.get_running_loop().time()
         self.lines = await self._read_lines()
         self.inbox = Inbox(self.house, self.lines, self.wake.set, self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
@@ -92,6 +97,13 @@ class Worker:
         """Writes where the lines and their breakers stand, for `dialer status`: a sign of life too."""
         rows = [{**line.row(), "heard_at": self.house.clock.now()} for line in self.lines]
         await self.house.store.write(lambda tx: attempt_store.save_lines(tx, rows))
+
+    async def _report_changes(self) -> None:
+        """At the start, and at once where something stops a line: what is shown must not lag a minute behind."""
+        standing: list[object] = [line.standing for line in self.lines]
+        if standing != self._reported:
+            await self.report_lines()
+            self._reported = standing
 
     def start(self, work: Awaitable[None]) -> None:
         """Runs an adapter's work beside the loops."""
@@ -134,8 +146,10 @@ class Worker:
 
     async def _dial(self) -> None:
         while not self.stopping:
+            self.turned_s = asyncio.get_running_loop().time()
             self.wake.clear()
             try:
+                await self._report_changes()
                 until = await self._dial_once()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
                 log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="tried again in a second")

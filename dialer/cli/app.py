@@ -8,10 +8,10 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
+from dialer.cli import usage
 from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from dialer.house import House
 
 HERE = Path(".")
-SAMPLE_ZONE = ZoneInfo("Asia/Shanghai")
-"""The sample lender's: the portfolio that `init` writes is due from its today."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +31,11 @@ app = typer.Typer(
 def main() -> None:
     """Runs the command; errors become messages and exit codes: 1 it could not be done, 2 wrong input."""
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
+    except usage.UsageError as error:
+        for told in usage.faults(error):
+            err.print(told, markup=False)
+        sys.exit(2)
     except InvalidInput as error:
         for fault in error.faults:
             err.print(str(fault), markup=False)
@@ -46,29 +48,41 @@ def main() -> None:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = HERE, json: Json = False) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = HERE,
+    language: Annotated[
+        str | None, typer.Option(metavar="zh|en", help="Of the samples. Default: zh in a Chinese locale, else en.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Write a working dialer.toml, a campaign and a small portfolio into DIR."""
     from dialer.cli.init import init as init_folder
+    from dialer.cli.init import language_of
     from dialer.clock import SystemClock
 
-    init_folder(folder, SystemClock().now().astimezone(SAMPLE_ZONE).date(), out, json)
+    init_folder(folder, language or language_of(os.environ), SystemClock().now(), out, json)
 
 
 @app.command()
 def check(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Campaign files.")] = None,
     config: Config = CONFIG,
+    accounts: Annotated[Path | None, typer.Option(help="With --installments: this portfolio's load.")] = None,
+    installments: Annotated[Path | None, typer.Option()] = None,
     live: Annotated[bool, typer.Option("--live", help="Also reach the database and the adapters.")] = False,
     json: Json = False,
 ) -> None:
-    """Check the settings and campaign files: every fault at once, with its line and remedy."""
+    """Check the settings and campaign files: every fault at once, with its line and remedy; then what looks unwise."""
+    from dialer.cli.check import Portfolio
     from dialer.cli.check import check as check_files
+    from dialer.clock import SystemClock
 
-    check_files(files or [], config, os.environ, out, json)
+    portfolio, now = Portfolio(accounts, installments), SystemClock().now()
+    asyncio.run(check_files(files or [], config, os.environ, portfolio, now, out, json))
     if live:
         from dialer.cli import desk
 
-        asyncio.run(desk.check_live(settings_of(config), out))
+        asyncio.run(desk.check_live(settings_of(config), err if json else out))
 
 
 @app.command("import")
@@ -78,6 +92,10 @@ def import_(
     config: Config = CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Load all rows or none.")] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where bad rows go, with --dry-run too. Default: FILE.rejects.csv."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Import a lender's file: upserts by key; bad rows go to FILE.rejects.csv."""
@@ -90,7 +108,7 @@ def import_(
     async def work(house: "House") -> None:
         report = await import_file(
             house.store, house.clock, house.settings.lender.country, kind, file, desk.touched(house),  # type: ignore[arg-type]
-            dry_run=dry_run, strict=strict, console=None if json else err,
+            dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
         )  # fmt: skip
         if json:
             out.print_json(report.model_dump_json())
@@ -124,7 +142,7 @@ def launch(campaign: Path, config: Config = CONFIG, json: Json = False) -> None:
     """Freeze a campaign file and plan it. A changed file of the same name re-plans what is still planned."""
     from dialer.cli import desk
 
-    with_house(config, lambda house: desk.launch(house, campaign, json, out))
+    with_house(config, lambda house: desk.launch(house, campaign, json, out, err))
 
 
 def _status_command(name: str, status: str, text: str) -> None:
@@ -148,9 +166,14 @@ def status(
     json: Json = False,
 ) -> None:
     """Campaigns, lines, what is due and what is wrong."""
-    from dialer.cli import desk, views
+    if watch:
+        from dialer.cli.watch import watch as watch_status
 
-    with_house(config, lambda house: desk.watching(lambda: views.status(house, campaign, json, out), watch, out))
+        with_house(config, lambda house: watch_status(house, campaign, json, out))
+        return
+    from dialer.cli import views
+
+    with_house(config, lambda house: views.status(house, campaign, json, out))
 
 
 @app.command()
@@ -208,8 +231,10 @@ def simulate(
 
 @app.command()
 def attempts(
-    csv: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
-    jsonl: Annotated[Path | None, typer.Option(metavar="FILE", help="With verdicts and events.")] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="A table; `-` is standard output.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With verdicts, events, promises and payments; `-` as above.")
+    ] = None,
     campaign: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     since: Annotated[str | None, typer.Option(metavar="T", help="Planned for T or later.")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Whole phone numbers.")] = False,
@@ -222,7 +247,7 @@ def attempts(
 
     async def work(house: "House") -> None:
         since_at = parse_instant(since, house, "--since")
-        await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out)
+        await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
     with_house(config, work)
 
@@ -232,13 +257,32 @@ def report(
     campaign: Annotated[str | None, typer.Option(metavar="NAME")] = None,
     day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="zh|en", help="Of the page that --html writes. Default: the lender's.")
+    ] = None,
     config: Config = CONFIG,
     json: Json = False,
 ) -> None:
     """What was reached, promised, paid and refused; by segment, hour and line."""
     from dialer.cli import views
 
-    with_house(config, lambda house: views.report(house, campaign, parse_date(day, "--day"), html, json, out))
+    async def work(house: "House") -> None:
+        await views.report(house, campaign, parse_date(day, "--day"), html, language, json, out, err)
+
+    with_house(config, work)
+
+
+@app.command()
+def digest(
+    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Default: today.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Deliver it now, where [digest] says.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """The day in short: figures, alarms, what is to be decided, and what is planned next."""
+    from dialer.cli.digest import digest as tell
+
+    with_house(config, lambda house: tell(house, parse_date(day, "--day"), send, json, out, err))
 
 
 @app.command()
@@ -256,6 +300,20 @@ def explain(
         await views.explain(house, account, parse_instant(at, house, "--at"), json, out)
 
     with_house(config, work)
+
+
+@app.command()
+def schema(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Default: list the names.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it; without NAME: those of files, to a folder.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """JSON Schema of campaign files and settings, for editors, and of what `--json` prints."""
+    from dialer.cli.schema import schema as print_schema
+
+    print_schema(name, out_file, json, out)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -37,12 +38,17 @@ def settings_of(config: Path, quiet: bool = True) -> Settings:
 
 def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") -> T:
     """Opens the installation's database for one command."""
+    from dialer.cli.progress import Working
     from dialer.house import open_house
 
     settings = settings_of(config)
+    # Quick, but for the first time after an upgrade of the program.
+    opening = Working("bringing the database to this version", None if "--json" in sys.argv else err)
 
     async def run() -> T:
-        async with open_house(settings) as house:
+        async with AsyncExitStack() as stack:
+            async with opening:
+                house = await stack.enter_async_context(open_house(settings))
             return await work(house)
 
     return asyncio.run(run())

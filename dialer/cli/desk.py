@@ -1,14 +1,11 @@
 """Faces of what an operator does: launch, pause, halt, suppress, paid. Each calls one function and prints."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from typer import BadParameter
@@ -16,20 +13,27 @@ from typer import BadParameter
 from campaigns.where import read_phone
 from config.settings import Settings
 from dialer import intake, operate
+from dialer.cli.done import (
+    Done,
+    HaltDetail,
+    HaltDone,
+    InstallmentPaid,
+    LaunchDetail,
+    LaunchDone,
+    PaidDetail,
+    PaidDone,
+    StatusDetail,
+    StatusDone,
+    SuppressDetail,
+    SuppressDone,
+    UnhaltDone,
+)
+from dialer.cli.progress import Working
 from dialer.house import House, open_house
 from dialer.log import mask_phone
 from dialer.planning import replan_persons
 from dialer.roster import Suppression
 from dialer.store import Tx
-
-
-class Done(BaseModel):
-    """What a command did, for programs."""
-
-    action: str
-    subject: str
-    changed: bool
-    detail: dict[str, Any] = {}
 
 
 def touched(house: House) -> intake.Touched:
@@ -48,17 +52,20 @@ def say(done: Done, text: str, json: bool, out: Console) -> None:
         out.print(text)
 
 
-async def launch(house: House, path: Path, json: bool, out: Console) -> None:
-    found = await operate.launch(house, path)
+async def launch(house: House, path: Path, json: bool, out: Console, err: Console) -> None:
+    async with Working("planning", None if json else err):
+        found = await operate.launch(house, path)
     counts = found.counts
-    done = Done(action="launch", subject=found.name, changed=counts is not None, detail={"version": found.version})
+    done = LaunchDone(
+        action="launch", subject=found.name, changed=counts is not None, detail=LaunchDetail(version=found.version)
+    )
     if counts is None:
         say(done, f"{escape(found.name)}: version {found.version} is in force already; nothing changed.", json, out)
         return
-    done.detail |= {
-        "planned": counts.drafted, "cancelled": counts.cancelled, "launched_late": counts.late,
-        "suppressed": counts.suppressed, "unselected": counts.unselected, "segments": counts.segments,
-    }  # fmt: skip
+    done.detail = LaunchDetail(
+        version=found.version, planned=counts.drafted, cancelled=counts.cancelled, launched_late=counts.late,
+        suppressed=counts.suppressed, unselected=counts.unselected, segments=counts.segments,
+    )  # fmt: skip
     segments = ", ".join(f"{name} {count}" for name, count in sorted(counts.segments.items())) or "nothing yet"
     lines = [f"{escape(found.name)}: version {found.version} launched, {counts.drafted} attempts planned ({segments})."]
     for count, text in (
@@ -78,21 +85,21 @@ async def launch(house: House, path: Path, json: bool, out: Console) -> None:
 
 async def set_status(house: House, name: str, status: str, json: bool, out: Console) -> None:
     cancelled = await operate.set_status(house, name, status)
-    detail = {"status": status, "cancelled": cancelled}
+    detail = StatusDetail(status=status, cancelled=cancelled)
     text = f"{escape(name)} is {status}." + (f" {cancelled} planned attempts were cancelled." if cancelled else "")
-    say(Done(action="status", subject=name, changed=True, detail=detail), text, json, out)
+    say(StatusDone(action="status", subject=name, changed=True, detail=detail), text, json, out)
 
 
 async def halt(house: House, reason: str, json: bool, out: Console) -> None:
     await operate.halt(house, reason)
-    done = Done(action="halt", subject="all lines", changed=True, detail={"reason": reason})
+    done = HaltDone(action="halt", subject="all lines", changed=True, detail=HaltDetail(reason=reason))
     say(done, "Halted: nothing is placed on any line until `dialer unhalt`.", json, out)
 
 
 async def unhalt(house: House, json: bool, out: Console) -> None:
     lifted = await operate.unhalt(house)
     text = "Lifted: dialing goes on." if lifted else "There was no halt; nothing changed."
-    say(Done(action="unhalt", subject="all lines", changed=lifted), text, json, out)
+    say(UnhaltDone(action="unhalt", subject="all lines", changed=lifted), text, json, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +131,14 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
         count = await house.store.write(
             lambda tx: intake.lift(tx, phone, asked.person, asked.channel, asked.reason, now, then)
         )
-        done = Done(action="lift", subject=who, changed=True, detail={"lifted": count})
+        done = SuppressDone(action="lift", subject=who, changed=True, detail=SuppressDetail(lifted=count))
         say(done, f"Lifted {count} suppression{'s' if count > 1 else ''} of {escape(who)}.", json, out)
         return
     value = Suppression(phone, asked.person, asked.channel, asked.reason, asked.until)
     is_new = await house.store.write(lambda tx: intake.suppress(tx, value, "command", now, then))
     text = f"No contact with {escape(who)} any more{f' until {asked.until}' if asked.until else ''}."
-    say(
-        Done(action="suppress", subject=who, changed=is_new),
-        text if is_new else f"{text} It was so already.",
-        json,
-        out,
-    )
+    done = SuppressDone(action="suppress", subject=who, changed=is_new, detail=SuppressDetail())
+    say(done, text if is_new else f"{text} It was so already.", json, out)
 
 
 def _phone(house: House, text: str | None) -> str | None:
@@ -172,10 +175,10 @@ async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
 
     after = await house.store.write(record)
     action = "reverse" if asked.reverse else "paid"
-    detail = {
-        "installments": [{"due_on": str(a.due_on), "paid_amount": str(a.paid_amount), "open": a.is_open} for a in after]
-    }
-    done = Done(action=action, subject=asked.account, changed=bool(after), detail=detail)
+    detail = PaidDetail(
+        installments=[InstallmentPaid(due_on=a.due_on, paid_amount=str(a.paid_amount), open=a.is_open) for a in after]
+    )
+    done = PaidDone(action=action, subject=asked.account, changed=bool(after), detail=detail)
     lines = [
         f"{escape(a.account_id)}, due {a.due_on}: {a.paid_amount} of {a.amount} {a.currency} paid"
         f"{', open' if a.is_open else ''}."
@@ -207,12 +210,3 @@ async def check_live(settings: Settings, out: Console) -> None:
         out.print(f"database {escape(settings.database)}: reached")
         for name in daemon.fit_adapters(settings):
             out.print(f"adapter {escape(name)}: built from its settings")
-
-
-async def watching(show: Callable[[], Awaitable[None]], watch: bool, out: Console) -> None:
-    """Once, or again every two seconds until Ctrl-C."""
-    await show()
-    while watch:
-        await asyncio.sleep(2)
-        out.clear()
-        await show()

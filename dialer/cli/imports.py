@@ -1,7 +1,7 @@
-"""`dialer import`: a file into the store, with a progress bar, a summary, and FILE.rejects.csv for the bad rows."""
+"""`dialer import`: a file into the store, with progress, a summary, and FILE.rejects.csv for the bad rows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import Progress
+from typer import BadParameter
 
 from config.files import Fault
+from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
@@ -25,8 +26,6 @@ FAULTS_MAX = 100
 """Faults that a strict import prints; the last says how many more there are."""
 SHOWN_MAX = 10
 """Rejects that are printed besides the file that has them all."""
-LONG_ROWS = 20_000
-"""Rows from which on a progress bar is worth its lines."""
 
 
 class ImportReport(BaseModel):
@@ -44,8 +43,10 @@ class ImportReport(BaseModel):
     rejected: int
     rejects_file: str | None
     """Where the rejected rows are, with line and reason; null if there are none, or nothing was written."""
+    reject_faults: int
+    """All that is wrong with the rejected rows; a row may have several faults."""
     first_rejects: list[str]
-    """Up to ten of them, as `FILE:LINE: FIELD: what is wrong; what is accepted`."""
+    """Up to ten of these, as `FILE:LINE: FIELD: what is wrong; what is accepted`."""
     notices: list[str]
 
 
@@ -84,42 +85,44 @@ class _Total:
 
 
 async def import_file(
-    store: Store,
-    clock: Clock,
-    country: str,
-    kind: KindName,
-    path: Path,
-    touched: Touched,
-    *,
-    dry_run: bool = False,
-    strict: bool = False,
-    console: Console | None = None,
-) -> ImportReport:
-    """Loads the file: good rows a chunk a transaction, bad rows into FILE.rejects.csv.
+    store: Store, clock: Clock, country: str, kind: KindName, path: Path, touched: Touched, *,
+    dry_run: bool = False, strict: bool = False, rejects: Path | None = None, console: Console | None = None,
+) -> ImportReport:  # fmt: skip
+    """Loads the file: good rows a chunk a transaction, bad rows into `rejects`, else FILE.rejects.csv.
 
     `country`: the lender's. `strict`: all rows in one transaction, or with any bad row none (InvalidInput with
-    every fault). `dry_run`: nothing is written, neither to the database nor beside the file. A file that cannot
-    be read as a whole raises InvalidInput before anything is changed. `console`: where long files show progress.
+    every fault). `dry_run`: nothing is written, neither to the database nor beside the file; `rejects` alone, where
+    it is named. A file that cannot be read as a whole raises InvalidInput before anything is changed. `console`:
+    where progress is shown.
     """
+    _check_target(path, rejects, loads_all=strict and not dry_run)
     what: Kind[Any] = KINDS[kind]
     reading = what.read(path, country)
-    with Progress(console=console, transient=True, disable=console is None or reading.sheet.rows < LONG_ROWS) as bar:
-        if dry_run or strict:
-            total = await _compare(store, what, reading, _advance(bar, "checking", reading))
-            if strict and total.rejected:
-                raise total.refuse()
-            if dry_run:
-                return _report(kind, reading, total, None, dry_run)
-        advance = _advance(bar, "loading", reading)
+    if dry_run or strict:
+        target = rejects if dry_run else None
+        async with _working("checking", reading, console) as bar:
+            total = await _compare(store, what, reading, target, bar)
+        if strict and total.rejected:
+            raise total.refuse()
+        if dry_run:
+            return _report(kind, reading, total, target if total.rejected else None, dry_run)
+    target = rejects or rejects_path(path)
+    async with _working("loading", reading, console) as bar:
         if strict:
-            total = await _load_whole(store, what, reading, clock, touched, advance)
+            total = await _load_whole(store, what, reading, clock, touched, bar)
         else:
-            total = await _load_chunks(store, what, reading, clock, touched, advance)
-    rejects = rejects_path(path) if total.rejected else None
-    report = _report(kind, reading, total, rejects, dry_run)
+            total = await _load_chunks(store, what, reading, clock, touched, target, bar)
+    report = _report(kind, reading, total, target if total.rejected else None, dry_run)
     detail = f"{path.name}: {report.new} new, {report.changed} changed, {report.rejected} rejected"
     await store.write(lambda tx: note_action(tx, "import", kind, detail, clock.now()))
     return report
+
+
+def _check_target(path: Path, rejects: Path | None, loads_all: bool) -> None:
+    if rejects is not None and rejects.resolve() == path.resolve():
+        raise BadParameter(f"{rejects} is the file to import; accepted: another file", param_hint="--rejects")
+    if rejects is not None and loads_all:
+        raise BadParameter("--strict loads all rows or none; accepted: with --dry-run", param_hint="--rejects")
 
 
 def rejects_path(path: Path) -> Path:
@@ -143,15 +146,27 @@ def print_report(report: ImportReport, console: Console) -> None:
         console.print(f"notice: {notice}", highlight=False, markup=False)
     for line in report.first_rejects:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    more = report.reject_faults - len(report.first_rejects)
+    if more and not report.rejects_file:
+        console.print(
+            f"… and {more:,} more; `--rejects FILE` writes all of them, with line and reason", highlight=False
+        )
     if report.rejects_file:
         console.print(f"The rejected rows are in {report.rejects_file}", highlight=False, markup=False)
 
 
-async def _compare(store: Store, what: Kind[Any], reading: Reading[Any], advance: Callable[[int], None]) -> _Total:
+async def _compare(store: Store, what: Kind[Any], reading: Reading[Any], target: Path | None, bar: Working) -> _Total:
+    """What a load would do. Rejected rows go to `target`, where there is one."""
     total = _Total(reading)
-    for chunk in reading:
-        total.add(await store.read(partial(_compare_chunk, what, chunk)))
-        advance(chunk.rows)
+    with _rejects_file(reading, target or rejects_path(reading.sheet.path)) as rejects:
+        for chunk in reading:
+            found = await store.read(partial(_compare_chunk, what, chunk))
+            total.add(found)
+            if target is not None:
+                rejects.write(_reject_rows(found.rejects))
+            bar.advance(chunk.rows)
+        if target is not None:
+            rejects.commit()
     return total
 
 
@@ -160,21 +175,21 @@ def _compare_chunk(what: Kind[Any], chunk: Chunk[Any], tx: Tx) -> Difference[Any
 
 
 async def _load_chunks(
-    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, advance: Callable[[int], None]
+    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, target: Path, bar: Working
 ) -> _Total:
     total = _Total(reading)
-    with _rejects_file(reading) as rejects:
+    with _rejects_file(reading, target) as rejects:
         for chunk in reading:
             found = await store.write(partial(what.load, chunk=chunk, now=clock.now(), touched=touched))
             total.add(found)
             rejects.write(_reject_rows(found.rejects))
-            advance(chunk.rows)
+            bar.advance(chunk.rows)
         rejects.commit()
     return total
 
 
 async def _load_whole(
-    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, advance: Callable[[int], None]
+    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, touched: Touched, bar: Working
 ) -> _Total:
     """One transaction. It holds up other writers, so the file was compared before and is known to be good."""
 
@@ -182,31 +197,31 @@ async def _load_whole(
         total = _Total(reading)
         for chunk in reading:
             total.add(what.load(tx, chunk, clock.now(), touched))
-            advance(chunk.rows)
+            bar.advance(chunk.rows)
         if total.rejected:
             raise total.refuse()
         return total
 
     total = await store.write(whole)
-    with _rejects_file(reading) as rejects:
+    with _rejects_file(reading, rejects_path(reading.sheet.path)) as rejects:
         rejects.commit()
     return total
 
 
-def _rejects_file(reading: Reading[Any]) -> AtomicCsv:
-    return AtomicCsv(rejects_path(reading.sheet.path), ("line", "field", "reason", *reading.sheet.header))
+def _rejects_file(reading: Reading[Any], target: Path) -> AtomicCsv:
+    return AtomicCsv(target, ("line", "field", "reason", *reading.sheet.header))
 
 
 def _reject_rows(rejects: Iterable[Reject]) -> Iterable[list[str]]:
     for reject in rejects:
         fields = "; ".join(problem.field for problem in reject.problems)
-        reasons = "; ".join(f"{problem.wrong} (accepted: {problem.accepted})" for problem in reject.problems)
+        told = [(problem.wrong, problem.accepted.removeprefix("accepted: ")) for problem in reject.problems]
+        reasons = "; ".join(f"{wrong} (accepted: {accepted})" for wrong, accepted in told)
         yield [str(reject.row.line), fields, reasons, *reject.row.cells]
 
 
-def _advance(bar: Progress, verb: str, reading: Reading[Any]) -> Callable[[int], None]:
-    task = bar.add_task(f"{verb} {reading.sheet.path.name}", total=reading.sheet.rows)
-    return lambda rows: bar.advance(task, rows)
+def _working(verb: str, reading: Reading[Any], console: Console | None) -> Working:
+    return Working(f"{verb} {reading.sheet.path.name}", console, reading.sheet.rows, "rows")
 
 
 def _report(kind: KindName, reading: Reading[Any], total: _Total, rejects: Path | None, dry_run: bool) -> ImportReport:
@@ -221,6 +236,7 @@ def _report(kind: KindName, reading: Reading[Any], total: _Total, rejects: Path 
         unchanged=total.unchanged,
         rejected=total.rejected,
         rejects_file=None if rejects is None else str(rejects),
+        reject_faults=total.fault_count,
         first_rejects=[str(fault) for fault in total.faults[:SHOWN_MAX]],
         notices=total.notices,
     )

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 from typer import BadParameter
@@ -23,6 +22,7 @@ from campaigns.model import Channel
 from config.settings import LineSettings, Settings
 from dialer import check, forecast, forecast_files
 from dialer.cell import FIRST_DAY, LAST_DAY
+from dialer.cli.progress import Working
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.forecast import Forecast, Question
@@ -31,8 +31,6 @@ DAYS = timedelta(days=31)
 """How far a plan looks without --to."""
 SHOWN_MAX = 10
 """Accounts that are named where many are counted."""
-LONG_ROWS = 60_000
-"""Rows read and answered, or persons, from which on it takes some 2 s: then progress is worth its line."""
 BAR = 40
 Verdict = Literal["pass", "defer", "block"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "defer", "block")
@@ -117,7 +115,7 @@ async def plan(
         raise BadParameter("one of two files is given; accepted: --accounts and --installments, or neither")
     campaign = check.read_campaign(campaign_path, settings)
     asked = forecast.question(settings, campaign, *_range(settings, from_, to, clock.now()))
-    with _progress(json) as bar:
+    with progress(json) as bar:
         if accounts and installments:
             files = forecast_files.open_files(asked.country, accounts, installments)
             found = forecast_files.from_files(asked, files, csv is not None, bar)
@@ -161,19 +159,10 @@ async def _from_database(settings: Settings, asked: Question, with_lines: bool, 
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[forecast.Progress]:
-    """A line on standard error once it takes long. Without a thread of its own, for processes are forked beside it."""
-    columns = (TextColumn("planning"), BarColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet, auto_refresh=False) as bar:
-        task = bar.add_task("", total=None, visible=False)
-        done = 0
-
-        def advance(rows: int) -> None:
-            nonlocal done
-            done += rows
-            bar.update(task, completed=done, visible=done >= LONG_ROWS, refresh=done >= LONG_ROWS)
-
-        yield advance
+def progress(quiet: bool) -> Iterator[forecast.Progress]:
+    """Hears of rows read and answered, or persons, and shows them on standard error once it takes long."""
+    with Working("planning", None if quiet else Console(stderr=True), unit="rows") as bar:
+        yield bar.advance
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from typer import BadParameter
 
 from config.settings import Settings
-from dialer import check, export, report
+from dialer import check, export, report, report_show
+from dialer.cli.progress import Working
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.simulate import FAULTS, Simulation
@@ -24,13 +24,13 @@ def simulate(
     settings: Settings, campaign: Path, accounts: Path, installments: Path, first: date, last: date, seed: int,
     faults: str, folder: Path | None, json: bool, out: Console, err: Console,
 ) -> None:  # fmt: skip
-    """Runs the simulation, writes its exports into `folder`, prints the report."""
+    """Runs the simulation, writes its exports and the report's page into `folder`, prints the report."""
     if faults not in FAULTS:
         raise BadParameter(f'"{faults}" is no level; accepted: {", ".join(FAULTS)}', param_hint="--faults")
     if last < first:
-        raise BadParameter(f"{last} lies before {first}", param_hint="--to")
+        raise BadParameter(f"{last} lies before {first}; accepted: that day or a later one", param_hint="--to")
     if (last - first).days > DAYS_MAX:
-        raise BadParameter(f"more than {DAYS_MAX} days after --from", param_hint="--to")
+        raise BadParameter(f"{last} is too far from {first}; accepted: at most {DAYS_MAX} days", param_hint="--to")
     check.read_campaign(campaign, settings)
     journal = None
     if folder is not None:
@@ -38,13 +38,15 @@ def simulate(
         journal = folder / "journal.jsonl"
         journal.unlink(missing_ok=True)
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal)
-    found = run_with_progress(what, folder, err)
+    found = run_with_progress(what, folder, None if json else err)
+    if folder is not None:
+        report.write_html(found, folder / "report.html", settings.lender.language)
     if json:
         out.print_json(found.model_dump_json())
     else:
-        report.show(found, out)
+        report_show.show(found, out)
         if folder is not None:
-            out.print(f"Exports and journal: {folder}")
+            out.print(f"Exports, journal and the report as a page: {folder}")
 
 
 def make_folder(folder: Path) -> None:
@@ -54,20 +56,18 @@ def make_folder(folder: Path) -> None:
         raise DialerError(f"{folder}: {error.strerror}; name a folder that can be made") from error
 
 
-def run_with_progress(what: Simulation, folder: Path | None, err: Console) -> Any:
-    """The simulation with a progress bar on standard error; returns the report."""
+def run_with_progress(what: Simulation, folder: Path | None, err: Console | None) -> Any:
+    """The simulation with a progress bar on `err`; returns the report."""
     days = (what.last - what.first).days + 1
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[day]}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("simulating", total=days, day="")
+    with Working("simulating", err, days, at_once=True) as bar:
 
         def progress(day: date) -> None:
-            bar.update(task, completed=(day - what.first).days, day=str(day))
+            bar.reach((day - what.first).days, str(day))
 
         def finish(house: House, tx: Tx) -> Any:
             if folder is not None:
                 export.write_csv(tx, folder / "attempts.csv")
-                export.write_jsonl(tx, folder / "attempts.jsonl")
+                export.write_jsonl(tx, folder / "attempts.jsonl", currency=what.settings.lender.currency)
             return report.build(tx, house)
 
         return run_simulation(what, finish, progress)

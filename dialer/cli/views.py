@@ -1,5 +1,6 @@
 """Faces of the read-only views: attempts, report, explain, status."""
 
+import asyncio
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -9,47 +10,72 @@ from rich.console import Console
 from typer import BadParameter
 
 from dialer import explain as explaining
-from dialer import export
+from dialer import explain_show, export, report_show, status_show
 from dialer import report as reporting
 from dialer import status as standing
+from dialer.cli.progress import Working
 from dialer.house import House
+from dialer.report_words import LANGUAGES
 
 
 class Exported(BaseModel):
     """`dialer attempts --json`."""
 
     file: str
+    """The first of `files`."""
+    files: list[str]
     attempts: int
 
 
 async def attempts(
     house: House, csv: Path | None, jsonl: Path | None, campaign: str | None, since: datetime | None, reveal: bool,
-    json: bool, out: Console,
+    json: bool, out: Console, err: Console,
 ) -> None:  # fmt: skip
-    """Writes the files that were asked for."""
-    wanted = [(csv, export.write_csv), (jsonl, export.write_jsonl)]
-    if csv is None and jsonl is None:
-        raise BadParameter("nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both")
-    for path, write in wanted:
+    """Writes the files that were asked for; `-` is standard output."""
+    paths = [path for path in (csv, jsonl) if path is not None]
+    _check_targets(paths, json)
+    write_jsonl = partial(export.write_jsonl, currency=house.settings.lender.currency)
+    written, count = [], 0
+    for path, write in ((csv, export.write_csv), (jsonl, write_jsonl)):
         if path is None:
             continue
-        count = await house.store.read(partial(write, path=path, campaign=campaign, since=since, reveal=reveal))
-        if json:
-            out.print_json(Exported(file=str(path), attempts=count).model_dump_json())
-        else:
+        async with Working(f"writing {path.name}", None if json else err):
+            count = await house.store.read(partial(write, path=path, campaign=campaign, since=since, reveal=reveal))
+        written.append(str(path))
+        if not json and export.STANDARD_OUTPUT not in paths:
             out.print(f"{count:,} attempts written to {path}", markup=False)
+    if json:
+        out.print_json(Exported(file=written[0], files=written, attempts=count).model_dump_json())
+
+
+def _check_targets(paths: list[Path], json: bool) -> None:
+    if not paths:
+        raise BadParameter("nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both")
+    if export.STANDARD_OUTPUT in paths and json:
+        raise BadParameter("- and --json both print to standard output; accepted: one of them, or a file instead of -")
+    if paths.count(export.STANDARD_OUTPUT) > 1:
+        raise BadParameter("--csv - and --jsonl - both print to standard output; accepted: a file for one of them")
 
 
 async def report(
-    house: House, campaign: str | None, day: date | None, html: Path | None, json: bool, out: Console
-) -> None:
-    found = await house.store.read(lambda tx: reporting.build(tx, house, campaign, day))
+    house: House, campaign: str | None, day: date | None, html: Path | None, language: str | None, json: bool,
+    out: Console, err: Console,
+) -> None:  # fmt: skip
+    """Prints the report; with `html` also writes the page, in `language` or else the lender's."""
+    if language is not None and language not in LANGUAGES:
+        accepted = ", ".join(LANGUAGES)
+        raise BadParameter(f'"{language}" is no language of the page; accepted: {accepted}', param_hint="--language")
+    if language is not None and html is None:
+        raise BadParameter("there is no page to write in it; give --html FILE as well", param_hint="--language")
+    async with Working("counting", None if json else err):
+        found = await house.store.read(lambda tx: reporting.build(tx, house, campaign, day))
     if json:
         out.print_json(found.model_dump_json())
     else:
-        reporting.show(found, out)
+        report_show.show(found, out)
     if html is not None:
-        reporting.write_html(found, html, house.settings.lender.language)
+        async with Working("drawing the report", None if json else err):
+            await asyncio.to_thread(reporting.write_html, found, html, language or house.settings.lender.language)
         if not json:
             out.print(f"The report as a page: {html}", markup=False)
 
@@ -59,7 +85,7 @@ async def explain(house: House, account: str, at: datetime | None, json: bool, o
     if json:
         out.print_json(found.model_dump_json())
     else:
-        explaining.show(found, out)
+        explain_show.show(found, out)
 
 
 async def status(house: House, name: str | None, json: bool, out: Console) -> None:
@@ -67,4 +93,4 @@ async def status(house: House, name: str | None, json: bool, out: Console) -> No
     if json:
         out.print_json(found.model_dump_json())
     else:
-        standing.show(found, house, out)
+        status_show.show(found, house, out)

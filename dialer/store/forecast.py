@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 
 from dialer.store import tables as t
 from dialer.store.common import People
@@ -15,6 +15,20 @@ _roster = select(
     _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.paid_on, _i.is_open, _a.account_id,
     _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms,
 ).join(t.accounts, _a.account_id == _i.account_id)  # fmt: skip
+
+
+def longest(tx: Tx) -> tuple[str, str]:
+    """The longest name and the longest account to pay into; empty where there is nobody."""
+
+    def of(column: ColumnElement[str]) -> str:
+        return tx.execute(select(column).order_by(func.length(column).desc(), column).limit(1)).scalar() or ""
+
+    return of(_a.name), of(_a.pay_to)
+
+
+def languages(tx: Tx) -> list[str]:
+    """In which people are written to, as far as the roster says."""
+    return [*tx.execute(select(_a.language).where(_a.language != "").distinct().order_by(_a.language)).scalars()]
 
 
 def roster(tx: Tx, people: People, since: date, last: date) -> Sequence[Any]:

@@ -5,14 +5,16 @@ Money is stored as text, so that it stays exact: sums are made from (amount, how
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Date,
     and_,
+    case,
     column,
     exists,
     func,
@@ -28,11 +30,18 @@ from dialer.store.common import AnyRow
 from dialer.store.database import Tx
 from dialer.store.types import Instant
 
-_a, _aa, _p = t.attempts.c, t.attempt_accounts.c, t.payments.c
+_a, _aa, _p, _e = t.attempts.c, t.attempt_accounts.c, t.payments.c, t.events.c
 QUARTER_S = 900
 """No zone's offset is finer, so quarters of an hour are enough to find the local hour."""
-# A literal, not a parameter: PostgreSQL takes two parameters for two different expressions in GROUP BY.
-_quarter = type_coerce(_a.placed_at, BigInteger) // literal_column(str(QUARTER_S * 1_000_000), BigInteger)
+
+
+def _quarter_of(at: ColumnElement[Any]) -> ColumnElement[int]:
+    # A literal, not a parameter: PostgreSQL takes two parameters for two different expressions in GROUP BY.
+    return type_coerce(at, BigInteger) // literal_column(str(QUARTER_S * 1_000_000), BigInteger)
+
+
+_quarter = _quarter_of(_a.placed_at)
+_handed_over = _quarter_of(func.coalesce(_a.placed_at, _a.claimed_at))
 
 # In the index's own words: SQLite uses a partial index for no others, and `~cancelled` becomes `cancelled = 0`.
 _IN_FORCE = text("NOT attempt_accounts.cancelled")
@@ -108,6 +117,87 @@ def calls_by_quarter(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
     return tx.execute(statement).all()
 
 
+def placed_by_quarter(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
+    """(quarters of an hour since 1970 UTC, line, channel, placed) of all that was handed to a provider.
+
+    What the provider was never proved to have taken stands where the intent was committed.
+    """
+    statement = (
+        select(_handed_over.label("quarter"), _a.line, _a.channel, func.count().label("placed"))
+        .where(_a.claimed_at.is_not(None), *scope.where())
+        # The number first: it tells most rows apart, and SQLite sorts to group.
+        .group_by(_handed_over, _a.line, _a.channel)
+    )
+    return tx.execute(statement).all()
+
+
+def funnel(tx: Tx, scope: Scope, outcomes: Sequence[str]) -> AnyRow:
+    """(planned, placed, reached): installments by how far the attempts about them came; reached: these outcomes."""
+    placed = and_(_IN_FORCE, _a.claimed_at.is_not(None))
+    one = (
+        select(
+            func.max(case((placed, 1), else_=0)).label("placed"),
+            func.max(case((and_(placed, _a.outcome.in_(outcomes)), 1), else_=0)).label("reached"),
+        )
+        .select_from(t.attempt_accounts)
+        .join(t.attempts, _a.attempt_id == _aa.attempt_id)
+        .where(*scope.where())
+        .group_by(_aa.account_id, _aa.installment_id)
+        .subquery()
+    )
+    placed_ones, reached_ones = (func.coalesce(func.sum(stage), 0) for stage in (one.c.placed, one.c.reached))
+    stages = (func.count().label("planned"), placed_ones.label("placed"), reached_ones.label("reached"))
+    return tx.execute(select(*stages).select_from(one)).one()
+
+
+_LOSING = text("events.kind IN ('uncertain', 'lease_expired', 'silent') AND NOT events.stray")
+"""The events that made an attempt lost. Written out, not bound, as the partial index wants it."""
+
+
+def _losses() -> CTE:
+    """(attempt_id, event_id) of the last event that lost an attempt, one a lost attempt."""
+    newest = func.max(_e.event_id).label("event_id")
+    return select(_e.attempt_id, newest).where(_LOSING).group_by(_e.attempt_id).cte("losses")
+
+
+def lost(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
+    """(kind, state, is_unknown, attempts) of attempts that were ever lost, by the last event that lost them."""
+    losses = _losses()
+    alike = (_e.kind, _a.state, (_a.disposition == "unknown").label("is_unknown"))
+    statement = (
+        select(*alike, func.count().label("attempts"))
+        .select_from(losses)
+        .join(t.events, _e.event_id == losses.c.event_id)
+        .join(t.attempts, _a.attempt_id == losses.c.attempt_id)
+        .where(*scope.where())
+        .group_by(*alike)
+    )
+    return tx.execute(statement).all()
+
+
+def median_lost_us(tx: Tx, scope: Scope, settled: int) -> float | None:
+    """The median of the microseconds from lost to settled, of the `settled` attempts that `lost` counted.
+
+    A late end is dated by the provider and may lie before the loss: then it took no time.
+    """
+    if not settled:
+        return None
+    losses = _losses()
+    took = type_coerce(_a.settled_at, BigInteger) - type_coerce(_e.received_at, BigInteger)
+    statement = (
+        select(case((took > 0, took), else_=0).label("took"))
+        .select_from(losses)
+        .join(t.events, _e.event_id == losses.c.event_id)
+        .join(t.attempts, _a.attempt_id == losses.c.attempt_id)
+        .where(_a.state == "settled", *scope.where())
+        .order_by("took")
+        .offset((settled - 1) // 2)
+        .limit(2 - settled % 2)
+    )
+    middle: Sequence[int] = tx.execute(statement).scalars().all()
+    return sum(middle) / len(middle)
+
+
 def outside_window(tx: Tx, scope: Scope) -> int:
     """Attempts placed before their window opened or after it closed."""
     outside = (_a.placed_at < _a.window_from) | (_a.placed_at >= _a.window_until)
@@ -128,46 +218,89 @@ def promises(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
 
 
 def payment_days(tx: Tx) -> Sequence[date]:
-    """Every day on which something was paid."""
-    return tx.execute(select(_p.paid_on).where(_p.paid_on.is_not(None)).distinct().order_by(_p.paid_on)).scalars().all()
+    """Every day on which something was paid since the first launch; before it nobody was contacted."""
+    first = tx.execute(select(func.min(t.campaigns.c.launched_at))).scalar()
+    if first is None:
+        return []
+    # A day earlier: the lender's date may be behind UTC's.
+    wanted = _p.paid_on >= first.date() - timedelta(days=1)
+    return tx.execute(select(_p.paid_on).where(wanted).distinct().order_by(_p.paid_on)).scalars().all()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDay:
+    """A day of payment: `begins` holds the instants at which it began, the day before it, and so on back."""
+
+    day: date
+    ends: datetime
+    begins: Sequence[datetime]
 
 
 def payments_after_contact(
-    tx: Tx, scope: Scope, outcomes: Sequence[str], days: Sequence[tuple[date, datetime, datetime]]
+    tx: Tx, scope: Scope, outcomes: Sequence[str], days: Sequence[PaymentDay]
 ) -> Sequence[AnyRow]:
-    """(currency, amount, payments) of payments that followed a contact about the same installment.
+    """(currency, amount, days, payments, installments) of payments that followed a contact about the same installment.
 
-    `days`: for each day of payment, the instants [since, until) at which such a contact was placed. A payment that
-    was already recorded when the contact was placed followed nothing. Each payment counts once.
+    `days`: from the last such contact to the payment; `installments` counts each at its first such payment only. A
+    contact counts if it was placed since the earliest of `begins`. A payment that was already recorded then followed
+    nothing; one of which something was taken back later is none.
     """
     if not days:
         return []
+    backs = [f"begin_{back}" for back in range(len(days[0].begins))]
+    f = _followed(days, backs, scope, outcomes).c
+    first = func.min(f.payment_id).over(partition_by=(f.account_id, f.installment_id)) == f.payment_id
+    since = case(*((f.at >= f[name], back) for back, name in enumerate(backs)))
+    dated = select(f.currency, f.amount, since.label("days"), first.label("first")).where(f.at.is_not(None)).subquery()
+    d = dated.c
+    alike = (d.currency, d.amount, d.days)
+    installments = func.sum(case((d.first, 1), else_=0)).label("installments")
+    return tx.execute(select(*alike, func.count().label("payments"), installments).group_by(*alike)).all()
+
+
+def _followed(days: Sequence[PaymentDay], backs: Sequence[str], scope: Scope, outcomes: Sequence[str]) -> CTE:
+    """Payments with their currency, the instant `at` of the last contact before them, and their day's `backs`."""
     span = (
-        values(column("day", Date), column("since", Instant), column("until", Instant), name="spans").data(days).cte()
+        values(column("day", Date), column("ends", Instant), *(column(name, Instant) for name in backs), name="spans")
+        .data([(one.day, one.ends, *one.begins) for one in days])
+        .cte()
     )
     contact = (
-        exists()
+        select(func.max(_a.placed_at))
+        .join_from(t.attempt_accounts, t.attempts, _a.attempt_id == _aa.attempt_id)
         .where(
             _aa.account_id == _p.account_id,
             _aa.installment_id == _p.installment_id,
             _IN_FORCE,
-            _a.attempt_id == _aa.attempt_id,
             _a.outcome.in_(outcomes),
-            _a.placed_at >= span.c.since,
-            _a.placed_at < span.c.until,
+            _a.placed_at >= span.c[backs[-1]],
+            _a.placed_at < span.c.ends,
             _a.placed_at < _p.recorded_at,
             *scope.where(),
         )
         .correlate(t.payments, span)
+        .scalar_subquery()
     )
-    i = t.installments
-    same = and_(i.c.account_id == _p.account_id, i.c.installment_id == _p.installment_id)
-    statement = (
-        select(i.c.currency, _p.amount, func.count().label("payments"))
-        .join_from(t.payments, i, same)
+    i = t.installments.c
+    same = and_(i.account_id == _p.account_id, i.installment_id == _p.installment_id)
+    known = (_p.payment_id, _p.account_id, _p.installment_id, i.currency, _p.amount)
+    return (
+        select(*known, contact.label("at"), *(span.c[name] for name in backs))
+        .join_from(t.payments, t.installments, same)
         # An outer join, so that SQLite walks over the payments once and not once a day.
         .outerjoin(span, span.c.day == _p.paid_on)
-        .where(contact)
-        .group_by(i.c.currency, _p.amount)
+        .where(_p.paid_on >= days[0].day, _p.source != "reverse", ~_taken_back())
+        # Kept, so that the contact is looked for once a payment and not once for each use of `at`.
+        .cte("followed")
+        .prefix_with("MATERIALIZED")
     )
-    return tx.execute(statement).all()
+
+
+def _taken_back() -> ColumnElement[bool]:
+    later = t.payments.alias("later")
+    return exists().where(
+        later.c.account_id == _p.account_id,
+        later.c.installment_id == _p.installment_id,
+        later.c.payment_id > _p.payment_id,
+        later.c.source == "reverse",
+    )

@@ -8,7 +8,7 @@ from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
 from dialer.store.tables import metadata
 
-HEAD = "0001"
+HEAD = "0003"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 
@@ -38,9 +38,26 @@ def upgrade(url: str) -> str | None:
             migrate.upgrade(engine)
         return before
     except DatabaseError as error:
-        raise DialerError(f"database {_shown(parsed)}: {error.orig}; name another file, or restore a backup") from error
+        raise _unusable(parsed, error) from error
     finally:
         engine.dispose()
+
+
+def version(url: str) -> str | None:
+    """The database's version, None in an empty one; nothing is changed. Raises DialerError where it is not ours."""
+    parsed = _sync(driver_url(url))
+    engine = create_engine(parsed)
+    try:
+        with engine.connect() as connection:
+            return _version(connection, parsed)
+    except DatabaseError as error:
+        raise _unusable(parsed, error) from error
+    finally:
+        engine.dispose()
+
+
+def _unusable(url: URL, error: DatabaseError) -> DialerError:
+    return DialerError(f"database {_shown(url)}: {error.orig}; name another file, or restore a backup")
 
 
 def _version(connection: Connection, url: URL) -> str | None:

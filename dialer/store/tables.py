@@ -228,6 +228,24 @@ attempts = Table(
         sqlite_where=text("provider_ref IS NOT NULL"),
         postgresql_where=text("provider_ref IS NOT NULL"),
     ),
+    # For whoever watches. Without what runs, so that an attempt's life costs three writes of it, not twelve.
+    Index(
+        "ix_attempts_progress",
+        "campaign_id",
+        "segment",
+        "round",
+        "state",
+        "outcome",
+        sqlite_where=text("state IN ('planned', 'settled', 'expired', 'blocked', 'cancelled')"),
+        postgresql_where=text("state IN ('planned', 'settled', 'expired', 'blocked', 'cancelled')"),
+    ),
+    Index(
+        "ix_attempts_line_placed_at",
+        "line",
+        "placed_at",
+        sqlite_where=text("line IS NOT NULL"),
+        postgresql_where=text("line IS NOT NULL"),
+    ),
 )
 
 attempt_accounts = Table(
@@ -289,6 +307,13 @@ events = Table(
     Column("identity", String, unique=True, comment="the provider's own; empty for the engine's own events"),
     Column("stray", Boolean, nullable=False),
     Column("data", JSON, nullable=False),
+    # What made attempts lost, for the report; few events do.
+    Index(
+        "ix_events_losses",
+        "attempt_id",
+        sqlite_where=text("kind IN ('uncertain', 'lease_expired', 'silent') AND NOT stray"),
+        postgresql_where=text("kind IN ('uncertain', 'lease_expired', 'silent') AND NOT stray"),
+    ),
 )
 
 promises = Table(
@@ -332,6 +357,7 @@ lines = Table(
     Column("breaker_until", Instant),
     Column("last_placed_at", Instant),
     Column("heard_at", Instant, comment="when a worker last reported this line"),
+    Column("held_until", Instant, comment="the provider asked for a pause until then"),
 )
 
 spend = Table(

@@ -1,11 +1,11 @@
 """Read-only statements of exports and the status."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, select
 
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, in_parts
@@ -16,7 +16,8 @@ _a = t.attempts.c
 _whole = select(
     _a.attempt_id, t.campaigns.c.name, _a.person_id, _a.segment, _a.due_on, _a.round, _a["try"], _a.channel, _a.line,
     _a.phone, _a.zones, _a.state, _a.reason, _a.rule, _a.disposition, _a.outcome, _a.planned_for, _a.placed_at,
-    _a.answered_at, _a.ended_at, _a.provider_ref,
+    _a.answered_at, _a.ended_at, _a.provider_ref, _a.cause, _a.code, _a.detected, _a.window_from, _a.window_until,
+    _a.claimed_at, _a.lost_at, _a.settled_at, _a.cost,
 ).join(t.campaigns, t.campaigns.c.campaign_id == _a.campaign_id)  # fmt: skip
 
 
@@ -55,6 +56,39 @@ def accounts_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[str]]:
     }
 
 
+def installments_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
+    """attempt id → the installments it is or was about: (account_id, installment_id, cancelled, due_on, amount,
+    currency), the last three None where the roster does not know it."""
+    aa, i = t.attempt_accounts.c, t.installments.c
+    same = and_(i.account_id == aa.account_id, i.installment_id == aa.installment_id)
+    statement = (
+        select(aa.attempt_id, aa.account_id, aa.installment_id, aa.cancelled, i.due_on, i.amount, i.currency)
+        .outerjoin_from(t.attempt_accounts, t.installments, same)
+        .order_by(aa.attempt_id, aa.account_id)
+    )
+    return _by_attempt(tx, statement, aa.attempt_id, attempt_ids)
+
+
+def payments_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[tuple[str, str], list[AnyRow]]:
+    """(account, installment) → every payment of it, for the installments that these attempts are about."""
+    aa, p = t.attempt_accounts.c, t.payments.c
+    about = select(aa.account_id, aa.installment_id).where(aa.attempt_id.in_(list(attempt_ids))).distinct().subquery()
+    same = and_(p.account_id == about.c.account_id, p.installment_id == about.c.installment_id)
+    found: dict[tuple[str, str], list[AnyRow]] = {}
+    for row in tx.execute(select(t.payments).join_from(about, t.payments, same).order_by(p.payment_id)):
+        found.setdefault((row.account_id, row.installment_id), []).append(row)
+    return found
+
+
+def promises_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
+    """attempt id → the promises made in it."""
+    aa, p = t.attempt_accounts.c, t.promises.c
+    # By way of the accounts: promises have an index by account and none by attempt.
+    same = and_(p.account_id == aa.account_id, p.attempt_id == aa.attempt_id)
+    statement = select(t.promises).join_from(t.attempt_accounts, t.promises, same).order_by(p.promise_id)
+    return _by_attempt(tx, statement, aa.attempt_id, attempt_ids)
+
+
 def verdicts_of(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
     return _by_attempt(tx, select(t.verdicts).order_by(t.verdicts.c.verdict_id), t.verdicts.c.attempt_id, attempt_ids)
 
@@ -71,36 +105,5 @@ def _by_attempt(tx: Tx, statement: Any, column: Any, attempt_ids: Sequence[int])
     return found
 
 
-def states(tx: Tx) -> Mapping[int, list[tuple[str, int, str, int]]]:
-    """campaign id → (segment, round, state, how many)."""
-    rows = tx.execute(
-        select(_a.campaign_id, _a.segment, _a.round, _a.state, func.count())
-        .group_by(_a.campaign_id, _a.segment, _a.round, _a.state)
-        .order_by(_a.campaign_id, _a.segment, _a.round)
-    )
-    found: dict[int, list[tuple[str, int, str, int]]] = {}
-    for campaign_id, *rest in rows:
-        found.setdefault(campaign_id, []).append(tuple(rest))
-    return found
-
-
-def last_placed(tx: Tx) -> dict[str, datetime]:
-    """line → its last placement, from the record: the line's own row is written before the call is placed."""
-    rows = tx.execute(select(_a.line, func.max(_a.placed_at)).where(_a.placed_at.is_not(None)).group_by(_a.line))
-    return {row[0]: row[1] for row in rows}
-
-
 def campaigns(tx: Tx) -> Sequence[AnyRow]:
     return tx.execute(select(t.campaigns).order_by(t.campaigns.c.name)).all()
-
-
-def halt(tx: Tx) -> AnyRow | None:
-    """(value, set_at) of the emergency stop."""
-    return tx.execute(select(t.flags.c.value, t.flags.c.set_at).where(t.flags.c.name == "halt")).first()
-
-
-def open_tasks(tx: Tx) -> dict[str, int]:
-    """kind → how many are open."""
-    k = t.tasks.c
-    rows = tx.execute(select(k.kind, func.count()).where(k.done_at.is_(None)).group_by(k.kind))
-    return {row[0]: row[1] for row in rows}

@@ -17,10 +17,13 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """`/readyz`: whether it dials, and if not, why."""
+    """`/readyz`: whether it can dial, and if not, why."""
 
     ready: bool
     reason: str = ""
+    """Why it is not ready: it stops, or the database does not answer."""
+    halted: str | None = None
+    """The reason of an emergency stop: it is ready, but places nothing until `dialer unhalt`."""
 
 
 def build(ready: Callable[[], Ready]) -> FastAPI:

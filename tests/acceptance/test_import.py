@@ -3,10 +3,13 @@
 import csv
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
+from typer import BadParameter
 
 from dialer import intake
 from dialer.cli.imports import FAULTS_MAX, ImportReport, import_file, print_report, rejects_path
@@ -44,7 +47,7 @@ class Desk:
         assert now == NOW
         self.touches.append(persons)
 
-    async def load(self, kind: str, text: str, **options: bool) -> ImportReport:
+    async def load(self, kind: str, text: str, **options: Any) -> ImportReport:
         path = self.folder / f"{kind}.csv"
         path.write_text(text)
         self.touches.clear()
@@ -244,6 +247,27 @@ async def test_strict_is_one_transaction_over_all_chunks(desk: Desk) -> None:
     assert desk.rows("select count(*) from installments") == [(0,)]
     report = await desk.load("installments", WITH_IDS + "".join(rows), strict=True)
     assert counts(report) == (2_002, 0, 0, 0)
+
+
+async def test_a_dry_run_says_how_many_rejects_it_does_not_show_and_writes_them_where_it_is_told(desk: Desk) -> None:
+    rows = "".join(account(f"B-{number}", "P-9", "") for number in range(13))
+    report = await desk.load("accounts", ACCOUNTS + rows, dry_run=True)
+    out = StringIO()
+    print_report(report, Console(file=out, width=200))
+    assert len(report.first_rejects) == 10
+    assert "… and 3 more; `--rejects FILE` writes all of them, with line and reason" in out.getvalue()
+    wanted = desk.folder / "bad.csv"
+    told = await desk.load("accounts", ACCOUNTS + rows, dry_run=True, rejects=wanted)
+    assert (told.rejects_file, len(wanted.read_text("utf-8-sig").splitlines())) == (str(wanted), 14)
+    assert "accepted: accepted" not in wanted.read_text("utf-8-sig")
+    assert not rejects_path(desk.folder / "accounts.csv").exists()
+    assert desk.rows("select count(*) from accounts") == [(3,)]
+
+
+async def test_rejects_never_overwrite_what_is_imported(desk: Desk) -> None:
+    with pytest.raises(BadParameter, match="is the file to import"):
+        await desk.load("accounts", ACCOUNTS, rejects=desk.folder / "accounts.csv")
+    assert (desk.folder / "accounts.csv").read_text() == ACCOUNTS
 
 
 async def test_a_dry_run_counts_and_writes_nothing(desk: Desk) -> None:

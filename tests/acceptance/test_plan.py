@@ -13,8 +13,8 @@ from string import Template
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SETTINGS = ROOT / "config" / "samples" / "dialer.toml"
-CAMPAIGN = ROOT / "config" / "samples" / "monthly.toml"
+SETTINGS = ROOT / "config" / "samples" / "zh" / "dialer.toml"
+CAMPAIGN = ROOT / "config" / "samples" / "zh" / "monthly.toml"
 ACCOUNTS = """\
 account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms
 L-1001,P-1,王丽,+8613800138001,zh-CN,,CN,工商银行尾号1234,yes,yes

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from dialer.store import InlineStore, Tx, attempts, desk, planbook, queues
+from dialer.store import InlineStore, Tx, attempts, desk, planbook, queues, status_rows
 from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, tzinfo=UTC)
@@ -29,6 +29,12 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "stops": lambda tx: planbook.stops(tx, ["P-1"], ["+8613800138001"], NOW.date()),
     "persons_of": lambda tx: desk.persons_of(tx, ["+8613800138001"]),
     "open_promises": lambda tx: desk.open_promises(tx, NOW.date()),
+    "last_placed": status_rows.last_placed,
+    "placed_since": lambda tx: status_rows.placed_since(tx, NOW),
+    "outside_window": lambda tx: status_rows.outside_window(tx, NOW),
+    "call_seconds": lambda tx: status_rows.call_seconds(tx, "main", NOW, 5),
+    "due_between": lambda tx: status_rows.due_between(tx, QUEUE, NOW, NOW),
+    "lost": status_rows.lost,
 }
 SMALL = {"suppressions", "flags", "campaigns", "lines", "spend"}
 """Tables that do not grow with the backlog."""
@@ -52,6 +58,11 @@ def scans(name: str, drop: str = "") -> list[str]:
     found = [plan for plan in store.run(plans) if plan.startswith("SCAN") and plan.split()[1] not in SMALL]
     # The index of running attempts holds what runs now, that of open promises what is open: never the backlog.
     return [plan for plan in found if "ix_attempts_running" not in plan and "ix_promises_open" not in plan]
+
+
+def test_progress_walks_over_its_index_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(HOT, "progress", status_rows.progress)
+    assert scans("progress") == ["SCAN attempts USING COVERING INDEX ix_attempts_progress"]
 
 
 @pytest.mark.parametrize("name", list(HOT))

@@ -34,7 +34,7 @@ def test_it_holds_the_four_packages_with_their_data(wheel: Path) -> None:
         if file.is_file() and file.suffix != ".pyc"
     }
     assert packed == ours
-    assert {"config/rules/cn.toml", "config/samples/monthly.toml", "dialer/store/migrations/env.py"} <= packed
+    assert {"config/rules/cn.toml", "config/samples/zh/monthly.toml", "dialer/store/migrations/env.py"} <= packed
 
 
 def test_it_names_the_command_the_adapter_and_the_licence(wheel: Path) -> None:

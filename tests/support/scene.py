@@ -22,7 +22,7 @@ from dialer.worker import Fitted, Worker
 
 T = TypeVar("T")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-EXAMPLES = Path(__file__).parent.parent.parent / "config" / "samples"
+EXAMPLES = Path(__file__).parent.parent.parent / "config" / "samples" / "zh"
 
 SETTINGS = """
 database = "sqlite:///unused.db"

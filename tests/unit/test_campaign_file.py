@@ -48,11 +48,11 @@ def data() -> dict[str, Any]:
     return tomllib.loads(TEXT)
 
 
-def found(content: dict[str, Any], notices: bool = False) -> list[str]:
+def found(content: dict[str, Any], warnings: bool = False) -> list[str]:
     return [
         f"{'.'.join(map(str, problem.loc))}: {problem.wrong}"
         for problem in problems(Campaign.model_validate(content))
-        if notices or not problem.notice
+        if warnings or not problem.warning
     ]
 
 
@@ -70,7 +70,7 @@ def test_what_stands_in_the_file_is_read() -> None:
     assert rounds.otherwise is not None
     assert (rounds.otherwise.on, rounds.otherwise.channel) == ((Disposition.BUSY,), Channel.SMS)
     assert (rounds.otherwise.content, rounds.otherwise.after) == ("m", timedelta(minutes=10))
-    assert found(content, notices=True) == []
+    assert found(content, warnings=True) == []
 
 
 def test_defaults() -> None:
@@ -191,7 +191,7 @@ def test_ways_through_a_script(other: dict[str, Any], wrong: list[str]) -> None:
     assert found(steps(**other)) == wrong
 
 
-LATE = "never matches: {} before it leaves no account"
+LATE = "never matches: what it wants is taken by {} before it"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_rounds_name_what_is_there() -> None:
     assert found(content) == [
         'segment.0.rounds.0.script: "gone" is no script of this file',
         'segment.0.rounds.0.otherwise.message: "gone" is no message of this file',
-        "lines: names no line for sms, which rounds use",
+        "lines: names no line for sms, though rounds use it",
     ]
 
 
@@ -290,13 +290,13 @@ def test_only_a_promise_can_pause_until_the_promised_day() -> None:
     assert found(content) == ['stop.pause.refused: "refused" comes without a promised day']
 
 
-def test_notices_are_told_apart_from_faults() -> None:
+def test_warnings_are_told_apart_from_faults() -> None:
     content = steps(two={"say": "x", "verify": "three"}, three={"outcome": "promised"}, four={"say": "never said"})
     content["message"]["unused"] = content["message"]["m"]
     assert found(content) == []
-    assert found(content, notices=True) == [
-        "message.unused: is not used by any round",
-        "script.s.step.three.outcome: promises no day, so no pause can end",
-        "script.s.step.four: is not reached by any step",
+    assert found(content, warnings=True) == [
+        "message.unused: is used by no round",
+        "script.s.step.three.outcome: names no day, so a pause for the promise never begins",
+        "script.s.step.four: is reached from no step",
         "script.s.step.one: tells of the debt before the person has said who they are",
     ]

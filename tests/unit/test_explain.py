@@ -11,7 +11,8 @@ from rich.console import Console
 
 from dialer import intake, operate
 from dialer.errors import DialerError
-from dialer.explain import Answer, Explanation, explain, show
+from dialer.explain import Answer, Explanation, explain
+from dialer.explain_show import show
 from dialer.roster import Suppression
 from dialer.store import InlineStore, Tx
 from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, SHANGHAI, Scene, account, due, late, play
@@ -87,12 +88,16 @@ def test_a_promise_is_told_in_the_order_of_cause_and_effect(tmp_path: Path) -> N
         order = [entry.kind for entry in found.timeline]
         assert order.index("promise") < order.index("paused") < order.index("cancelled")
         assert texts(found, "verdict") == ["pass"]
-        assert set(texts(found, "cancelled")) == {"paused_until"}
+        assert set(texts(found, "cancelled")) == {"paused by an earlier answer (paused_until)"}
         slots = [entry for entry in found.timeline if entry.kind == "slot"]
         assert len(slots) == 6
-        assert "round 1 of 6, segment C: a call (reminder)" in slots[0].text
-        assert "now settled" in slots[0].text
-        assert "for 2026-01-15" in slots[0].text
+        assert slots[0].text == "round 1 of 6 for 2026-01-15, segment C: call (reminder), 09:00–11:30; made"
+        assert [slot.state for slot in slots] == ["settled", *["cancelled"] * 3, *["planned"] * 2]
+        assert slots[1].text.endswith("; cancelled")
+        assert found.summary == (
+            f"On 2026-01-13: called at {slots[0].at:%H:%M:%S} (promised). Besides, round 2 was cancelled: paused by an "
+            f"earlier answer. Next possible: a call on {slots[4].at:%Y-%m-%d at %H:%M:%S}."
+        )
         assert all(entry.at.utcoffset() == timedelta(hours=8) for entry in found.timeline)
         assert texts(found, "selected") == ["taken in for 2026-01-15; late count 3 in 3 months"]
 
@@ -107,7 +112,7 @@ def test_an_opt_out_is_told_and_the_gate_blocks_for_good(tmp_path: Path) -> None
         await scene.start()
         await scene.until("2026-01-14 12:00")
         found = told(scene)
-        assert texts(found, "stopped") == ["opted_out: the rest of the rounds for 2026-01-15 is not made"]
+        assert texts(found, "stopped") == ["the rest of the rounds for 2026-01-15 is not made: opted out"]
         assert texts(found, "suppression") == [
             "voice and sms suppressed for the phone: opted_out, by call",
             "voice and sms suppressed for the person: opted_out, by call",
@@ -135,8 +140,17 @@ def test_a_deferral_names_its_rule_with_citation_and_the_other_contact(tmp_path:
         assert refused[0].url == "config/rules/house.toml"
         others = [entry for entry in found.timeline if entry.kind == "contact"]
         assert others[0].at < refused[0].at
-        assert others[0].text == "a call about the person's other accounts: no_contact"
-        assert "[house.gap: House rule: one hour between two calls of a person]" in printed(found)
+        assert others[0].text == "a call about the person's other accounts: no contact"
+        assert refused[0].says == "no call within 1 hour after one (placed)"
+        assert refused[0].until is not None
+        assert timedelta(0) <= refused[0].until - others[0].at - timedelta(hours=1) < timedelta(seconds=1)
+        lines = printed(found).splitlines()
+        assert any("too soon after the last contact [house.gap]" in line for line in lines)
+        assert any(line.startswith("house.gap") and refused[0].citation in line for line in lines)
+        assert found.summary.startswith(
+            "Not called on 2026-01-14, because round 1 was not made in time: no call within 1 hour after one (placed) "
+            "[house.gap]. Next possible: a call on 2026-01-15 at "
+        )
 
     people = account(1, ALICE, person=1) + account(2, BOB, person=1)
     narrow = CAMPAIGN.replace('between = [["09:30", "11:30"]]\nchannel', 'between = [["09:30", "10:00"]]\nchannel', 1)
@@ -243,8 +257,8 @@ def test_while_the_number_is_called_for_another_person_the_call_waits(tmp_path: 
 def test_a_follow_up_is_told_with_its_cause_and_a_window_over_midnight(tmp_path: Path) -> None:
     def act(scene: Scene) -> None:
         slots = texts(told(scene), "slot")
-        assert "round 1 of 3, try 2 (otherwise), segment B: a message (missed)" in slots[1]
-        assert "–2026-01-14 09:30;" in slots[1]
+        assert "round 1 of 3, try 2 (otherwise) for 2026-01-15, segment B: message (missed)" in slots[1]
+        assert "–2026-01-14 09:30; made" in slots[1]
         assert "–11:30;" in slots[0]
 
     run(tmp_path, act, late(1, HISTORY[0]) + due(1, "2026-01-15"), until="2026-01-13 12:00")
@@ -255,7 +269,7 @@ def test_a_planned_account_suppressed_afterwards_shows_its_cancelled_rounds_with
         suppress(scene, None, "P-1")
         found = told(scene)
         cancelled = [entry for entry in found.timeline if entry.kind == "cancelled"]
-        assert [entry.text for entry in cancelled] == ["opted_out", "opted_out"]
+        assert [entry.text for entry in cancelled] == ["opted out (opted_out)"] * 2
         assert found.answers[0].rule == "dialer.suppressed"
 
     run(tmp_path, act, due(1, "2026-01-15"))
@@ -271,7 +285,7 @@ def test_payments_are_told_and_a_paid_account_is_blocked(tmp_path: Path) -> None
             "40.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
             "60.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
         ]
-        assert set(texts(found, "cancelled")) == {"paid"}
+        assert set(texts(found, "cancelled")) == {"paid before (paid)"}
         assert found.answers[0].rule == "dialer.paid"
         assert "Nothing is left to pay." in printed(found)
 
@@ -288,7 +302,7 @@ def test_an_account_taken_out_of_a_joint_call_tells_that_call_as_anothers(tmp_pa
         await scene.start()
         await scene.until("2026-01-14 12:00")
         found = told(scene)
-        assert texts(found, "contact") == ["a call about the person's other accounts: no_contact"]
+        assert texts(found, "contact") == ["a call about the person's other accounts: no contact"]
         assert not texts(found, "event")
         assert texts(told(scene, 2), "settled") == ["no_answer: no_contact"]
 
@@ -377,3 +391,95 @@ def test_the_story_fits_the_screen_and_changes_nothing(tmp_path: Path) -> None:
         assert before == {name: scene.rows(name) for name in before}
 
     run(tmp_path, act, until="2026-01-14 00:00")
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (
+            "2026-01-12 12:00",
+            "Not called on 2026-01-12, because no round lies on this day. Next possible: a call on 2026-01-14 at ",
+        ),
+        ("2026-01-14 09:00", "Not called on 2026-01-14 yet. Next possible: a call on 2026-01-14 at "),
+        ("2026-01-16 12:00", "Not called on 2026-01-16, because no round lies on this day. Nothing more is planned."),
+    ],
+)
+def test_the_summary_says_whether_and_when(tmp_path: Path, at: str, says: str) -> None:
+    def act(scene: Scene) -> None:
+        assert told(scene, at=at).summary.startswith(says)
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_the_summary_is_about_its_day_alone(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        first, last = scene.rows()
+        called = f"called at {first.claimed_at.astimezone(SHANGHAI):%H:%M:%S} (no contact)"
+        assert told(scene).summary.startswith(f"On 2026-01-14: {called}. Next possible: a call on 2026-01-15 at ")
+        assert told(scene, at="2026-01-15 09:00").summary.startswith("Not called on 2026-01-15 yet.")
+        at_once = told(scene, at=f"{last.due_at.astimezone(SHANGHAI) + timedelta(seconds=5):%Y-%m-%d %H:%M:%S}")
+        assert at_once.summary.endswith("Next possible: a call now.")
+
+    run(tmp_path, act, due(1, "2026-01-15"), until="2026-01-14 14:00")
+
+
+def test_the_summary_of_a_block_and_of_a_halt_names_the_rule(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        found = told(scene)
+        assert found.summary.startswith(
+            "Not called on 2026-01-14, because round 1 was blocked: no consent to this channel [dialer.consent]. Next "
+            "is a call planned for 2026-01-15 "
+        )
+        assert found.summary.endswith("which would be blocked: no consent to voice [dialer.consent].")
+        assert found.answers[0].says == "no consent to this channel"
+        await operate.halt(scene.house, "wrong text")
+        waiting = told(scene, 2, "2026-01-15 10:00")
+        assert waiting.summary.endswith("held back till somebody acts: wrong text [dialer.halted].")
+        assert waiting.answers[0].possible_at is None
+
+    people = account(1, ALICE, consent="no") + account(2, BOB)
+    run(tmp_path, act, due(1, "2026-01-15") + due(2, "2026-01-15"), people, until="2026-01-14 23:00")
+
+
+def test_an_attempt_that_waits_longer_than_it_lives_is_not_called_possible(tmp_path: Path) -> None:
+    poor = SETTINGS.replace('price_per_message = "0.05"', 'price_per_message = "0.05"\nspend_max_per_day = "0.59"')
+
+    def act(scene: Scene) -> None:
+        found = told(scene, at="2026-01-14 10:00")
+        assert found.answers[0].possible_at is None
+        assert "but it expires before it may be placed: the spend limit of line main is reached" in found.summary
+
+    run(tmp_path, act, due(1, "2026-01-15"), settings=poor)
+
+
+def test_a_call_that_is_held_back_is_possible_when_the_hold_ends(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        first = scene.rows()[0]
+        called = first.claimed_at.astimezone(SHANGHAI)
+        found = told(scene, at=f"{called + timedelta(minutes=5):%Y-%m-%d %H:%M:%S}")
+        one = found.answers[0]
+        assert (one.rule, one.possible_at) == ("house.gap", one.due_at)
+        assert one.passes_at is not None
+        assert one.due_at is not None
+        assert one.passes_at < one.due_at
+
+    run(tmp_path, act, due(1, "2026-01-15"), until="2026-01-14 14:00")
+
+
+def test_the_story_has_a_heading_a_day_and_marks_the_instant_asked_about(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).answers(keys="9")
+        await scene.load(account(1, ALICE), late(1, *HISTORY) + due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 12:00")
+        lines = printed(told(scene)).splitlines()
+        days = ["Mon 2026-01-12", "Tue 2026-01-13", "Wed 2026-01-14", "Thu 2026-01-15"]
+        assert [line.strip() for line in lines if line[:3] in ("Mon", "Tue", "Wed", "Thu")] == days
+        asked = next(number for number, line in enumerate(lines) if "the instant asked about" in line)
+        slots = [number for number, line in enumerate(lines) if "slot" in line and "round" in line]
+        assert [number < asked for number in slots] == [True, *[False] * 5]
+        assert any("cancelled   2–6" in line for line in lines)  # five at once are one line
+        assert any("accepted · " in line and "ringing · " in line and "answered · " in line for line in lines)
+
+    play(tmp_path, START, act)

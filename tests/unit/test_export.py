@@ -4,19 +4,23 @@ import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
 
 from dialer import export
+from dialer.cli.app import app
 from dialer.errors import DialerError
 from dialer.store import InlineStore, Tx, views
 from dialer.store import tables as t
 from dialer.store.schema import create
-from tests.support.scene import ALICE, BOB, Scene, account, due, late, play
+from tests.support.scene import ALICE, BOB, SETTINGS, Scene, account, due, late, play
 
 NOON = datetime(2026, 1, 14, 4, tzinfo=UTC)
 COLUMNS = (
@@ -24,7 +28,8 @@ COLUMNS = (
     "disposition,outcome,planned_for,placed_at,answered_at,ended_at,provider_ref"
 )
 """As interface.md promises them."""
-WRITERS = [export.write_csv, export.write_jsonl]
+write_jsonl = partial(export.write_jsonl, currency="CNY")
+WRITERS = [export.write_csv, write_jsonl]
 
 
 class Desk:
@@ -111,7 +116,7 @@ def test_every_attempt_is_there_once_whatever_the_pages(
     for number in range(count):
         desk.attempt(number + 1, planned_for=NOON - timedelta(seconds=number // 3))
     assert desk.ids() == [str(n) for n in (4, 5, 1, 2, 3) if n <= count]
-    assert desk.store.run(lambda tx: export.write_jsonl(tx, desk.folder / "a.jsonl")) == count
+    assert desk.store.run(lambda tx: write_jsonl(tx, desk.folder / "a.jsonl")) == count
     assert len((desk.folder / "a.jsonl").read_text().splitlines()) == count
 
 
@@ -181,7 +186,7 @@ def history(scene: Scene, reveal: bool = False) -> list[dict[str, Any]]:
     path = scene.folder / "a.jsonl"
     store = scene.house.store
     assert isinstance(store, InlineStore)
-    store.run(lambda tx: export.write_jsonl(tx, path, reveal=reveal))
+    store.run(lambda tx: write_jsonl(tx, path, reveal=reveal))
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -209,6 +214,93 @@ def test_the_history_has_verdicts_events_and_reasons(tmp_path: Path) -> None:
         assert len(paid) == 2
 
     play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_the_history_has_installments_promises_and_payments(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).answers(keys="2")
+        await scene.load(account(1, ALICE) + account(2, ALICE, person=1), due(1, "2026-01-15") + due(2, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 09:00")
+        scene.paid(2, "2026-01-15")
+        await scene.until("2026-01-15 09:00")
+        scene.paid(1, "2026-01-15", "40.00")
+        found = history(scene)
+        whole = next(one for one in found if one["outcome"] == "promised")
+        assert (whole["cause"], whole["detected"], whole["zones"]) == ("round", "human", ["Asia/Shanghai"])
+        assert (whole["cost"], whole["currency"], whole["lost_at"]) == ("0.12", "CNY", None)
+        assert whole["window_from"] <= whole["claimed_at"] <= whole["placed_at"] < whole["window_until"]
+        assert whole["ended_at"] <= whole["settled_at"]
+        key = {"account_id": "L-1", "installment_id": "2026-01-15"}
+        assert [{**one, "made_at": ""} for one in whole["promises"]] == [
+            {**key, "promised_on": "2026-01-15", "amount": "100.00", "currency": "CNY", "state": "open", "made_at": ""}
+        ]
+        first, second = whole["installments"]
+        payment = {"paid_on": "2026-01-15", "amount": "40.00", "source": "command"}
+        assert {**first, "payments": []} == {
+            **key, "cancelled": False, "due_on": "2026-01-15", "amount": "100.00", "currency": "CNY", "payments": [],
+        }  # fmt: skip
+        assert first["payments"] == [{**payment, "recorded_at": "2026-01-15T01:00:00.000Z"}]
+        assert (second["account_id"], second["cancelled"]) == ("L-2", True), "paid before: the call was not about it"
+        assert [one["amount"] for one in second["payments"]] == ["100.00"]
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_an_attempt_without_anything_has_empty_lists(desk: Desk) -> None:
+    desk.attempt(1)
+    path = desk.folder / "a.jsonl"
+    desk.store.run(lambda tx: write_jsonl(tx, path))
+    [found] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [found[name] for name in ("promises", "verdicts", "events", "cost", "claimed_at")] == [
+        [],
+        [],
+        [],
+        None,
+        None,
+    ]
+    [installment] = found["installments"]
+    assert installment == {
+        "account_id": "L-1", "installment_id": "2026-01-15", "cancelled": False, "due_on": None, "amount": None,
+        "currency": None, "payments": [],
+    }  # fmt: skip
+
+
+# --- standard output ---------------------------------------------------------------------------------------------
+
+
+def asked(folder: Path, *words: str) -> Result:
+    (folder / "dialer.toml").write_text(SETTINGS.replace("unused.db", "dialer.db"), encoding="utf-8")
+    try:
+        return CliRunner().invoke(app, ["attempts", "--config", str(folder / "dialer.toml"), *words])
+    finally:
+        structlog.reset_defaults()  # the command logs to the runner's standard error, which is closed now
+
+
+def test_a_dash_is_standard_output_and_nothing_else_is_said_there(tmp_path: Path) -> None:
+    done = asked(tmp_path, "--csv", "-")
+    assert (done.exit_code, done.stdout) == (0, COLUMNS + "\n")
+    assert asked(tmp_path, "--jsonl", "-").stdout == ""
+    both = asked(tmp_path, "--csv", "-", "--jsonl", str(tmp_path / "a.jsonl"))
+    assert both.stdout == COLUMNS + "\n"
+    assert (tmp_path / "a.jsonl").read_text() == ""
+    assert not Path("-").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--csv", "-", "--json"], "- and --json both print to standard output"),
+        (["--csv", "-", "--jsonl", "-"], "--csv - and --jsonl - both print to standard output"),
+        ([], "nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both"),
+    ],
+)
+def test_two_things_on_one_standard_output_are_refused(tmp_path: Path, words: list[str], said: str) -> None:
+    done = asked(tmp_path, *words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert said in " ".join(done.stderr.replace("│", "").split())
 
 
 def test_phones_in_events_are_masked_and_the_same_story_gives_the_same_bytes(tmp_path: Path) -> None:

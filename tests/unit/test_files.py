@@ -1,5 +1,6 @@
 """TOML with line numbers: every way of writing a key has its line, and what is missing has its parent's."""
 
+import tomllib
 from datetime import date
 from typing import get_args
 
@@ -102,10 +103,29 @@ def test_every_key_of_every_table_has_its_line(tables: list[tuple[str, list[str]
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"a = 1\nb", "f:2: syntax: is not TOML: expected '=' after a key in a key/value pair; accepted: TOML 1.0"),
-        (b"a = 1\n\na = 2\n", "f:3: syntax: is not TOML: the same key twice; accepted: TOML 1.0"),
-        (b"a = [1,\n2\n", "f:2: syntax: is not TOML: unclosed array; accepted: TOML 1.0"),
-        (b"a = " + b"1" * 5000, "f:1: syntax: is not TOML: a number has too many digits; accepted: TOML 1.0"),
+        (
+            b"a = 1\nb",
+            "f:2: syntax: is not TOML: neither KEY = VALUE nor [table]; "
+            "accepted: KEY = VALUE, [table], or a comment behind #",
+        ),
+        (
+            b"a = 1\n\na = 2\n",
+            "f:3: syntax: is not TOML: the same key or table twice; "
+            "accepted: each once, and [[table]] for one more of a list",
+        ),
+        (
+            b"a = [1,\n2\n",
+            "f:2: syntax: is not TOML: a list is not closed; accepted: a ] at its end, and commas between its items",
+        ),
+        (
+            b"a = " + b"1" * 5000,
+            "f:1: syntax: is not TOML: a number has too many digits; accepted: at most 4,300 digits",
+        ),
+        (
+            "a = 1\nb = “你好”".encode(),
+            "f:2: syntax: is not TOML: “ is a full-width sign; accepted: the sign of the English keyboard",
+        ),
+        (b"a = 1\n\x00", "f:2: file: is no text; accepted: a TOML file, saved as UTF-8"),
         (b"ok = 1\n# \xff", "f:2: file: is not UTF-8; save it as UTF-8"),
         (b"a." * 40 + b"a = 1", "f:1: file: nests too deep; accepted: at most 16 levels of tables and lists"),
     ],
@@ -114,6 +134,26 @@ def test_what_is_no_toml_is_one_fault(content: bytes, fault: str) -> None:
     with pytest.raises(FaultyFile) as caught:
         parse_toml(content, "f")
     assert str(caught.value.fault) == fault
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['a = "x', "a = 'x", 'a = """x', "[a]\n[a]", "a = { b = 1, b = 2 }", "a = { b = 1", "[[a]", "[a", "= 1", "a = zh",
+     "a = 1 2", "a = 2026-02-30", 'a = "\\q"', "[!]", "a = []\n[[a]]", "a = 1\na.b = 2", 'a = "\x01"'],
+)  # fmt: skip
+def test_the_parsers_own_phrases_are_not_passed_on(text: str) -> None:
+    with pytest.raises(FaultyFile) as caught:
+        parse_toml(text.encode(), "f")
+    with pytest.raises(tomllib.TOMLDecodeError) as raw:
+        tomllib.loads(text)
+    assert str(raw.value).partition(" (at ")[0].lower() not in str(caught.value.fault).lower()
+    assert caught.value.fault.accepted != "accepted: TOML 1.0"
+
+
+def test_a_full_width_sign_inside_a_text_is_not_to_blame() -> None:
+    with pytest.raises(FaultyFile) as caught:
+        parse_toml('a = "他说“好”" b'.encode(), "f")
+    assert caught.value.fault.wrong == "is not TOML: something stands behind a value"
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.csvtext import BLOCK
 from dialer.csvfile import AtomicCsv, look_through, neutralised
+from dialer.csvtext import BLOCK
 from dialer.errors import DialerError, InvalidInput
 from dialer.roster import Chunk, Reading, read_accounts, read_installments, read_suppressions
 

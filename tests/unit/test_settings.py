@@ -1,24 +1,21 @@
-"""Settings: the file, the secrets over it, the environment over both; paths; adapters; the samples of `dialer init`."""
+"""Settings: the file, the secrets over it, the environment over both; paths; adapters."""
 
-from datetime import date, time, timedelta
+import socket
+from datetime import time, timedelta
 from decimal import Decimal
-from io import StringIO
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, SecretStr
-from rich.console import Console
 
 from adapters.contract import Spec
 from config.settings import Settings
 from config.values import read_duration, read_money
 from dialer import check
-from dialer.cli.check import CheckReport
-from dialer.cli.check import check as run_check
-from dialer.cli.init import init
-from dialer.errors import DialerError, InvalidInput
+from dialer.errors import InvalidInput
 
 SETTINGS = """\
 database = "sqlite:///dialer.db"
@@ -177,9 +174,14 @@ checked_on = 2026-11-23
             'ours.toml:3: rule[1].kind: "windw" is not known, perhaps "window" is meant',
         ),
         ('kind = "window"\n', "", "ours.toml:1: rule[1].kind: is missing; accepted: cap, cooloff, window"),
-        ("citation", "citaton", "ours.toml:1: rule[1].citation: is missing; accepted: text that is not empty"),
+        ('citation = "ours"\n', "", "ours.toml:1: rule[1].citation: is missing; accepted: text that is not empty"),
+        (
+            "citation",
+            "citaton",
+            'ours.toml:8: rule[1].citaton: is not known, perhaps "citation" is meant; accepted: id',
+        ),
         ('"14:00"', '"12:00"', "ours.toml:7: rule[1].open[1]: until 12:00 is not after from 13:00; a window ends on"),
-        ("[[rule]]", "[[rul]]", "ours.toml:1: rule: is missing; accepted: a list, not empty"),
+        ("[[rule]]", "[[rul]]", 'ours.toml:1: rul: is not known, perhaps "rule" is meant; accepted: name, rule'),
     ],
 )
 def test_a_faulty_pack_is_told_like_any_file(tmp_path: Path, old: str, new: str, fault: str) -> None:
@@ -219,42 +221,52 @@ def test_no_money(text: object) -> None:
         read_money(text)
 
 
-def console() -> Console:
-    return Console(file=StringIO(), width=200)
+def test_what_is_no_settings_file_is_told_as_one_fault(tmp_path: Path) -> None:
+    assert refused(tmp_path, "# nothing yet\n") == [
+        "dialer.toml:1: file: is empty; `dialer init` writes one that works"
+    ]
+    campaign = 'format = 1\nname = "x"\n[[segment]]\nname = "A"\n'
+    assert refused(tmp_path, campaign) == [
+        "dialer.toml:1: file: is a campaign, not settings; name the settings with --config, the campaign without"
+    ]
 
 
-def written(to: Console) -> str:
-    assert isinstance(to.file, StringIO)
-    return to.file.getvalue()
+@pytest.mark.parametrize(
+    ("host", "wrong"),
+    [
+        ("127.0.0.1", ""),
+        ("0.0.0.0", ""),
+        ("localhost", ""),
+        ("192.0.2.1", "is no address of this machine"),
+        ("256.1.1.1", "is no address, and no name that can be resolved"),
+        ("a..b", "is no address, and no name that can be resolved"),
+    ],
+)
+def test_the_daemon_can_listen_at_its_host(host: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def from_this_machine(name: str, port: int, **kwargs: int) -> object:
+        """No name server is asked by a test."""
+        return resolve(name, port, flags=0 if name == "localhost" else socket.AI_NUMERICHOST, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", from_this_machine)
+    assert check.unbindable(host) == wrong
 
 
-@pytest.mark.parametrize("today", [date(2026, 11, 23), date(2026, 1, 29), date(2028, 2, 27), date(2026, 12, 31)])
-def test_init_writes_what_check_accepts(tmp_path: Path, today: date) -> None:
-    folder = tmp_path / "new"
-    init(folder, today, console(), as_json=False)
-    to = console()
-    run_check([folder / "campaigns/monthly.toml"], folder / "dialer.toml", {}, to, as_json=True)
-    report = CheckReport.model_validate_json(written(to))
-    assert (report.campaigns, report.notices) == ([str(folder / "campaigns/monthly.toml")], [])
-    rows = (folder / "installments.csv").read_text(encoding="utf-8").splitlines()
-    assert sum(row.split(",")[1] == str(today + timedelta(days=2)) for row in rows) > 5
-    assert not any("$" in (folder / name).read_text(encoding="utf-8") for name in ("accounts.csv", "installments.csv"))
+def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = Event()
+    monkeypatch.setattr(check, "RESOLVE_S", 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: never.wait(30))
+    assert check.unbindable("slow.example") == "could not be resolved in 0.05 s"
+    never.set()
 
 
-def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    (tmp_path / "accounts.csv").write_text("mine", encoding="utf-8")
-    with pytest.raises(DialerError, match=r"has accounts\.csv already") as caught:
-        init(tmp_path, date(2026, 11, 23), console(), as_json=False)
-    assert caught.value.exit_code == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["accounts.csv"]
+def test_an_adapter_that_is_registered_twice_is_not_called_unknown(tmp_path: Path) -> None:
+    def twice(name: str) -> Spec:
+        raise LookupError("the adapter 'mock' is registered more than once: a:A, b:B")
 
-
-def test_check_prints_notices_and_what_is_valid(tmp_path: Path) -> None:
-    init(tmp_path, date(2026, 11, 23), console(), as_json=False)
-    campaign = tmp_path / "campaigns/monthly.toml"
-    campaign.write_text(campaign.read_text(encoding="utf-8").replace('"17:30"', '"20:30"'), encoding="utf-8")
-    to = console()
-    run_check([campaign], tmp_path / "dialer.toml", {}, to, as_json=False)
-    told = written(to).splitlines()
-    assert "14:30 to 20:30 lies partly outside the legal window" in told[0]
-    assert told[1:] == [f"{tmp_path}/dialer.toml: valid", f"{campaign}: valid"]
+    path = tmp_path / "dialer.toml"
+    path.write_text(SETTINGS.replace('"fake"', '"mock"'), encoding="utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        check.read_settings(path, {}, twice)
+    assert "registered more than once: a:A, b:B" in str(caught.value)

@@ -1,0 +1,283 @@
+"""What is wrong, or soon will be: `dialer status`, its watch and the daily digest raise the same alarms.
+
+The store reads the facts, `of` judges them. docs/operations.md says of each what it means and what to do; where the
+log has an event of the same name, it is the same thing.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from campaigns.model import Channel
+from dialer import next_hour, sweep
+from dialer.house import House
+from dialer.lines import price
+from dialer.next_hour import NextHour
+from dialer.settle import CALL_DEADLINE
+from dialer.store import Tx, sqlite_file, status_rows, views
+from dialer.store import attempts as attempt_store
+from dialer.store import queues as queue_store
+
+Name = Literal[
+    "halted", "placed_outside_window", "daemon_silent", "nothing_placed", "line_paused", "spend_limit_reached",
+    "lost_too_long", "disk_nearly_full", "hour_overbooked", "spend_limit_near", "attempts_lost", "not_planned_today",
+    "tasks_waiting",
+]  # fmt: skip
+SILENT = timedelta(minutes=3)
+"""A daemon reports its lines each minute."""
+OUTSIDE_OVER = timedelta(hours=24)
+TASK_WAITS = timedelta(days=2)
+NEAR = Decimal("0.9")
+DISK_LEAST = 1_000_000_000
+"""Bytes."""
+PLANNED_BY = time(0, 30)
+"""Daily planning begins at 00:05, lender time, and may take minutes over a large portfolio."""
+
+
+class Alarm(BaseModel):
+    """What is wrong (`text`) and what to do (`hint`). Errors come first: somebody should look now."""
+
+    name: Name
+    severity: Literal["error", "warning"]
+    text: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A line with a limit: what is spent of it today, and what its cheapest attempt would reserve."""
+
+    line: str
+    spent: Decimal
+    most: Decimal
+    least: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the alarms are judged by."""
+
+    now: datetime
+    zone: ZoneInfo
+    """The lender's."""
+    currency: str = ""
+    halted: str | None = None
+    """Why; None: not halted."""
+    halted_at: datetime | None = None
+    heard_at: datetime | None = None
+    """When a daemon last reported its lines."""
+    next_due_at: datetime | None = None
+    """Of the active campaigns; past where something waits."""
+    waiting: int = 0
+    """Due inside their window for 5 minutes, while nothing was placed."""
+    paused: Sequence[tuple[str, datetime]] = ()
+    """Lines at rest by their breaker, and until when."""
+    spends: Sequence[Spend] = ()
+    lost: Sequence[datetime] = ()
+    """Since when each lost attempt is, the oldest first."""
+    hour: NextHour = field(default_factory=lambda: NextHour(planned=[], routes=[]))
+    unplanned: Sequence[str] = ()
+    """Campaigns that were not planned today."""
+    old_tasks: int = 0
+    oldest_task_at: datetime | None = None
+    outside: int = 0
+    """Placed outside their window within 24 hours."""
+    disk_free: int | None = None
+    """Bytes left where the database lies; None: not known."""
+
+
+def build(tx: Tx, house: House, outside: int | None = None) -> list[Alarm]:
+    """What is wrong now, errors first. `outside`: how many were placed outside their window, where it is counted."""
+    return of(read(tx, house, outside))
+
+
+def of(facts: Facts) -> list[Alarm]:
+    """The alarms that these facts give, errors first."""
+    found = [alarm for judge in _JUDGES for alarm in judge(facts)]
+    return sorted(found, key=lambda alarm: alarm.severity != "error")
+
+
+def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
+    """Reads the facts. `outside` is counted over the last 24 hours where it is not given."""
+    now = house.clock.now()
+    launched = house.launched(tx)
+    active = [one for one in launched if one.status == "active"]
+    rows, halt = attempt_store.lines(tx), status_rows.halt(tx)
+    due = queue_store.first_due(tx, [queue for one in active for queue in one.queues])
+    old_tasks, oldest_task_at = status_rows.old_tasks(tx, now - TASK_WAITS)
+    return Facts(
+        now=now,
+        zone=house.zone,
+        currency=house.settings.lender.currency,
+        halted=halt.value if halt else None,
+        halted_at=halt.set_at if halt else None,
+        heard_at=max((row.heard_at for row in rows.values() if row.heard_at), default=None),
+        next_due_at=min(due.values(), default=None),
+        waiting=_waiting(tx, house, now),
+        paused=[(row.line, row.breaker_until) for row in rows.values() if row.breaker == "open" and row.breaker_until],
+        spends=_spends(tx, house, now),
+        lost=[row.lost_at for row in status_rows.lost(tx)],
+        hour=next_hour.read(tx, house, active, rows, now),
+        unplanned=_unplanned(tx, house, now),
+        old_tasks=old_tasks,
+        oldest_task_at=oldest_task_at,
+        outside=status_rows.outside_window(tx, now - OUTSIDE_OVER) if outside is None else outside,
+        disk_free=_disk_free(house),
+    )
+
+
+def _waiting(tx: Tx, house: House, now: datetime) -> int:
+    placed_at = max(status_rows.last_placed(tx).values(), default=None)
+    if placed_at is not None and placed_at > now - sweep.STANDSTILL:
+        return 0
+    return sweep.waiting(tx, house, now)
+
+
+def _spends(tx: Tx, house: House, now: datetime) -> list[Spend]:
+    spent, found = attempt_store.spent(tx, house.today(now)), []
+    for name, line in house.settings.lines.items():
+        if line.spend_max_per_day is not None:
+            least = min(price(line, Channel(channel)) for channel in line.channels)
+            found.append(Spend(name, spent.get(name, Decimal(0)), line.spend_max_per_day, least))
+    return found
+
+
+def _unplanned(tx: Tx, house: House, now: datetime) -> list[str]:
+    if now.astimezone(house.zone).time() < PLANNED_BY:
+        return []
+    return [
+        row.name
+        for row in views.campaigns(tx)
+        if row.status != "cancelled" and (row.planned_at is None or house.today(row.planned_at) < house.today(now))
+    ]
+
+
+def _disk_free(house: House) -> int | None:
+    file = sqlite_file(house.settings.database)
+    # A folder that can't be asked is no alarm of its own: whatever is wrong with it shows in the reading itself.
+    with suppress(OSError):
+        return None if file is None else shutil.disk_usage(file.parent).free
+    return None
+
+
+# --- the judges: one fault each ----------------------------------------------------------------------------------
+
+
+def _halted(facts: Facts) -> Iterator[Alarm]:
+    if facts.halted is not None:
+        text = f"halted since {_local(facts, facts.halted_at)}: {facts.halted}; nothing is placed on any line"
+        yield _error("halted", text, "`dialer unhalt` lifts it")
+
+
+def _outside(facts: Facts) -> Iterator[Alarm]:
+    if facts.outside:
+        text = f"{_many(facts.outside)} placed outside their window within 24 hours; that must never happen"
+        yield _error("placed_outside_window", text, "`dialer halt`, then look at the clock of the machine, and tell us")
+
+
+def _silent(facts: Facts) -> Iterator[Alarm]:
+    due_at, heard_at = facts.next_due_at, facts.heard_at
+    if due_at is None or (heard_at is not None and heard_at > facts.now - SILENT):
+        return
+    if due_at.astimezone(facts.zone).date() > facts.now.astimezone(facts.zone).date():
+        return
+    since = f"no daemon has reported since {_local(facts, heard_at)}" if heard_at else "no daemon has ever reported"
+    what = "something is due" if due_at <= facts.now else f"something is planned for {_local(facts, due_at)}"
+    yield _error("daemon_silent", f"{since}, and {what}", "start `dialer run`, or see in its log why it stopped")
+
+
+def _nothing_placed(facts: Facts) -> Iterator[Alarm]:
+    # One cause, one alarm: without a daemon nothing can be placed.
+    if facts.waiting and facts.halted is None and not any(_silent(facts)):
+        text = f"{_many(facts.waiting)} due inside their window for 5 minutes, and nothing was placed"
+        yield _error("nothing_placed", text, "see the lines: one may be paused, held, full, or out of its spend limit")
+
+
+def _paused(facts: Facts) -> Iterator[Alarm]:
+    for line, until in facts.paused:
+        text = f"line {line} is paused by its breaker until {_local(facts, until)}: its attempts failed in the network"
+        yield _error("line_paused", text, "look at the provider's status; the line tries itself again")
+
+
+def _spend(facts: Facts) -> Iterator[Alarm]:
+    for one in facts.spends:
+        text = f"line {one.line} has spent {one.spent:,} of its {one.most:,} {facts.currency} for today"
+        if one.spent + one.least > one.most:
+            hint = "raise spend_max_per_day and restart the daemon, or leave the rest to another line"
+            yield _error("spend_limit_reached", f"{text}: it places nothing more", hint)
+        elif one.spent >= NEAR * one.most:
+            yield _warning("spend_limit_near", text, "raise spend_max_per_day if the rest of today is to be called")
+
+
+def _lost(facts: Facts) -> Iterator[Alarm]:
+    long = [at for at in facts.lost if at < facts.now - CALL_DEADLINE]
+    if long:
+        text = f"{_many(len(long))} lost for more than 30 minutes, the first since {_local(facts, long[0])}"
+        hint = "calls should be settled by then: see that the daemon runs and its log; messages end with their window"
+        yield _error("lost_too_long", text, hint)
+    if fresh := len(facts.lost) - len(long):
+        text = f"{_many(fresh)} lost: handed over, and how they ended is not known"
+        yield _warning("attempts_lost", text, "nothing at once, the provider is asked; if it is many, it is in trouble")
+
+
+def _disk(facts: Facts) -> Iterator[Alarm]:
+    if facts.disk_free is not None and facts.disk_free < DISK_LEAST:
+        text = f"{facts.disk_free / 1_000_000:,.0f} MB are left on the disk of the database"
+        yield _error("disk_nearly_full", text, "free some: without room nothing can be recorded, and nothing is placed")
+
+
+def _overbooked(facts: Facts) -> Iterator[Alarm]:
+    for route in facts.hour.routes:
+        if route.is_over:
+            text = (
+                f"{route.planned:,} {'calls' if route.channel == 'voice' else 'messages'} are planned for the next "
+                f"hour over {' and '.join(route.lines)}, which can place {route.can_place:,}"
+            )
+            hint = "what is not placed inside its window expires: raise the line's limits, or add a line"
+            yield _warning("hour_overbooked", text, hint)
+
+
+def _unplanned_today(facts: Facts) -> Iterator[Alarm]:
+    if facts.unplanned:
+        text = f"not planned today: {', '.join(facts.unplanned)}; new due dates are missing"
+        yield _warning("not_planned_today", text, "start the daemon: it plans at once, and each day at 00:05")
+
+
+def _tasks(facts: Facts) -> Iterator[Alarm]:
+    if facts.old_tasks:
+        count = "1 task is" if facts.old_tasks == 1 else f"{facts.old_tasks:,} tasks are"
+        text = f"{count} open for more than 2 days, the first since {_local(facts, facts.oldest_task_at)}"
+        yield _warning("tasks_waiting", text, "somebody should see to them: people wait to be called back")
+
+
+_JUDGES = (
+    _halted, _outside, _silent, _nothing_placed, _paused, _spend, _lost, _disk, _overbooked, _unplanned_today, _tasks,
+)  # fmt: skip
+
+
+def _error(name: Name, text: str, hint: str) -> Alarm:
+    return Alarm(name=name, severity="error", text=text, hint=hint)
+
+
+def _warning(name: Name, text: str, hint: str) -> Alarm:
+    return Alarm(name=name, severity="warning", text=text, hint=hint)
+
+
+def _many(attempts: int) -> str:
+    return "1 attempt is" if attempts == 1 else f"{attempts:,} attempts are"
+
+
+def _local(facts: Facts, at: datetime | None) -> str:
+    """An instant for people: the time alone where it is today's, lender time."""
+    if at is None:
+        return "an unknown time"
+    local = at.astimezone(facts.zone)
+    is_today = local.date() == facts.now.astimezone(facts.zone).date()
+    return f"{local:%H:%M:%S}" if is_today else f"{local:%m-%d %H:%M}"

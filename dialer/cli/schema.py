@@ -1,0 +1,118 @@
+"""`dialer schema`: the JSON Schema of a file that people write, or of what a command prints with `--json`."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from typer import BadParameter
+
+from config.faults import nearest
+from dialer import shapes
+from dialer.errors import DialerError
+
+
+class Published(BaseModel):
+    """One schema."""
+
+    name: str
+    of: str
+    """What it describes."""
+
+
+class Written(BaseModel):
+    """A schema that was written to a file."""
+
+    name: str
+    file: str
+
+
+class SchemaReport(BaseModel):
+    """`dialer schema --json`: the schemas there are; with `--out` those that were written. With a NAME alone the
+    schema itself is printed."""
+
+    schemas: list[Published]
+    written: list[Written]
+
+
+def answers() -> dict[str, type[BaseModel]]:
+    """Command → what it prints with `--json`."""
+    # Each comes from the module of its command; all together take their time to import.
+    from dialer.cli import check, done, imports, init, plan, views
+    from dialer.cli.digest import DigestReport
+    from dialer.explain import Explanation
+    from dialer.report_model import Report
+    from dialer.status_model import Status
+
+    return {
+        "attempts": views.Exported,
+        "cancel": done.StatusDone,
+        "check": check.CheckReport,
+        "digest": DigestReport,
+        "explain": Explanation,
+        "halt": done.HaltDone,
+        "import": imports.ImportReport,
+        "init": init.InitReport,
+        "launch": done.LaunchDone,
+        "paid": done.PaidDone,
+        "pause": done.StatusDone,
+        "plan": plan.Plan,
+        "report": Report,
+        "resume": done.StatusDone,
+        "schema": SchemaReport,
+        "simulate": Report,
+        "status": Status,
+        "suppress": done.SuppressDone,
+        "unhalt": done.UnhaltDone,
+    }
+
+
+def schema(name: str | None, to: Path | None, as_json: bool, console: Console) -> None:
+    """Prints the schema of this name, or writes it to the file `to`. Without a name: lists them all, or writes those
+    of files into the folder `to`. Raises BadParameter for an unknown name, DialerError where nothing can be written.
+    """
+    known = shapes.FILES | {command: f"what `dialer {command} --json` prints" for command in answers()}
+    if name is not None and name not in known:
+        raise BadParameter(f'no schema is named "{name}"{nearest(name, known)}; accepted: {", ".join(known)}')
+    if name is not None and to is None:
+        console.out(_text(name), highlight=False)
+        return
+    written = [] if to is None else [_write(name, to)] if name else write_files(to)
+    report = SchemaReport(schemas=[Published(name=one, of=known[one]) for one in known], written=written)
+    if as_json:
+        console.out(report.model_dump_json(indent=2), highlight=False)
+    else:
+        _show(report, known, console)
+
+
+def write_files(folder: Path) -> list[Written]:
+    """The schemas of the files that people write, each as `NAME.schema.json`. Raises DialerError."""
+    return [_write(name, folder / f"{name}.schema.json") for name in shapes.FILES]
+
+
+def _text(name: str) -> str:
+    found = shapes.of_file(name) if name in shapes.FILES else shapes.of_answer(name, answers()[name])
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _write(name: str, path: Path) -> Written:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_text(name) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DialerError(f"{path}: cannot be written ({error.strerror}); name another file") from error
+    return Written(name=name, file=str(path))
+
+
+def _show(report: SchemaReport, known: dict[str, str], console: Console) -> None:
+    for one in report.written:
+        console.print(f"{escape(one.file)}: the schema of {known[one.name]}", highlight=False)
+    if report.written:
+        return
+    table = Table.grid(padding=(0, 2))
+    for published in report.schemas:
+        table.add_row(published.name, escape(published.of))
+    console.print(table)
+    console.print("`dialer schema NAME` prints one; `dialer schema --out schemas` writes those of files, for editors.")

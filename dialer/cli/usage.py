@@ -1,0 +1,75 @@
+"""Wrong usage in the words of all other faults: `command line: --from: what is wrong; what is accepted`."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from typer import BadParameter
+
+from config.faults import nearest
+
+UsageError: type[Exception] = BadParameter.__bases__[0]
+"""What the parser raises for every wrong usage. Typer exports only this child of it."""
+
+
+def faults(error: Any) -> list[str]:
+    """What is wrong with the command line, a line each; `error` is a UsageError. Empty: its help was shown instead."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return []
+    return [f"command line: {told}" for told in _told(error).splitlines()]
+
+
+def _told(error: Any) -> str:
+    command = error.ctx.command if error.ctx else None
+    params = command.params if command else []
+    match type(error).__name__:
+        case "NoSuchOption":
+            return f"{error.option_name}: is not known{_one_of(error.option_name, _options(params))}"
+        case "MissingParameter":
+            name = _name(error.param)
+            wanted = f"{name} {_value(error.param)}" if name.startswith("-") else _usage(error)
+            return f"{name}: is missing; accepted: {wanted}"
+        case "BadOptionUsage":
+            return f"{error.option_name}: has no value; accepted: one behind it"
+        case "BadParameter" if error.param is not None:  # Typer's own: all options but texts and files are numbers
+            return f"{_name(error.param)}: is no whole number; accepted: a whole number"
+        case "BadParameter":
+            return "\n".join(f"{_place(error)}{line}" for line in error.message.splitlines())
+    if error.message.startswith("No such command"):
+        word = error.message.split("'")[1]
+        return f"{word}: is no command{_one_of(word, command.list_commands(error.ctx) if command else ())}"
+    if "extra argument" in error.message:
+        words = error.message.rpartition("(")[2].rstrip(").")
+        return f"{words}: is one word too many; accepted: {_usage(error)}"
+    return f"{error.message.rstrip('.').lower()}; accepted: see --help"
+
+
+def _one_of(word: str, known: Iterable[str]) -> str:
+    names = [*known]
+    return f"{nearest(word, names)}; accepted: {', '.join(names)}"
+
+
+def _options(params: Iterable[Any]) -> list[str]:
+    return [*(name for param in params for name in param.opts if name.startswith("--")), "--help"]
+
+
+def _name(param: Any) -> str:
+    """`--from`, or `CAMPAIGN`."""
+    longest = max(param.opts, key=len)
+    return str(longest if longest.startswith("-") else (param.metavar or param.name).upper().strip("[]"))
+
+
+def _value(param: Any) -> str:
+    """What stands behind an option: FILE, YYYY-MM-DD."""
+    return str(param.metavar or "FILE")
+
+
+def _place(error: Any) -> str:
+    """The option that is wrong; an error that is about several names them itself."""
+    return f"{error.param_hint}: " if error.param_hint else ""
+
+
+def _usage(error: Any) -> str:
+    """`dialer plan [OPTIONS] CAMPAIGN`."""
+    usage = str(error.ctx.command.get_usage(error.ctx)).partition(": ")[2]
+    return re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), usage)
