@@ -25,7 +25,7 @@ FIRST, LAST = date(2026, 1, 1), date(2026, 1, 31)
 BORROWERS = 5_000
 SEED = 2026
 MIX = (("A", 0.60), ("B", 0.25), ("C", 0.15))
-ON_TIME = {"A": 0.85, "B": 0.60, "C": 0.30}
+ON_TIME = {"A": 0.90, "B": 0.75, "C": 0.55}
 """How many of a segment pay by the due day in the sample."""
 SURNAMES, GIVEN = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀兰霞"
 BANKS = ("工商银行", "建设银行", "农业银行", "中国银行", "招商银行")
@@ -118,7 +118,7 @@ def _installments(random: Random, account: str, segment: str, due_day: int) -> l
         days = random.randrange(1, 12) if back <= late_months else -random.randrange(0, 6)
         rows.append([account, str(was_due), amount, "CNY", str(was_due + timedelta(days=days)), amount])
     if random.random() < ON_TIME[segment]:
-        paid_on = str(due_on - timedelta(days=random.choice((0, 0, 1, 1, 2, 3, 5, 8))))
+        paid_on = str(due_on - timedelta(days=random.choice((0, 0, 0, 0, 1, 1, 2, 5))))
     elif random.random() < 0.5:
         paid_on = str(due_on + timedelta(days=random.randrange(1, 10)))
     else:

@@ -50,6 +50,7 @@ class Simulation:
     seed: int = 1
     faults: str = "none"
     journal: Path | None = None
+    suppressions: Path | None = None
 
 
 Progress = Callable[[date], None]
@@ -68,6 +69,8 @@ async def _run(what: Simulation, clock: VirtualClock, then: Callable[[House, Tx]
     await _load(house, "accounts", what.accounts, lambda chunk: chunk)
     later: dict[date, list[tuple[Any, Installment]]] = defaultdict(list)
     await _load(house, "installments", what.installments, lambda chunk: _without_later(chunk, what.first, later))
+    if what.suppressions is not None:
+        await _load(house, "suppressions", what.suppressions, lambda chunk: chunk)
     await operate.launch(house, what.campaign)
     mock = MockAdapter(
         MockSettings(**{**what.settings.adapters.get("mock", {}), "seed": what.seed, "journal": what.journal,

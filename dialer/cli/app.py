@@ -209,8 +209,9 @@ def simulate(
     campaign: Path,
     accounts: Annotated[Path, typer.Option()],
     installments: Annotated[Path, typer.Option()],
-    from_: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD")],
-    to: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD")],
+    suppressions: Annotated[Path | None, typer.Option(help="Default: nobody is suppressed.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="Default: today.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Default: 31 days later.")] = None,
     config: Config = CONFIG,
     seed: Annotated[int, typer.Option()] = 1,
     faults: Annotated[str, typer.Option(metavar="none|mild|hostile")] = "none",
@@ -222,11 +223,9 @@ def simulate(
     """The real engine on a virtual clock and the mock carrier, in a database of its own."""
     from dialer.cli.simulate import simulate as simulate_campaign
 
-    first, last = parse_date(from_, "--from"), parse_date(to, "--to")
-    assert first is not None
-    assert last is not None
-    settings = settings_of(config)
-    simulate_campaign(settings, campaign, accounts, installments, first, last, seed, faults, out_dir, json, out, err)
+    days = parse_date(from_, "--from"), parse_date(to, "--to")
+    files = campaign, accounts, installments, suppressions
+    simulate_campaign(settings_of(config), *files, *days, seed, faults, out_dir, json, out, err)
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """The face of `dialer simulate`: progress while it runs, the report when it is done."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from typer import BadParameter
@@ -10,21 +11,27 @@ from typer import BadParameter
 from config.settings import Settings
 from dialer import check, export, report, report_show
 from dialer.cli.progress import Working
+from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.simulate import FAULTS, Simulation
 from dialer.simulate import simulate as run_simulation
 from dialer.store import Tx
 
+DAYS = timedelta(days=31)
+"""How long it goes on without --to."""
 DAYS_MAX = 800
 """Longest simulation: some two years."""
 
 
 def simulate(
-    settings: Settings, campaign: Path, accounts: Path, installments: Path, first: date, last: date, seed: int,
-    faults: str, folder: Path | None, json: bool, out: Console, err: Console,
+    settings: Settings, campaign: Path, accounts: Path, installments: Path, suppressions: Path | None,
+    from_: date | None, to: date | None, seed: int, faults: str, folder: Path | None, json: bool, out: Console,
+    err: Console, clock: Clock = SystemClock(),
 ) -> None:  # fmt: skip
     """Runs the simulation, writes its exports and the report's page into `folder`, prints the report."""
+    first = from_ or clock.now().astimezone(ZoneInfo(settings.lender.time_zone)).date()
+    last = to or first + DAYS
     if faults not in FAULTS:
         raise BadParameter(f'"{faults}" is no level; accepted: {", ".join(FAULTS)}', param_hint="--faults")
     if last < first:
@@ -37,7 +44,7 @@ def simulate(
         make_folder(folder)
         journal = folder / "journal.jsonl"
         journal.unlink(missing_ok=True)
-    what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal)
+    what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal, suppressions)
     found = run_with_progress(what, folder, None if json else err)
     if folder is not None:
         report.write_html(found, folder / "report.html", settings.lender.language)

@@ -1,7 +1,6 @@
 """The mock adapter: the conformance suite, its profiles, mishaps, settings and documentation."""
 
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,6 +19,7 @@ from adapters.scripted import Number
 from tests.adapters.conformance import AdapterConformance, Rig
 from tests.adapters.host import VirtualHost
 from tests.adapters.support import an_order, two_questions
+from tests.style.pages import blocks
 
 ROOT = Path(__file__).parents[2]
 K = EventKind
@@ -163,10 +163,11 @@ def test_settings_refuse_what_they_do_not_know(wrong: dict[str, object]) -> None
         Settings.model_validate(wrong)
 
 
-def test_the_example_in_the_documentation_runs(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/mock.md").read_text(), re.DOTALL)
-    (tmp_path / "conftest.py").write_text(blocks[0])
-    (tmp_path / "test_example.py").write_text(blocks[1])
+@pytest.mark.parametrize(("page", "passed"), [("docs/mock.md", 3), ("README.md", 1)])
+def test_the_example_in_the_documentation_runs(tmp_path: Path, page: str, passed: int) -> None:
+    conftest, *others = blocks("docs/mock.md", "python")
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_example.py").write_text((others if page == "docs/mock.md" else blocks(page, "python"))[0])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
         cwd=tmp_path,
@@ -175,4 +176,4 @@ def test_the_example_in_the_documentation_runs(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert f"{passed} passed" in done.stdout

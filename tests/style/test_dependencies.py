@@ -11,7 +11,7 @@ from tests.style.source import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PERMISSIVE = re.compile(r"\b(MIT|BSD|ISC|Apache|PSF|Python Software Foundation|Unlicense)\b")
 DATA = {"certifi"}
-"""Not a program: Mozilla's list of certificate authorities under MPL, as it is (docs/dependencies.md says who needs it)."""
+"""No program: Mozilla's list of certificate authorities under MPL, as it is; docs/dependencies.md says who needs it."""
 WEAK = re.compile(r"\b(MPL|Mozilla|LGPL)\b")
 
 

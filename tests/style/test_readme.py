@@ -70,7 +70,21 @@ def _starts_and_stops(folder: Path, shell: dict[str, str]) -> None:
 
 def test_the_steps_are_those_of_a_first_campaign() -> None:
     verbs = [command.split()[1] for command, _ in STEPS if command.startswith("dialer ")]
-    wanted = ["init", "check", "import", "import", "import", "plan", "launch", "run", "status", "report", "explain"]
+    wanted = [
+        "init",
+        "check",
+        "import",
+        "import",
+        "import",
+        "plan",
+        "launch",
+        "run",
+        "status",
+        "explain",
+        "report",
+        "simulate",
+        "schema",
+    ]
     assert [verb for verb in verbs if verb in wanted] == wanted
 
 

@@ -515,8 +515,10 @@ def test_the_hour_that_comes_twice_counts_twice() -> None:
 @settings(max_examples=15, deadline=None)
 @example(segments=["高风险逾期客户分群之一二三四", "high-risk overdue customers"], counts=[1] * 7)
 @given(
-    segments=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40),
-                      min_size=1, max_size=4, unique=True),
+    segments=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=40).filter(str.strip),
+        min_size=1, max_size=4, unique=True,
+    ),
     counts=st.lists(st.integers(0, 50), min_size=7, max_size=7),
 )  # fmt: skip
 def test_any_segment_is_drawn_in_its_place(segments: list[str], counts: list[int]) -> None:

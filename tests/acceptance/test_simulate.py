@@ -1,0 +1,52 @@
+"""`dialer simulate` as a newcomer runs it: without dates, on the folder that `dialer init` wrote."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import run
+
+FILES = ("--accounts", "accounts.csv", "--installments", "installments.csv")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init", "--language", "en").code == 0
+    return tmp_path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return [*csv.DictReader(file)]
+
+
+def test_a_month_from_today_leaves_exports_and_the_page(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = run(capsys, "simulate", "campaigns/monthly.toml", *FILES, "--out", "month", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert (
+        found["totals"]["placed"]
+        == len([row for row in rows(folder / "month" / "attempts.csv") if row["placed_at"]])
+        > 0
+    )
+    assert found["totals"]["waiting"] == 0
+    assert {file.name for file in (folder / "month").iterdir()} == {
+        "attempts.csv", "attempts.jsonl", "journal.jsonl", "report.html",
+    }  # fmt: skip
+    assert not (folder / "dialer.db").exists()
+
+
+def test_who_is_suppressed_is_not_called(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "simulate", "campaigns/monthly.toml", *FILES, "--out", "without")
+    run(capsys, "simulate", "campaigns/monthly.toml", *FILES, "--suppressions", "suppressions.csv", "--out", "with")
+    phones = {row["phone"] for row in rows(folder / "suppressions.csv") if not row["channel"]}
+    stopped = {row["person_id"] for row in rows(folder / "accounts.csv") if row["phone"] in phones}
+    called = [
+        {row["person_id"] for row in rows(folder / out / "attempts.csv") if row["placed_at"]}
+        for out in ("without", "with")
+    ]
+    assert stopped & called[0]
+    assert not stopped & called[1]

@@ -1,0 +1,13 @@
+"""What every test starts from."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """A command run in this process binds the log to its own standard error, which is closed when the test is over."""
+    yield
+    structlog.reset_defaults()
