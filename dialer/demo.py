@@ -55,9 +55,10 @@ def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     what = Simulation(settings, campaign, accounts, installments, FIRST, LAST, SEED, "none", journal)
     found = run_with_progress(what, None, err)
     report_show.show(found, out)
-    page = folder / "report.html"
-    report.write_html(found, page, settings.lender.language)
-    out.print(f"The report as a page: {page}")
+    pages = {language: folder / f"report.{language}.html" for language in ("zh", "en")}
+    for language, page in pages.items():
+        report.write_html(found, page, language)
+    out.print(f"The report as a page, Chinese and English: {' and '.join(map(str, pages.values()))}")
 
 
 def write_samples(folder: Path) -> tuple[Path, Path]:
