@@ -142,6 +142,10 @@ class Limit:
         """From when on one more is allowed; None: at any time. `contacts` are oldest first."""
         if len(contacts) < self.max:
             return None
+        if self.max == 1 and self.period.type != "anchored_first":
+            # The last one decides. Most limits are such, and the gate asks all of them about every attempt.
+            last = next((one.at for one in reversed(contacts) if (one.channel, one.disposition) in self.counted), None)
+            return None if last is None else self.period.frees_at((last,), 1, zone)
         instants = [contact.at for contact in contacts if (contact.channel, contact.disposition) in self.counted]
         return self.period.frees_at(instants, self.max, zone) if len(instants) >= self.max else None
 

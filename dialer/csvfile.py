@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -70,10 +70,11 @@ class Sheet:
         if chunk:
             yield chunk
 
-    def values(self, row: Row) -> list[str]:
-        """The wanted columns of a row, trimmed, in the order they were asked for."""
+    def values(self) -> Callable[[Row], list[str]]:
+        """What gives the wanted columns of a row, trimmed, in the order they were asked for."""
+        pick, strip = itemgetter(*self.indexes), str.strip
         # A column that is not there has the index -1, the empty cell put at the end.
-        return list(map(str.strip, itemgetter(*self.indexes)([*row.cells, ""])))
+        return lambda row: list(map(strip, pick([*row[1], ""])))
 
 
 def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> Sheet:

@@ -132,7 +132,7 @@ class Reading(Generic[T]):
     def chunks(self, size: int = CHUNK_ROWS) -> Iterator[Chunk[T]]:
         """Bounded memory: of the keys seen only 64-bit hashes are kept."""
         seen: set[int] = set()
-        width, values, parse, key = len(self.sheet.header), self.sheet.values, self.parse, self.key
+        width, values, parse, key = len(self.sheet.header), self.sheet.values(), self.parse, self.key
         for rows in self.sheet.chunks(size):
             chunk: Chunk[T] = Chunk()
             good = chunk.good
