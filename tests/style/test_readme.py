@@ -33,7 +33,12 @@ def test_the_first_campaign_goes_as_the_readme_says(tmp_path: Path) -> None:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
             assert done.stdout.strip(), command
             if command.startswith(SAME_EVERY_DAY):
-                assert done.stdout.strip() == shown.strip(), command
+                assert _timeless(done.stdout) == _timeless(shown), command
+
+
+def _timeless(printed: str) -> str:
+    """How many attempts lie ahead depends on the hour."""
+    return re.sub(r"\d+ attempts", "n attempts", printed).strip()
 
 
 def _environment(folder: Path) -> dict[str, str]:
