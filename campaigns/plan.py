@@ -225,6 +225,7 @@ def forecast(
     and `line` stands in where it names none.
     """
     rows = []
+    asks: dict[tuple[Channel, tuple[str, ...], str, str], gate.Ask] = {}
     contacts: dict[str, list[Contact]] = {}
     left = (draft for draft in drafts if draft.window_until > now)
     for draft in sorted(left, key=lambda draft: (draft.planned_for, draft.accounts[0].account_id)):
@@ -233,7 +234,10 @@ def forecast(
         if (earlier := contacts.get(draft.person_id)) is None:
             earlier = contacts[draft.person_id] = list(facts.contacts)
         facts.contacts, facts.line = earlier, facts.line or line
-        ask = gate.Ask(channel, draft.zones, member.country, member.line_type, ring_s)
+        # A few kinds of numbers and zones serve all drafts.
+        kind = (channel, draft.zones, member.country, member.line_type)
+        if (ask := asks.get(kind)) is None:
+            ask = asks[kind] = gate.Ask(*kind, ring_s)
         verdict = gate.check(ask, facts, rules, at)
         if isinstance(verdict, gate.Pass):
             earlier.append(Contact(at, channel, _ANSWERED[channel]))

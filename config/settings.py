@@ -111,8 +111,8 @@ class WebSettings(Strict):
 class DigestSettings(Strict):
     """The day in short, once a day: into a file, to a command, to a web address, or several of them."""
 
-    at: WallTime = time(18, 30)
-    """When, lender time."""
+    at: WallTime = time(21)
+    """When, lender time: after the last calls of the day. An hour before noon tells of the day before."""
     language: Language | None = None
     """Chinese for zh, else English. Without it: the lender's language."""
     file: DigestFile | None = None

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
@@ -20,7 +20,7 @@ from dialer import next_hour, sweep
 from dialer.house import House
 from dialer.lines import price
 from dialer.next_hour import NextHour
-from dialer.settle import CALL_DEADLINE
+from dialer.settle import deadline
 from dialer.store import Tx, sqlite_file, status_rows, views
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
@@ -60,6 +60,14 @@ class Spend:
     least: Decimal
 
 
+class Lost(NamedTuple):
+    """An attempt whose end nobody knows."""
+
+    since: datetime
+    deadline: datetime
+    """When it is settled as unknown, at the latest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the alarms are judged by."""
@@ -80,8 +88,8 @@ class Facts:
     paused: Sequence[tuple[str, datetime]] = ()
     """Lines at rest by their breaker, and until when."""
     spends: Sequence[Spend] = ()
-    lost: Sequence[datetime] = ()
-    """Since when each lost attempt is, the oldest first."""
+    lost: Sequence[Lost] = ()
+    """The oldest first."""
     hour: NextHour = field(default_factory=lambda: NextHour(planned=[], routes=[]))
     unplanned: Sequence[str] = ()
     """Campaigns that were not planned today."""
@@ -109,7 +117,9 @@ def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
     now = house.clock.now()
     launched = house.launched(tx)
     active = [one for one in launched if one.status == "active"]
-    rows, halt = attempt_store.lines(tx), status_rows.halt(tx)
+    # A line that was taken out of the settings leaves its row behind.
+    rows = {name: row for name, row in attempt_store.lines(tx).items() if name in house.settings.lines}
+    halt = status_rows.halt(tx)
     due = queue_store.first_due(tx, [queue for one in active for queue in one.queues])
     old_tasks, oldest_task_at = status_rows.old_tasks(tx, now - TASK_WAITS)
     return Facts(
@@ -123,7 +133,7 @@ def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
         waiting=_waiting(tx, house, now),
         paused=[(row.line, row.breaker_until) for row in rows.values() if row.breaker == "open" and row.breaker_until],
         spends=_spends(tx, house, now),
-        lost=[row.lost_at for row in status_rows.lost(tx)],
+        lost=[Lost(row.lost_at, deadline(row._asdict())) for row in status_rows.lost(tx)],
         hour=next_hour.read(tx, house, active, rows, now),
         unplanned=_unplanned(tx, house, now),
         old_tasks=old_tasks,
@@ -217,10 +227,10 @@ def _spend(facts: Facts) -> Iterator[Alarm]:
 
 
 def _lost(facts: Facts) -> Iterator[Alarm]:
-    long = [at for at in facts.lost if at < facts.now - CALL_DEADLINE]
+    long = [one for one in facts.lost if one.deadline < facts.now]
     if long:
-        text = f"{_many(len(long))} lost for more than 30 minutes, the first since {_local(facts, long[0])}"
-        hint = "calls should be settled by then: see that the daemon runs and its log; messages end with their window"
+        text = f"{_many(len(long))} lost beyond the deadline, the first since {_local(facts, long[0].since)}"
+        hint = "it should be settled as unknown by now: see that the daemon runs, and its log"
         yield _error("lost_too_long", text, hint)
     if fresh := len(facts.lost) - len(long):
         text = f"{_many(fresh)} lost: handed over, and how they ended is not known"

@@ -121,7 +121,7 @@ def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOSchedul
 
         ring = _guarded(Courier(house).ring)
         # On the minute, and at the start for an hour that was missed.
-        bells.add_job(ring, CronTrigger(minute="*"), next_run_time=house.clock.now())
+        bells.add_job(ring, CronTrigger(minute="*", timezone=house.zone), next_run_time=house.clock.now())
     return bells
 
 

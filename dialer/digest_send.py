@@ -33,6 +33,8 @@ from dialer.store.common import flag, set_flag
 
 LATEST = timedelta(hours=12)
 """How long after its hour a digest is still sent: by a daemon that was down, or to a destination that failed."""
+NOON = time(12)
+"""An earlier hour is too early to tell of its own day."""
 COMMAND_S = 60.0
 POST_S = 30.0
 AGAIN = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))
@@ -45,12 +47,17 @@ def destinations(settings: DigestSettings) -> tuple[str, ...]:
     return tuple(name for name in ("file", "command", "url") if getattr(settings, name) is not None)
 
 
+def rings_at(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """When the digest of a lender's day is due: at that hour of the day; at an hour before noon, of the next day."""
+    return datetime.combine(day + timedelta(days=at < NOON), at, zone)
+
+
 def due_day(now: datetime, at: time, zone: ZoneInfo) -> date | None:
     """The lender's day whose digest may be sent now; None where one is over and the next has not come."""
     today = now.astimezone(zone).date()
-    for day in (today, today - timedelta(days=1)):
-        rings_at = datetime.combine(day, at, zone)
-        if rings_at <= now < rings_at + LATEST:
+    for back in range(3):
+        day = today - timedelta(days=back)
+        if rings_at(day, at, zone) <= now < rings_at(day, at, zone) + LATEST:
             return day
     return None
 
@@ -130,7 +137,7 @@ class Courier:
     def _failed(self, to: str, settings: DigestSettings, day: date, error: DialerError) -> None:
         tries = self._round.tries[to] = self._round.tries.get(to, 0) + 1
         again_at = self._round.again_at[to] = self.house.clock.now() + AGAIN[min(tries, len(AGAIN)) - 1]
-        until = datetime.combine(day, settings.at, self.house.zone) + LATEST
+        until = rings_at(day, settings.at, self.house.zone) + LATEST
         log.error(
             "digest_failed", day=str(day), to=to, error=str(error), tried=tries,
             again_at=again_at.isoformat(timespec="seconds"), hint=f"it is tried again until {until:%m-%d %H:%M}",

@@ -24,11 +24,13 @@ class Notifier:
         lines = "\n".join(f"{name}={_one_line(value)}" for name, value in facts.items())
         # A name that begins with @ is abstract: no file, its first byte is 0.
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+        with (
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
+        ):
             # Not waiting: a reader that does not read must not hold up the daemon.
             out.setblocking(False)
-            with suppress(OSError):
-                out.sendto(lines.encode(), address)
+            out.sendto(lines.encode(), address)
 
 
 def from_environment(env: Mapping[str, str]) -> Notifier:

@@ -8,6 +8,7 @@ from campaigns.model import Reason
 from dialer import check
 from dialer.errors import DialerError
 from dialer.house import House
+from dialer.log import mask_text
 from dialer.planning import Counts, plan_all
 from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
@@ -71,8 +72,9 @@ async def set_status(house: House, name: str, status: str) -> int:
 
 
 async def halt(house: House, reason: str) -> None:
-    """Nothing is placed on any line until `unhalt`; survives restarts."""
-    now = house.clock.now()
+    """Nothing is placed on any line until `unhalt`; survives restarts. Phones in the reason, which is shown to many,
+    are masked."""
+    now, reason = house.clock.now(), mask_text(reason)
 
     def write(tx: Tx) -> None:
         set_flag(tx, "halt", reason or flag(tx, "halt") or "no reason given", now)

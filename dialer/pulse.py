@@ -50,7 +50,7 @@ class Pulse:
         self._halted = ""
         """The reason of the emergency stop; empty where there is none."""
         self._fault = ""
-        self._hangs = False
+        self._hangs = self._unwritten = False
 
     def ready(self) -> web.Ready:
         """A halt is the operator's own choice: it is ready, and says so."""
@@ -124,5 +124,9 @@ class Pulse:
         except TimeoutError:
             return "the database's writer does not answer"
         except Exception as error:  # noqa: BLE001 - as said above
-            log.error("database_silent", reason=f"can't be written ({type(error).__name__})", hint="see the disk")
+            if not self._unwritten:
+                log.error("database_silent", reason=f"can't be written ({type(error).__name__})", hint="see the disk")
+            self._unwritten = True
+        else:
+            self._unwritten = False
         return ""

@@ -6,6 +6,7 @@ The database counts; here its groups are put into the columns and lists of the m
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from math import ceil
@@ -308,14 +309,15 @@ def _lost(tx: Tx, scope: Scope) -> Lost:
 def write_html(found: Report, path: Path, language: str) -> None:
     """Writes the report as one self-contained page; Chinese for a zh language, else English."""
     page = report_page.render(found, language, columns_of(found), PAYS_WITHIN.days)
-    if not path.name or path.is_dir():
-        raise DialerError(f"{path}: is a folder; give a file")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.parent / f".{path.name}.{os.getpid()}"
     try:
+        if not path.name or path.is_dir():
+            raise DialerError(f"{path}: is a folder; give a file")
         beside.write_text(page, encoding="utf-8")
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise DialerError(f"{path}: {error.strerror}; give a file in a folder that exists and may be written") from None
 
 

@@ -40,6 +40,7 @@ def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") 
     """Opens the installation's database for one command."""
     from dialer.cli.progress import Working
     from dialer.house import open_house
+    from dialer.store import explained
 
     settings = settings_of(config)
     # Quick, but for the first time after an upgrade of the program.
@@ -51,7 +52,8 @@ def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") 
                 house = await stack.enter_async_context(open_house(settings))
             return await work(house)
 
-    return asyncio.run(run())
+    with explained():
+        return asyncio.run(run())
 
 
 def parse_date(text: str | None, option: str) -> date | None:

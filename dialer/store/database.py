@@ -1,7 +1,8 @@
 """Connections and transactions: the one writer that commits in groups, and the readers beside it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,6 +100,19 @@ class Store:
         raise AssertionError("the last try returns or raises")
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """What the database refuses, as a DialerError that says what to do."""
+    try:
+        yield
+    except DBAPIError as error:
+        if _is_locked(error):
+            wrong = "another process has held the database for half a minute, perhaps a long import; try again"
+        else:
+            wrong = f"the database: {error.orig}; see its disk, and who may write its file"
+        raise DialerError(wrong) from error
+
+
 def _is_locked(error: Exception) -> bool:
     """Another process holds the write lock: no job's fault, so each would wait for it as long as all together."""
     return isinstance(error, OperationalError) and "locked" in str(error.orig)
@@ -169,4 +183,4 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
-__all__ = ["DBAPIError", "InlineStore", "Store", "Tx", "sqlite_file"]
+__all__ = ["DBAPIError", "InlineStore", "Store", "Tx", "explained", "sqlite_file"]

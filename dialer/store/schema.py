@@ -3,11 +3,14 @@
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
 from dialer.store.tables import metadata
 
+WAIT_S = 60.0
+"""Seconds to wait for another process's upgrade."""
 HEAD = "0003"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
@@ -23,7 +26,8 @@ def upgrade(url: str) -> str | None:
     Raises DialerError where the file is no database of ours, or a newer program wrote it.
     """
     parsed = _sync(driver_url(url))
-    engine = create_engine(parsed)
+    # A large upgrade by another process is worth waiting for. NullPool: no connection outlives its use.
+    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": WAIT_S})
     try:
         with engine.connect() as connection:
             before = _version(connection, parsed)
@@ -57,6 +61,10 @@ def version(url: str) -> str | None:
 
 
 def _unusable(url: URL, error: DatabaseError) -> DialerError:
+    if "locked" in str(error.orig):
+        return DialerError(
+            f"database {_shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
+        )
     return DialerError(f"database {_shown(url)}: {error.orig}; name another file, or restore a backup")
 
 

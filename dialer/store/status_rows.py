@@ -80,10 +80,9 @@ def due_between(tx: Tx, queue: Queue, after: datetime, until: datetime) -> int:
 
 
 def lost(tx: Tx) -> Sequence[AnyRow]:
-    """(campaign_id, lost_at) of every attempt that was placed and whose end nobody knows, the oldest first."""
-    return tx.execute(
-        select(_a.campaign_id, _a.lost_at).where(IS_RUNNING, _a.state == "lost").order_by(_a.lost_at)
-    ).all()
+    """Every attempt that was placed and whose end nobody knows, the oldest first, with what its deadline needs."""
+    needed = (_a.campaign_id, _a.lost_at, _a.channel, _a.claimed_at, _a.valid_until)
+    return tx.execute(select(*needed).where(IS_RUNNING, _a.state == "lost").order_by(_a.lost_at)).all()
 
 
 def halt(tx: Tx) -> AnyRow | None:

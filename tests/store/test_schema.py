@@ -1,16 +1,20 @@
 """The migrations make exactly the tables, and an old or strange database is told apart."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 from dialer.errors import DialerError
+from dialer.store import InlineStore, migrate, schema
 from dialer.store.migrate import versions
-from dialer.store.schema import HEAD, upgrade
+from dialer.store.schema import HEAD, create, upgrade, version
 from dialer.store.tables import metadata
 
 
@@ -36,6 +40,70 @@ def test_partial_indexes_come_with_their_conditions(tmp_path: Path) -> None:
     assert "WHERE state = 'planned'" in made["ix_attempts_due"]
     assert "WHERE NOT cancelled" in made["uq_attempt_accounts_round"]
     assert made["uq_attempt_accounts_round"].startswith("CREATE UNIQUE INDEX")
+
+
+def _indexes(connection: Connection) -> dict[str, str]:
+    """Index → how it was made, conditions included; compare_metadata does not look at those."""
+    made = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
+    return {name: " ".join(sql.replace('"', "").split()) for name, sql in made}
+
+
+def _first_version(path: Path) -> str:
+    """A database as the first version made it."""
+    url = f"sqlite:///{path}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    return url
+
+
+def test_an_upgraded_database_has_the_indexes_of_a_new_one(tmp_path: Path) -> None:
+    store = InlineStore()
+    create(store)
+    wanted = store.run(_indexes)
+    url = _first_version(tmp_path / "a.db")
+    assert upgrade(url) == "0001"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert _indexes(connection) == wanted
+    engine.dispose()
+
+
+def test_an_upgrade_that_is_broken_off_leaves_the_version_before(tmp_path: Path) -> None:
+    url = _first_version(tmp_path / "a.db")
+
+    def die(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "ix_events_losses" in statement:
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "before_cursor_execute", die)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            upgrade(url)
+    finally:
+        event.remove(Engine, "before_cursor_execute", die)
+    assert version(url) == "0001"
+    assert upgrade(url) == "0001"
+    assert version(url) == HEAD
+
+
+def test_two_processes_upgrade_one_after_the_other(tmp_path: Path) -> None:
+    url = _first_version(tmp_path / "a.db")
+    with ThreadPoolExecutor(4) as four:
+        assert {*four.map(lambda _: upgrade(url), range(4))} <= {"0001", HEAD}
+    assert version(url) == HEAD
+
+
+def test_who_finds_the_database_held_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "WAIT_S", 0.01)
+    url = _first_version(tmp_path / "a.db")
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DialerError, match="held by another process, perhaps an upgrade; try again"):
+            upgrade(url)
 
 
 def test_a_newer_database_and_a_strange_one_are_refused(tmp_path: Path) -> None:

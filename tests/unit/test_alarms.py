@@ -37,6 +37,11 @@ def ago(**by: float) -> datetime:
     return NOW - timedelta(**by)
 
 
+def lost(minutes: float, deadline: float = 30) -> alarms.Lost:
+    """Lost so many minutes ago, with a deadline so many minutes after that."""
+    return alarms.Lost(ago(minutes=minutes), ago(minutes=minutes - deadline))
+
+
 def over(planned: int, can_place: int) -> NextHour:
     return NextHour(planned=[], routes=[Route(channel="voice", lines=["a", "b"], planned=planned, can_place=can_place)])
 
@@ -64,8 +69,9 @@ def spend(spent: str, least: str = "0.60") -> dict[str, Any]:
         ({"paused": [("main", NOW + timedelta(minutes=1))]}, "line_paused", "is paused by its breaker until 10:01:00"),
         (spend("49.41"), "spend_limit_reached", "has spent 49.41 of its 50.00 CNY for today: it places nothing more"),
         (spend("45.00"), "spend_limit_near", "has spent 45.00 of its 50.00 CNY for today"),
-        ({"lost": [ago(minutes=31)]}, "lost_too_long", "1 attempt is lost for more than 30 minutes, the first since"),
-        ({"lost": [ago(minutes=29)]}, "attempts_lost", "1 attempt is lost"),
+        ({"lost": [lost(31)]}, "lost_too_long", "1 attempt is lost beyond the deadline, the first since"),
+        ({"lost": [lost(29)]}, "attempts_lost", "1 attempt is lost"),
+        ({"lost": [lost(45, 120)]}, "attempts_lost", "1 attempt is lost"),
         ({"disk_free": 999_999_999}, "disk_nearly_full", "1,000 MB are left"),
         ({"hour": over(7201, 7200)}, "hour_overbooked", "7,201 calls are planned for the next hour over a and b"),
         ({"unplanned": ["monthly"]}, "not_planned_today", "not planned today: monthly"),
@@ -107,7 +113,7 @@ def test_one_cause_gives_one_alarm() -> None:
 
 
 def test_errors_come_before_warnings() -> None:
-    found = alarms.of(facts(old_tasks=1, oldest_task_at=ago(days=3), lost=[ago(minutes=1)], disk_free=0, waiting=1))
+    found = alarms.of(facts(old_tasks=1, oldest_task_at=ago(days=3), lost=[lost(1)], disk_free=0, waiting=1))
     assert names(found) == ["nothing_placed", "disk_nearly_full", "attempts_lost", "tasks_waiting"]
     assert [alarm.severity for alarm in found] == ["error", "error", "warning", "warning"]
 
@@ -331,6 +337,19 @@ def test_a_line_whose_breaker_opened_is_known_at_once(tmp_path: Path, monkeypatc
         scene.worker.wake.set()
         await scene.clock.sleep_until(NOW + timedelta(seconds=1))
         assert raised(scene) == ["line_paused"]
+
+    play(tmp_path, "2026-01-14 09:59", act)
+
+
+def test_a_line_that_was_taken_out_of_the_settings_raises_nothing(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.start()
+        await scene.clock.sleep_until(NOW)
+        store = scene.house.store
+        assert isinstance(store, InlineStore)
+        gone = {"line": "gone", "breaker": "open", "breaker_until": NOW, "next_voice_at": NOW, "next_sms_at": NOW}
+        store.run(lambda tx: tx.execute(t.lines.insert().values(gone)))
+        assert raised(scene) == []
 
     play(tmp_path, "2026-01-14 09:59", act)
 

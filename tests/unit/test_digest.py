@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from config.settings import DigestSettings
-from dialer import alarms, digest, digest_send, operate
+from dialer import alarms, digest, digest_send, operate, sweep
 from dialer.digest import Digest
 from dialer.digest_send import LATEST, Courier, due_day
 from dialer.errors import DialerError
@@ -170,9 +170,51 @@ def test_a_past_day_is_told_without_what_was_planned_after_it(tmp_path: Path) ->
 )
 def test_it_is_due_from_its_hour_for_twelve_hours(now: datetime, at: time, zone: ZoneInfo) -> None:
     day = due_day(now, at, zone)
-    days = [now.astimezone(zone).date() + timedelta(days=n) for n in (-2, -1, 0, 1)]
-    rings = {one: datetime.combine(one, at, zone) for one in days}
+    days = [now.astimezone(zone).date() + timedelta(days=n) for n in (-3, -2, -1, 0, 1)]
+    # In the morning a day has nothing to tell yet: the hour is that of the morning after.
+    rings = {one: datetime.combine(one + timedelta(days=1 if at.hour < 12 else 0), at, zone) for one in days}
     assert [one for one in days if rings[one] <= now < rings[one] + LATEST] == ([day] if day else [])
+
+
+@pytest.mark.parametrize(
+    ("now", "at", "day"),
+    [
+        ("2026-01-14 08:00", "08:00", "2026-01-13"),
+        ("2026-01-14 21:00", "21:00", "2026-01-14"),
+        ("2026-01-15 02:00", "21:00", "2026-01-14"),
+    ],
+)
+def test_an_early_hour_tells_of_the_day_before(now: str, at: str, day: str) -> None:
+    instant = datetime.fromisoformat(now).replace(tzinfo=SHANGHAI)
+    assert due_day(instant, time.fromisoformat(at), SHANGHAI) == date.fromisoformat(day)
+
+
+def test_promises_count_on_the_day_they_ended(tmp_path: Path) -> None:
+    """Alice promises on the 14th and does not pay; that the promise broke is told on the day it was seen."""
+
+    async def act(scene: Scene) -> list[int]:
+        await day_over(scene)
+        for day in range(15, 19):
+            await scene.until(f"2026-01-{day} 00:05")
+            await sweep.close_promises(scene.house)
+        await scene.until("2026-01-20 09:00")
+        return [now_of(scene, day=date(2026, 1, day)).figures.promises_broken for day in range(14, 20)]
+
+    broken = play(tmp_path, "2026-01-14 08:00", act)
+    assert sum(broken) == 1
+    assert broken[0] == 0
+
+
+def test_no_phone_leaves_the_house_in_the_reason_of_a_halt(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> Digest:
+        await scene.load(ACCOUNTS, DUE)
+        await scene.launch()
+        await operate.halt(scene.house, f"complaint of {ALICE}")
+        return now_of(scene)
+
+    found = play(tmp_path, "2026-01-14 08:00", act)
+    assert ALICE not in digest.text(found) + digest.html(found) + found.model_dump_json()
+    assert "complaint of +86138****8001" in digest.text(found)
 
 
 class Box:

@@ -36,7 +36,7 @@ def test_without_the_table_there_is_none(tmp_path: Path) -> None:
 
 def test_the_hour_has_a_default_and_the_file_lies_beside_the_settings(tmp_path: Path) -> None:
     found = digest_of(tmp_path, 'file = "digests/{day}.html"')
-    assert (found.at, found.language, found.file) == (time(18, 30), None, f"{tmp_path}/digests/{{day}}.html")
+    assert (found.at, found.language, found.file) == (time(21), None, f"{tmp_path}/digests/{{day}}.html")
     assert digest_of(tmp_path, 'at = "07:05"\nfile = "/var/a.txt"').file == "/var/a.txt"
 
 

@@ -15,6 +15,7 @@ from dialer.explain import Answer, Explanation, explain
 from dialer.explain_show import show
 from dialer.roster import Suppression
 from dialer.store import InlineStore, Tx
+from dialer.store.common import note_action
 from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, SHANGHAI, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
@@ -335,6 +336,18 @@ def test_no_name_and_no_phone_appears_whole(tmp_path: Path) -> None:
             assert ALICE not in text
             assert "王丽" not in text
             assert "工商银行" not in text
+
+    run(tmp_path, act, until="2026-01-14 00:00")
+
+
+def test_a_number_that_an_operator_wrote_is_masked(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        store = scene.house.store
+        assert isinstance(store, InlineStore)
+        store.run(lambda tx: note_action(tx, "pause", "test", f"asked by {ALICE}", scene.clock.now()))
+        found = told(scene).model_dump_json()
+        assert "asked by +86138****8001" in found
+        assert ALICE not in found
 
     run(tmp_path, act, until="2026-01-14 00:00")
 

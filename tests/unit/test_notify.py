@@ -56,6 +56,14 @@ def test_nobody_who_listens_is_no_fault(address: str) -> None:
     Notifier(address).tell(READY=1)
 
 
+def test_want_of_file_descriptors_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_words: object) -> socket.socket:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", full)
+    Notifier("/run/notify").tell(WATCHDOG=1)
+
+
 def test_one_who_does_not_read_holds_up_nothing(heard: socket.socket, tmp_path: Path) -> None:
     told = Notifier(str(tmp_path / "notify"))
     for _ in range(2_000):
