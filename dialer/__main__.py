@@ -1,6 +1,17 @@
 """The `dialer` command."""
 
-from dialer.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Runs it. Ctrl-C ends it without a word, also while it is still being imported."""
+    try:
+        from dialer.cli.app import main as command
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,6 @@ import os
 import signal
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from email.message import EmailMessage
@@ -30,6 +29,7 @@ from dialer.house import House
 from dialer.log import log
 from dialer.store import Tx
 from dialer.store.common import flag, set_flag
+from dialer.wholefile import whole_file
 
 LATEST = timedelta(hours=12)
 """How long after its hour a digest is still sent: by a daemon that was down, or to a destination that failed."""
@@ -170,15 +170,12 @@ def files(settings: DigestSettings, found: Digest) -> dict[Path, str]:
 def _write(settings: DigestSettings, found: Digest) -> None:
     """Each file appears whole or not at all."""
     for path, content in files(settings, found).items():
-        beside = path.with_name(f".{path.name}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(content, encoding="utf-8")
-            os.replace(beside, path)
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink()
             raise DialerError(f"{path}: cannot be written ({error.strerror}); see `file` of [digest]") from error
+        with whole_file(path, private=False) as stream:
+            stream.write(content)
 
 
 # --- command ------------------------------------------------------------------------------------------------------

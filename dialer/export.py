@@ -7,9 +7,7 @@ text; phones are masked unless they are asked for.
 import csv
 import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
@@ -21,6 +19,7 @@ from dialer.csvfile import neutralised
 from dialer.errors import DialerError
 from dialer.log import mask_phone, mask_text
 from dialer.store import Tx, views
+from dialer.wholefile import whole_file
 
 STANDARD_OUTPUT = Path("-")
 COLUMNS = (
@@ -215,7 +214,7 @@ def _text(cell: str) -> str:
 
 
 def _stream(path: Path) -> AbstractContextManager[IO[str]]:
-    return _standard_output() if path == STANDARD_OUTPUT else _whole_file(path)
+    return _standard_output() if path == STANDARD_OUTPUT else whole_file(path)
 
 
 @contextmanager
@@ -226,21 +225,3 @@ def _standard_output() -> Iterator[IO[str]]:
         yield stream
     finally:
         stream.detach()
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[str]]:
-    """A file that takes its place when it is complete. Readable by its owner only: it holds personal data."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DialerError(f"{path}: cannot be written ({error.strerror}); name another file") from error

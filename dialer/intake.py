@@ -316,6 +316,11 @@ def _what(one: Any) -> tuple[str | None, str | None, str, date | None, bool]:
     return (one.phone, one.person_id, one.channel, one.until, getattr(one, "both", False))
 
 
+def concerned(tx: Tx, value: Suppression) -> int:
+    """How many imported accounts a suppression concerns: of the person, or with the phone."""
+    return portfolio.accounts_concerned(tx, value.person_id, value.phone)
+
+
 def _contacts(tx: Tx, rows: Iterable[Suppression]) -> set[str]:
     """The persons whom these concern: named, or reached by the phone."""
     rows = list(rows)

@@ -3,10 +3,8 @@
 The database counts; here its groups are put into the columns and lists of the model.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from math import ceil
@@ -38,6 +36,7 @@ from dialer.report_model import (
 )
 from dialer.store import Tx, report_rows
 from dialer.store.report_rows import PaymentDay, Scope
+from dialer.wholefile import whole_file
 
 PAYS_WITHIN = timedelta(days=7)
 CONTACTS = (Outcome.REACHED, Outcome.PROMISED, Outcome.SAYS_PAID)
@@ -309,16 +308,8 @@ def _lost(tx: Tx, scope: Scope) -> Lost:
 def write_html(found: Report, path: Path, language: str) -> None:
     """Writes the report as one self-contained page; Chinese for a zh language, else English."""
     page = report_page.render(found, language, columns_of(found), PAYS_WITHIN.days)
-    beside = path.parent / f".{path.name}.{os.getpid()}"
-    try:
-        if not path.name or path.is_dir():
-            raise DialerError(f"{path}: is a folder; give a file")
-        beside.write_text(page, encoding="utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise DialerError(f"{path}: {error.strerror}; give a file in a folder that exists and may be written") from None
+    with whole_file(path, private=False) as stream:
+        stream.write(page)
 
 
 __all__ = ["PAYS_WITHIN", "Report", "build", "write_html"]

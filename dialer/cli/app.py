@@ -45,6 +45,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os._exit(0)
+    except OSError as error:
+        err.print(
+            f"dialer: {error.filename or 'the output'} cannot be used ({error.strerror}); try another", markup=False
+        )
+        os._exit(1)  # at a normal exit Python would try to write the rest once more
 
 
 @app.command()
@@ -274,7 +279,7 @@ def report(
 @app.command()
 def digest(
     day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Default: today.")] = None,
-    send: Annotated[bool, typer.Option("--send", help="Deliver it now, where [digest] says.")] = False,
+    send: Annotated[bool, typer.Option("--send", help="Deliver it now, as the settings say.")] = False,
     config: Config = CONFIG,
     json: Json = False,
 ) -> None:

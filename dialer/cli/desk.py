@@ -136,9 +136,13 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
         return
     value = Suppression(phone, asked.person, asked.channel, asked.reason, asked.until)
     is_new = await house.store.write(lambda tx: intake.suppress(tx, value, "command", now, then))
+    accounts = await house.store.read(lambda tx: intake.concerned(tx, value))
     text = f"No contact with {escape(who)} any more{f' until {asked.until}' if asked.until else ''}."
-    done = SuppressDone(action="suppress", subject=who, changed=is_new, detail=SuppressDetail())
-    say(done, text if is_new else f"{text} It was so already.", json, out)
+    text += "" if is_new else " It was so already."
+    if not accounts:
+        text += " Nobody who was imported has this number or id: look whether it is right."
+    done = SuppressDone(action="suppress", subject=who, changed=is_new, detail=SuppressDetail(accounts=accounts))
+    say(done, text, json, out)
 
 
 def _phone(house: House, text: str | None) -> str | None:
@@ -179,9 +183,10 @@ async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
         installments=[InstallmentPaid(due_on=a.due_on, paid_amount=str(a.paid_amount), open=a.is_open) for a in after]
     )
     done = PaidDone(action=action, subject=asked.account, changed=bool(after), detail=detail)
+    over = "; more than was due: look whether it is right, `dialer paid --reverse` takes it back"
     lines = [
         f"{escape(a.account_id)}, due {a.due_on}: {a.paid_amount} of {a.amount} {a.currency} paid"
-        f"{', open' if a.is_open else ''}."
+        f"{', open' if a.is_open else over if a.paid_amount > a.amount else ''}."
         for a in after
     ]
     say(done, "\n".join(lines) or "Nothing was open; nothing changed.", json, out)

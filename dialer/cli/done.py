@@ -80,6 +80,8 @@ class SuppressDetail(BaseModel):
 
     lifted: int = 0
     """Suppressions that were ended."""
+    accounts: int = 0
+    """Imported accounts that a new one concerns."""
 
 
 class SuppressDone(Done):

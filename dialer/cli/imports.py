@@ -147,10 +147,9 @@ def print_report(report: ImportReport, console: Console) -> None:
     for line in report.first_rejects:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     more = report.reject_faults - len(report.first_rejects)
-    if more and not report.rejects_file:
-        console.print(
-            f"… and {more:,} more; `--rejects FILE` writes all of them, with line and reason", highlight=False
-        )
+    if more:
+        where = "" if report.rejects_file else "; `--rejects FILE` writes all of them, with line and reason"
+        console.print(f"… and {more:,} more{where}", highlight=False)
     if report.rejects_file:
         console.print(f"The rejected rows are in {report.rejects_file}", highlight=False, markup=False)
 

@@ -1,7 +1,5 @@
 """`dialer plan`: a dry run for people (tables, an hour chart), for programs (JSON) and for spreadsheets (CSV)."""
 
-import os
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from dialer.cli.progress import Working
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.forecast import Forecast, Question
+from dialer.wholefile import whole_file
 
 DAYS = timedelta(days=31)
 """How far a plan looks without --to."""
@@ -166,19 +165,9 @@ def progress(quiet: bool) -> Iterator[forecast.Progress]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    """The file appears whole or not at all. Readable by its owner only."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(",".join(forecast.HEADER) + "\n")
-                stream.writelines(lines)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink()
-            raise
-    except OSError as error:
-        raise DialerError(f"{path}: cannot be written ({error.strerror}); name a file in a folder that can") from error
+    with whole_file(path) as stream:
+        stream.write(",".join(forecast.HEADER) + "\n")
+        stream.writelines(lines)
 
 
 # --- the report --------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typer import BadParameter
 from config.faults import nearest
 from dialer import shapes
 from dialer.errors import DialerError
+from dialer.wholefile import whole_file
 
 
 class Published(BaseModel):
@@ -100,9 +101,10 @@ def _text(name: str) -> str:
 def _write(name: str, path: Path) -> Written:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_text(name) + "\n", encoding="utf-8")
     except OSError as error:
         raise DialerError(f"{path}: cannot be written ({error.strerror}); name another file") from error
+    with whole_file(path, private=False) as stream:
+        stream.write(_text(name) + "\n")
     return Written(name=name, file=str(path))
 
 

@@ -65,6 +65,8 @@ async def report(
     if language is not None and language not in LANGUAGES:
         accepted = ", ".join(LANGUAGES)
         raise BadParameter(f'"{language}" is no language of the page; accepted: {accepted}', param_hint="--language")
+    if html is not None and html.name == "-":
+        raise BadParameter('"-" is no file for a page; accepted: a path, such as report.html', param_hint="--html")
     if language is not None and html is None:
         raise BadParameter("there is no page to write in it; give --html FILE as well", param_hint="--language")
     async with Working("counting", None if json else err):

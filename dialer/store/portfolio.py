@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
 
 from dialer.roster import Account, Installment, Suppression
@@ -74,6 +74,13 @@ def persons(tx: Tx, account_ids: Collection[str]) -> dict[str, str]:
             (row[0], row[1]) for row in tx.execute(select(a.account_id, a.person_id).where(a.account_id.in_(part)))
         )
     return found
+
+
+def accounts_concerned(tx: Tx, person_id: str | None, phone: str | None) -> int:
+    """How many accounts are of this person, or have this phone."""
+    a = t.accounts.c
+    wanted = or_(a.person_id == person_id, a.phone == phone)
+    return tx.execute(select(func.count()).select_from(t.accounts).where(wanted)).scalar_one()
 
 
 def put_accounts(tx: Tx, rows: Sequence[Account], now: datetime) -> None:

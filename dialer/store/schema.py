@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
@@ -65,6 +65,8 @@ def _unusable(url: URL, error: DatabaseError) -> DialerError:
         return DialerError(
             f"database {_shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
         )
+    if isinstance(error, OperationalError):
+        return DialerError(f"database {_shown(url)}: {error.orig}; see who may read and write it, and its folder")
     return DialerError(f"database {_shown(url)}: {error.orig}; name another file, or restore a backup")
 
 

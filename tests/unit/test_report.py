@@ -507,7 +507,7 @@ def test_names_are_text_and_never_markup(month: Month) -> None:
 
 
 def test_a_page_that_cannot_be_written_says_so(month: Month, tmp_path: Path) -> None:
-    with pytest.raises(DialerError, match=r"r\.html: No such file or directory; give a file"):
+    with pytest.raises(DialerError, match=r"r\.html: cannot be written \(No such file or directory\); name a file"):
         report.write_html(month.found, tmp_path / "no" / "r.html", "en")
 
 
