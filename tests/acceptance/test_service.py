@@ -109,7 +109,7 @@ def test_the_digest_comes_once_a_day_whatever_happens_to_the_daemon(tmp_path: Pa
         command = json.dumps([sys.executable, "-c", mail])
         settings.write(f'[digest]\nat = "{hour_ago:%H:%M}"\nfile = "digests/{{day}}"\ncommand = {command}\n')
     load(here)
-    day = f"{hour_ago:%Y-%m-%d}"
+    day = f"{hour_ago - timedelta(days=hour_ago.hour < 12):%Y-%m-%d}"  # before noon it tells of the day before
     for _ in range(2):
         with here.daemon() as process:
             sent = len(here.logged("started"))
