@@ -31,7 +31,9 @@ def _told(error: Any) -> str:
             return f"{name}: is missing; accepted: {wanted}"
         case "BadOptionUsage":
             return f"{error.option_name}: has no value; accepted: one behind it"
-        case "BadParameter" if error.param is not None:  # Typer's own: all options but texts and files are numbers
+        case "BadParameter" if error.message.endswith("is not readable."):
+            return f"{_name(error.param)}: may not be read by this user; accepted: a path that may"
+        case "BadParameter" if error.param is not None:  # Typer's own: all options but texts and paths are numbers
             return f"{_name(error.param)}: is no whole number; accepted: a whole number"
         case "BadParameter":
             return "\n".join(f"{_place(error)}{line}" for line in error.message.splitlines())

@@ -1,0 +1,65 @@
+"""What a command says when it may not, or cannot now: no traceback, and what to do."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dialer.store import database
+from tests.support.command import run
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init", "--language", "en").code == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "place"), [(("check",), "--config"), (("import", "accounts", "accounts.csv"), "FILE")]
+)
+def test_a_file_of_somebody_else(
+    folder: Path,
+    words: tuple[str, ...],
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The tests may run as root, who may read everything."""
+    secret = folder / ("dialer.toml" if place == "--config" else "accounts.csv")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != secret.name and access(path, mode))
+    done = run(capsys, *words)
+    assert done.err == f"command line: {place}: may not be read by this user; accepted: a path that may\n"
+    assert done.code == 2
+
+
+def test_a_database_that_another_process_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "status").code == 0
+    monkeypatch.setattr(database, "BUSY_S", 0.01)
+    with closing(sqlite3.connect(folder / "dialer.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = run(capsys, "halt", "--reason", "complaints")
+    assert done.err.startswith("dialer: another process has held the database for half a minute")
+    assert done.err.endswith("try again\n")
+    assert done.code == 1
+    assert run(capsys, "halt", "--reason", "complaints").code == 0
+
+
+def test_who_suppresses_a_stranger_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "import", "accounts", "accounts.csv")
+    assert "Nobody who was imported" in run(capsys, "suppress", "--person", "P-99", "--reason", "asked").out
+    assert "Nobody who was imported" not in run(capsys, "suppress", "--person", "P-1", "--reason", "asked").out
+
+
+def test_who_pays_too_much_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "import", "accounts", "accounts.csv")
+    run(capsys, "import", "installments", "installments.csv")
+    lines = (folder / "installments.csv").read_text(encoding="utf-8").splitlines()
+    account, due_on = next(line.split(",")[:2] for line in lines if line.startswith("L-1001") and line.endswith(",,"))
+    assert "more than was due" in run(capsys, "paid", account, due_on, "--amount", "99999").out
