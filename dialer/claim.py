@@ -275,7 +275,7 @@ class Claim:
         self._verdicts.append(
             {
                 "attempt_id": row.attempt_id, "at": self._now, "stage": "dialing", "verdict": verdict, "rule": rule,
-                "until": until, "reason": reason,
+                "until": until, "reason": reason, "saw": None,
             }
         )  # fmt: skip
 

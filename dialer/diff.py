@@ -284,4 +284,4 @@ def _valid_until(draft: Draft, ring_s: float) -> datetime:
 def _refusal(number: int, now: datetime) -> dict[str, Any]:
     reason = "the person or the number is suppressed"
     return {"attempt_id": number, "at": now, "stage": "planning", "verdict": "block", "rule": SUPPRESSED,
-            "until": None, "reason": reason}  # fmt: skip
+            "until": None, "reason": reason, "saw": None}  # fmt: skip

@@ -70,6 +70,9 @@ accounts = Table(
     Column("pay_to", String, nullable=False),
     Column("consent_voice", String, nullable=False),
     Column("consent_sms", String, nullable=False),
+    Column("role", String, nullable=False, server_default="borrower", comment="borrower or guarantor"),
+    Column("verify", String, nullable=False, server_default="", comment="salted hash of what the person is asked for"),
+    Column("checked_on", Date, comment="when the number was last looked up in a register of reassigned numbers"),
     Column("imported_at", Instant, nullable=False),
 )
 
@@ -115,6 +118,36 @@ suppressions = Table(
     Column("created_at", Instant, nullable=False),
     Column("lifted_at", Instant),
     Column("lifted_reason", String),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", Key, primary_key=True),
+    Column("person_id", String, nullable=False, index=True),
+    Column("account_id", String, nullable=False, comment="empty: about all of the person's accounts"),
+    Column("phone", String, nullable=False, index=True, comment="E.164, or empty"),
+    Column("channel", String, nullable=False, comment="voice, sms, letter or visit"),
+    Column("at", Instant, nullable=False),
+    Column("event", String, nullable=False, comment="what happened, in the words that caps count"),
+    Column("direction", String, nullable=False, comment="outbound or inbound"),
+    Column("by", String, nullable=False, comment="creditor or agents"),
+    Column("recorded_at", Instant, nullable=False),
+    Index(
+        "uq_contacts_once", "person_id", "account_id", "phone", "channel", "at", "event", "direction", "by", unique=True
+    ),
+    comment="Contacts made elsewhere, by the lender's staff or its agents: the caps count them too",
+)
+
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("person_id", String, primary_key=True),
+    Column("kind", String, primary_key=True, comment="which rules it waives"),
+    Column("given_on", Date, primary_key=True),
+    Column("until", Date, comment="the last day it holds"),
+    Column("recorded_at", Instant, nullable=False),
+    comment="What a person agreed to, and for how long",
 )
 
 campaigns = Table(
@@ -216,6 +249,14 @@ attempts = Table(
         postgresql_where=text("state = 'planned'"),
     ),
     Index("ix_attempts_person_id_claimed_at", "person_id", "claimed_at"),
+    # Persons may share a number. Partial: an attempt gets here once, when it is taken up.
+    Index(
+        "ix_attempts_phone_claimed_at",
+        "phone",
+        "claimed_at",
+        sqlite_where=text("claimed_at IS NOT NULL"),
+        postgresql_where=text("claimed_at IS NOT NULL"),
+    ),
     Index(
         "ix_attempts_running",
         "check_at",
@@ -294,6 +335,7 @@ verdicts = Table(
     Column("rule", String),
     Column("until", Instant),
     Column("reason", String),
+    Column("saw", JSON(none_as_null=True), comment="the facts a refusal rests on, to be told in any language"),
 )
 
 events = Table(
