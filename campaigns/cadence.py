@@ -17,13 +17,16 @@ from campaigns.calendar import is_contact_day
 from campaigns.file import Audience, Otherwise, Retry, Segment, Stop
 from campaigns.hours import Interval, closing, day_start, local_date, opening
 from campaigns.model import Channel, Disposition, Outcome, Reason, Round
-from campaigns.rules import Ruleset
+from campaigns.ruleset import Ruleset
 
 GOLDEN = 0.6180339887498949
 """The fraction that keeps each round's slot far from the earlier rounds'."""
 
 BACK_OFF = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=240))
 """Waits after the first, second and third infrastructure failure; a fourth is final."""
+
+MESSAGE_LEAD = timedelta(seconds=60)
+"""Providers send within seconds; what they have not sent when the validity ends, at the close, they drop (case 29)."""
 
 ONE_DAY = timedelta(days=1)
 
@@ -62,6 +65,11 @@ def round_window(at: Round, due_on: date, zone: str) -> Interval:
     day, place = due_on + timedelta(days=at.day_offset), ZoneInfo(zone)
     begins = opening(day, at.begins, place)
     return begins, max(begins, closing(day, at.ends, place))
+
+
+def lead(channel: Channel, ring_s: float) -> timedelta:
+    """So long before a window closes something has to be placed: a call must be able to ring, a message to be sent."""
+    return timedelta(seconds=ring_s) if channel is Channel.VOICE else MESSAGE_LEAD
 
 
 def day_end(day: date, zone: str) -> datetime:
@@ -154,9 +162,9 @@ def _fitted(wish: Retry | Otherwise, ended_at: datetime, place: Place) -> Follow
 def first_permitted(earliest: datetime, channel: Channel, place: Place) -> datetime | None:
     """The first instant from `earliest` on, before the place expires, that is legal and on a contact day.
 
-    A call keeps the ring time-out's distance from the close of its legal window and from the expiry.
+    Between it and the close of its legal window, and the expiry, there is room for ringing or sending.
     """
-    ring = timedelta(seconds=place.ring_s if channel is Channel.VOICE else 0)
+    ring = lead(channel, place.ring_s)
     zone, expires_at = ZoneInfo(place.zones[0]), place.expires_at
     if earliest >= expires_at:
         return None

@@ -1,10 +1,10 @@
-"""How many contacts a period allows: the arithmetic shared by caps and cool-offs.
+"""How many contacts a period allows: the arithmetic shared by caps, cool-offs and exclusive channels.
 
 A limit never counts what lies in a period. It asks when the max-th last counted contact leaves it: from that instant
 on there is room. So the answer to "may I?" and to "when, then?" is the same instant.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -23,10 +23,16 @@ CountedEvent = Literal[
     "voicemail_left",
     "connected",
     "conversation",
+    "abandoned",
     "sms_submitted",
     "sms_sent",
     "delivered",
+    "inbound",
+    "notice",
 ]
+ContactChannel = Literal["voice", "sms", "letter", "visit"]
+"""How contact can be made; calls and messages by us, letters and visits by others, who report them."""
+Key = Literal["person", "debt", "account", "number", "creditor", "campaign"]
 PeriodType = Literal[
     "rolling_elapsed", "consecutive_dates", "calendar_day", "calendar_week", "calendar_month", "anchored_first"
 ]
@@ -46,11 +52,37 @@ COUNTED: dict[CountedEvent, frozenset[Disposition | None]] = {
     # A machine that answers is a connected call too: the network put it through. The strict reading of GB/T 45251.
     "connected": _PERHAPS | {_D.HUMAN, _D.ANSWERED, _D.MACHINE},
     "conversation": _PERHAPS | {_D.HUMAN, _D.ANSWERED},
+    # Whoever answers is spoken to at once, by the script: our own calls are never abandoned, but they may be unknown.
+    "abandoned": _PERHAPS,
     "sms_submitted": _PERHAPS | {_D.SENT, _D.DELIVERED, _D.UNDELIVERED},
     "sms_sent": _PERHAPS | {_D.SENT, _D.DELIVERED, _D.UNDELIVERED},
     "delivered": _PERHAPS | {_D.SENT, _D.DELIVERED},
+    "inbound": frozenset(),
+    "notice": frozenset(),
 }
+"""What of our own attempts shows an event."""
+
+SHOWN_BY: dict[CountedEvent, frozenset[str]] = {
+    # What was made elsewhere is reported with its event. Where the report leaves room it counts as the worst.
+    "placed": frozenset(
+        {"placed", "network_fail", "rang_out", "voicemail_left", "connected", "conversation", "abandoned",
+         "sms_submitted", "sms_sent", "delivered"}
+    ),
+    "network_fail": frozenset({"network_fail", "placed"}),
+    "rang_out": frozenset({"rang_out", "placed"}),
+    "voicemail_left": frozenset({"voicemail_left", "placed"}),
+    "connected": frozenset({"connected", "conversation", "voicemail_left", "abandoned", "placed"}),
+    "conversation": frozenset({"conversation", "connected", "placed"}),
+    "abandoned": frozenset({"abandoned"}),
+    "sms_submitted": frozenset({"placed", "sms_submitted", "sms_sent", "delivered"}),
+    "sms_sent": frozenset({"placed", "sms_submitted", "sms_sent", "delivered"}),
+    "delivered": frozenset({"placed", "sms_submitted", "sms_sent", "delivered"}),
+    "inbound": frozenset(),
+    "notice": frozenset({"notice"}),
+}  # fmt: skip
+"""What of the outbound contacts made elsewhere shows an event."""
 _MESSAGE_EVENTS = frozenset({"sms_submitted", "sms_sent", "delivered"})
+_ANYWHERE = frozenset({"placed", "inbound", "notice"})
 
 _MONDAY = 1  # date.fromordinal(1) is a Monday
 
@@ -61,6 +93,8 @@ _CALENDARS: dict[str, tuple[Callable[[date], int], Callable[[int], date]]] = {
     "calendar_week": (lambda day: (day.toordinal() - _MONDAY) // 7, lambda n: date.fromordinal(n * 7 + _MONDAY)),
     "calendar_month": (lambda day: day.year * 12 + day.month - 1, lambda n: date(n // 12, n % 12 + 1, 1)),
 }
+EVER = timedelta(days=3650)
+"""So far back is looked for what arms a limit once and for all."""
 
 
 class Period(BaseModel):
@@ -130,34 +164,106 @@ class Period(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Of whom contacts are counted together: what an attempt is about, as far as a limit's key looks at it."""
+
+    person: str = ""
+    phone: str = ""
+    campaign: str = ""
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A cap or cool-off made ready to count: at most `max` contacts of the `counted` kinds in `period`."""
 
     rule: str
     max: int
     period: Period
-    counted: frozenset[tuple[Channel, Disposition | None]]
+    counted: frozenset[tuple[str, str | None]]
+    keys: frozenset[Key] = frozenset({"person"})
+    pool: frozenset[str] = frozenset()
+    """Whose contacts count; empty: everybody's."""
+    armed_by: frozenset[tuple[str, str | None]] = frozenset()
+    """Nothing counts before the first contact that shows one of these; empty: all counts."""
+    other_channels: bool = False
+    """Only contacts over another channel than the one asked about hold it back: the last counted one decides."""
 
-    def frees_at(self, contacts: Sequence[Contact], zone: ZoneInfo) -> datetime | None:
-        """From when on one more is allowed; None: at any time. `contacts` are oldest first."""
-        if len(contacts) < self.max:
+    @property
+    def look_back(self) -> timedelta:
+        return EVER if self.armed_by else self.period.look_back
+
+    @property
+    def is_per_account(self) -> bool:
+        return "debt" in self.keys or "account" in self.keys
+
+    def frees_at(self, contacts: Sequence[Contact], zone: ZoneInfo, whose: Whose, channel: Channel) -> datetime | None:
+        """From when on one more is allowed; None: at any time. `contacts` are oldest first.
+
+        A limit per debt holds for each of the accounts that the attempt is about."""
+        if self.is_per_account:
+            found = [
+                at
+                for account in whose.accounts or ("",)
+                if (at := self._of(self.counting(contacts, whose, account), zone, channel)) is not None
+            ]
+            return max(found, default=None)
+        return self._of(self.counting(contacts, whose), zone, channel)
+
+    def _of(self, made: list[Contact], zone: ZoneInfo, channel: Channel) -> datetime | None:
+        if len(made) < self.max or (self.other_channels and made[-1].channel == channel):
             return None
-        if self.max == 1 and self.period.type != "anchored_first":
-            # The last one decides. Most limits are such, and the gate asks all of them about every attempt.
-            last = next((one.at for one in reversed(contacts) if (one.channel, one.disposition) in self.counted), None)
-            return None if last is None else self.period.frees_at((last,), 1, zone)
-        instants = [contact.at for contact in contacts if (contact.channel, contact.disposition) in self.counted]
-        return self.period.frees_at(instants, self.max, zone) if len(instants) >= self.max else None
+        return self.period.frees_at([one.at for one in made], self.max, zone)
+
+    def counting(self, contacts: Sequence[Contact], whose: Whose, account: str = "") -> list[Contact]:
+        """The contacts that count, oldest first: of those that no longer can, only the last ones are kept."""
+        keys, pool, counted = self.keys, self.pool, self.counted
+        person, phone, campaign = "person" in keys, "number" in keys, "campaign" in keys
+        armed = self._armed(contacts, whose, account)
+        if armed is None:
+            return []
+        made: list[Contact] = []
+        all_matter = self.period.type == "anchored_first"
+        for one in reversed(contacts):
+            if (
+                one.shows in counted
+                and (not person or one.person == whose.person)
+                and (not phone or one.phone == whose.phone)
+                and (not campaign or one.campaign == whose.campaign)
+                and (not account or not one.accounts or account in one.accounts)
+                and (not pool or not one.by or one.by in pool)
+                and one.at >= armed
+            ):
+                made.append(one)
+                if len(made) == self.max and not all_matter:
+                    break
+        made.reverse()
+        return made
+
+    def _armed(self, contacts: Sequence[Contact], whose: Whose, account: str) -> datetime | None:
+        if not self.armed_by:
+            return datetime.min.replace(tzinfo=contacts[0].at.tzinfo) if contacts else None
+        for one in contacts:
+            ours = one.person == whose.person and (not account or not one.accounts or account in one.accounts)
+            if one.shows in self.armed_by and ours:
+                return one.at
+        return None
 
 
 def counted(
-    events: Sequence[CountedEvent], channels: Sequence[Channel]
-) -> frozenset[tuple[Channel, Disposition | None]]:
-    """What of a person's contacts on these channels shows one of these events."""
-    return frozenset(
-        (channel, disposition)
-        for event in events
-        for channel in channels
-        if event == "placed" or (event in _MESSAGE_EVENTS) == (channel is Channel.SMS)
-        for disposition in COUNTED[event]
-    )
+    events: Iterable[CountedEvent], channels: Iterable[str], inbound: bool = False
+) -> frozenset[tuple[str, str | None]]:
+    """What of a person's contacts on these channels shows one of these events, as `Contact.shows` says it.
+
+    `inbound`: what the person began counts as well."""
+    found: set[tuple[str, str | None]] = set()
+    for event in events:
+        for channel in channels:
+            if event in _ANYWHERE or (event in _MESSAGE_EVENTS) == (channel == "sms"):
+                found.update((channel, disposition) for disposition in COUNTED[event])
+                found.update((channel, f"outbound {word}") for word in SHOWN_BY[event])
+                if inbound:
+                    found.update((channel, f"inbound {word}") for word in SHOWN_BY[event])
+            if event == "inbound":
+                found.update((channel, f"inbound {word}") for word in SHOWN_BY["placed"])
+    return frozenset(found)

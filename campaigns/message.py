@@ -72,6 +72,19 @@ def render(template: str, values: Values) -> str:
     )
 
 
+def forms(values: Values) -> dict[str, tuple[str, ...]]:
+    """What each name may stand as in a rendered text, in all its formats: for rules about what is said."""
+    locale = _locale(values.language)
+    return {
+        "name": (_flat(values.name),),
+        "lender": (_flat(values.lender),),
+        "lender_phone": (_flat(values.lender_phone),),
+        "amount": (_flat(_value("amount", "", values)),),
+        "due_on": tuple(_day(values.due_on, spec, locale) for spec in DATE_FORMATS),
+        "pay_to": tuple(_flat(one) for one in values.pay_to),
+    }
+
+
 def choose(text: str, text_many: str | None, count: int) -> str:
     """The template for `count` accounts: `text_many` for several, where there is one."""
     return text_many if text_many and count > 1 else text

@@ -93,6 +93,14 @@ class Member:
     consent_voice: str = ""
     consent_sms: str = ""
     """`yes`, `no` or empty (unknown)."""
+    region: str = ""
+    """As the file says it, e.g. US-MA; empty: not said."""
+    role: str = "borrower"
+    """Or `guarantor`."""
+    checked_on: date | None = None
+    """When the number was last looked up in a register of reassigned numbers."""
+    oldest_due_on: date | None = None
+    """Of all that is open on the account; None: what is reminded of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +140,36 @@ class Draft:
     """Round window ∩ legal window, half-open; the slot keeps the ring time-out's distance from its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Contact:
-    """An earlier or running attempt of the same person, as the caps count it."""
+    """An earlier or running contact, as the caps count it: an attempt of ours, or one made elsewhere (`event`)."""
 
     at: datetime
-    channel: Channel
+    channel: str
+    """`voice` or `sms`; made elsewhere also `letter` or `visit`."""
     disposition: Disposition | None
     """None while it runs: it then counts as the worst it can become."""
+    person: str = ""
+    phone: str = ""
+    campaign: str = ""
+    accounts: tuple[str, ...] = ()
+    """What it was about; empty: all of the person's accounts, or nobody asked."""
+    by: str = ""
+    """`creditor` or `agents`; empty: not told, so it is everybody's."""
+    event: str = ""
+    """Made elsewhere: what happened, in the words that caps count."""
+    direction: str = "outbound"
+    shows: tuple[str, str | None] = ("", None)
+    """What limits look up, worked out from the above."""
+
+    def __post_init__(self) -> None:
+        self.shows = (self.channel, f"{self.direction} {self.event}" if self.event else self.disposition)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a person agreed to: the rules that `kind` waives do not hold from `given_on` to `until`, both included."""
+
+    kind: str
+    given_on: date
+    until: date | None = None

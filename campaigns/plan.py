@@ -1,19 +1,23 @@
 """Members of a campaign → drafted attempts, and the forecast of what the gate would say to them. Instants are UTC."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain, groupby
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns import gate
-from campaigns.cadence import GOLDEN, round_window, rounds, spread
+from campaigns.cadence import GOLDEN, lead, round_window, rounds, spread
 from campaigns.calendar import is_contact_day, is_due_in
 from campaigns.file import Campaign, Segment
+from campaigns.history import History
 from campaigns.hours import intersect, local_date
+from campaigns.limits import Whose
 from campaigns.model import Channel, Contact, Disposition, Draft, Member, Round
-from campaigns.rules import Ruleset
+from campaigns.rulebook import Rulebook
+from campaigns.ruleset import Ruleset
 from campaigns.segment import select
 
 HORIZON_DAYS = 3
@@ -72,23 +76,30 @@ def _ring(channel: Channel, ring_s: float) -> timedelta:
     return timedelta(seconds=ring_s if channel is Channel.VOICE else 0)
 
 
-def draft(members: Sequence[Member], campaign: Campaign, rules: Ruleset, ring_s: float, lender_zone: str) -> Drafted:
+def draft(members: Sequence[Member], campaign: Campaign, book: Rulebook, ring_s: float, lender_zone: str) -> Drafted:
     """Drafts one attempt per round for the members that the campaign's audience takes in.
 
     `members` are all open installments, in the range of due dates, of the persons in them. `ring_s` is the ring
     time-out in seconds, `lender_zone` stands in where nobody knows a person's zone.
     """
     drafted = Drafted([], [])
-    places = _Places(campaign, rules, ring_s, lender_zone)
+    places = _Places(campaign, ring_s, lender_zone)
     for key, due_on, together in _audience(members, campaign):
         calls = [call for accounts in together if (call := _serve(accounts, campaign, drafted.unselected))]
         for ordinal, (segment, accounts) in enumerate(calls):
             zones = _zones(accounts)
-            taken = places.of(segment, due_on, zones)
+            taken = places.of(segment, due_on, zones, rules_of(book, accounts))
             # two calls to one person on one day keep apart: their slots start in different parts of the window
             start = spread(campaign.name, key, due_on) + ordinal / len(calls)
             drafted.drafts.extend(_drafts(accounts, zones, due_on, segment, taken, start))
     return drafted
+
+
+def rules_of(book: Rulebook, accounts: Sequence[Member], more: tuple[str, ...] = ()) -> Ruleset:
+    """The rules for a call about these accounts of one person: those of all regions that the file names for it."""
+    if len(accounts) == 1:
+        return book.of((accounts[0].region,), accounts[0].country, more)
+    return book.of(tuple(sorted({member.region for member in accounts})), accounts[0].country, more)
 
 
 def _audience(members: Iterable[Member], campaign: Campaign) -> Iterator[tuple[str, date, list[tuple[Member, ...]]]]:
@@ -164,30 +175,29 @@ class _Place:
 class _Places:
     """The places of a segment's rounds, worked out once per segment, due date and zones."""
 
-    def __init__(self, campaign: Campaign, rules: Ruleset, ring_s: float, lender_zone: str) -> None:
+    def __init__(self, campaign: Campaign, ring_s: float, lender_zone: str) -> None:
         self._audience = campaign.audience
-        self._rules = rules
         self._ring_s = ring_s
         self._lender_zone = lender_zone
-        self._known: dict[tuple[str, date, tuple[str, ...]], tuple[_Place, ...]] = {}
+        self._known: dict[tuple[str, date, tuple[str, ...], Ruleset], tuple[_Place, ...]] = {}
 
-    def of(self, segment: Segment, due_on: date, zones: tuple[str, ...]) -> tuple[_Place, ...]:
-        key = (segment.name, due_on, zones)
+    def of(self, segment: Segment, due_on: date, zones: tuple[str, ...], rules: Ruleset) -> tuple[_Place, ...]:
+        key = (segment.name, due_on, zones, rules)
         if key not in self._known:
             self._known[key] = tuple(
-                self._place(at, due_on, zones or (self._lender_zone,))
+                self._place(at, due_on, zones or (self._lender_zone,), rules)
                 for at in rounds(segment)
                 if is_contact_day(due_on + timedelta(days=at.day_offset), self._audience)
             )
         return self._known[key]
 
-    def _place(self, at: Round, due_on: date, zones: tuple[str, ...]) -> _Place:
+    def _place(self, at: Round, due_on: date, zones: tuple[str, ...], rules: Ruleset) -> _Place:
         opens, closes = round_window(at, due_on, zones[0])
-        legal = intersect([(opens, closes)], self._rules.windows(at.channel, zones, opens, closes))
+        legal = intersect([(opens, closes)], rules.windows(at.channel, zones, opens, closes))
         # nothing legal that day: the draft keeps the round's own window, and the gate refuses it and names the rule
         legal = legal or [(opens, closes)]
-        ring = _ring(at.channel, self._ring_s)
-        usable = tuple((begins, (ends - ring - begins) // ONE_MS) for begins, ends in legal if ends - ring > begins)
+        before = lead(at.channel, self._ring_s)
+        usable = tuple((begins, (ends - before - begins) // ONE_MS) for begins, ends in legal if ends - before > begins)
         total = sum(length for _, length in usable)
         return _Place(at, legal[0][0], legal[-1][1], usable, total)
 
@@ -212,37 +222,53 @@ def _drafts(
 def forecast(
     drafts: Iterable[Draft],
     person_facts: Callable[[Draft], gate.Facts],
-    rules: Ruleset,
+    book: Rulebook,
     line: gate.LineFacts | None,
     ring_s: float,
     now: datetime,
+    history: History | None = None,
+    more: Mapping[Channel, tuple[str, ...]] = MappingProxyType({}),
 ) -> list[Row]:
     """What the gate would say to each draft at its slot, in the order of slots, then accounts.
 
     Rounds that are over at `now` are left out; a slot that has passed in a window still open is asked about at `now`.
-    Rows that pass count towards the caps of later ones as if placed and answered, deferred and blocked ones do not.
-    `person_facts` makes new facts at each call, which are completed here: of its contacts a person's first are taken,
-    and `line` stands in where it names none.
+    Rows that pass count towards the caps of later ones as if placed and answered, deferred and blocked ones do not; of
+    persons that share a number only those among the drafts are seen. `person_facts` makes new facts at each call, which
+    are completed here: with the contacts of `history`, which grows, and with `line` where they name none. `more`: names
+    of the lines' own packs.
     """
     rows = []
-    asks: dict[tuple[Channel, tuple[str, ...], str, str], gate.Ask] = {}
-    contacts: dict[str, list[Contact]] = {}
+    history = history or History()
     left = (draft for draft in drafts if draft.window_until > now)
     for draft in sorted(left, key=lambda draft: (draft.planned_for, draft.accounts[0].account_id)):
-        at, channel, member = max(draft.planned_for, now), draft.round.channel, draft.accounts[0]
+        at, channel, person = max(draft.planned_for, now), draft.round.channel, draft.person_id
         facts = person_facts(draft)
-        if (earlier := contacts.get(draft.person_id)) is None:
-            earlier = contacts[draft.person_id] = list(facts.contacts)
-        facts.contacts, facts.line = earlier, facts.line or line
-        # A few kinds of numbers and zones serve all drafts.
-        kind = (channel, draft.zones, member.country, member.line_type)
-        if (ask := asks.get(kind)) is None:
-            ask = asks[kind] = gate.Ask(*kind, ring_s)
-        verdict = gate.check(ask, facts, rules, at)
+        facts.contacts, facts.line = history.of(person, draft.phone), facts.line or line
+        verdict = gate.check(
+            _ask(draft, ring_s), facts, rules_of(book, draft.accounts, more.get(channel, ())), at
+        )  # fmt: skip
         if isinstance(verdict, gate.Pass):
-            earlier.append(Contact(at, channel, _ANSWERED[channel]))
+            ids = tuple(member.account_id for member in draft.accounts)
+            history.add(Contact(at, channel, _ANSWERED[channel], person, draft.phone, "", ids))
         rows.append(Row(draft, verdict))
     return rows
+
+
+def _ask(draft: Draft, ring_s: float) -> gate.Ask:
+    member, channel, accounts = draft.accounts[0], draft.round.channel, draft.accounts
+    if len(accounts) == 1:
+        whose = Whose(draft.person_id, draft.phone, "", (member.account_id,))
+        dues: tuple[date, ...] = (
+            (draft.due_on, member.oldest_due_on) if member.oldest_due_on else (draft.due_on,)
+        )  # fmt: skip
+        roles: tuple[str, ...] = (member.role,)
+    else:
+        whose = Whose(draft.person_id, draft.phone, "", tuple(one.account_id for one in accounts))
+        dues = (draft.due_on, *(one.oldest_due_on for one in accounts if one.oldest_due_on))
+        roles = tuple({one.role for one in accounts})
+    return gate.Ask(
+        channel, draft.zones, member.country, member.line_type, lead(channel, ring_s).total_seconds(), whose, dues, roles
+    )  # fmt: skip
 
 
 _ANSWERED = {Channel.VOICE: Disposition.HUMAN, Channel.SMS: Disposition.DELIVERED}

@@ -130,6 +130,21 @@ def hung_up(position: Position | None) -> Outcome:
     return position.outcome if position and position.outcome else Outcome.REACHED
 
 
+def offers_stop(script: Script) -> bool:
+    """Whether a key of the call, at any step that can be reached, ends all contact."""
+    seen: set[str] = set()
+    ahead = [script.first]
+    while ahead:
+        name = ahead.pop()
+        if name in seen or (step := script.step.get(name)) is None:
+            continue
+        if step.outcome is Outcome.OPTED_OUT:
+            return True
+        seen.add(name)
+        ahead += [*_targets(step).values(), *(rule.then for rule in (step.silent, step.wrong) if rule and rule.then)]
+    return False
+
+
 def unverified(script: Script) -> frozenset[str]:
     """The steps that can be said before the person has said who they are; empty when the script doesn't ask.
 

@@ -95,6 +95,8 @@ class LineSettings(Strict):
     """In the lender's currency, by the lender's day. Without it: no limit."""
     hours: Annotated[tuple[Window, ...], Field(min_length=1)] = ()
     """When the line may be used, lender time. Without it: always."""
+    packs: tuple[Name, ...] = ()
+    """Rule packs with the limits of the line's own carrier, such as "carrier-aliyun"."""
 
 
 class WebSettings(Strict):
@@ -183,6 +185,8 @@ class Settings(Strict):
     """Further pack files; each is named by its file's name without .toml."""
     unverified: tuple[Name, ...] = ()
     """Ids of rules of grade M (from memory) that are turned on."""
+    relaxed: tuple[Name, ...] = ()
+    """Ids of rules of force `house` that are turned off: where the house reads a law strictly, the law alone holds."""
     secrets: Path | None = None
     """A directory with one file per secret, named like the environment variable."""
 

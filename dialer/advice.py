@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 from campaigns.cadence import round_window, rounds
 from campaigns.calendar import is_contact_day, is_due_in
 from campaigns.file import Segment
-from campaigns.hours import intersect, public_holidays
+from campaigns.hours import intersect
 from campaigns.message import Values, render, segments, template_names
 from campaigns.model import Channel, Round
-from campaigns.rules import Ruleset
+from campaigns.ruleset import Ruleset
 from config.files import Fault
 from config.settings import LenderSettings, Settings
-from dialer.check import CheckedCampaign, load_rules
+from dialer.check import CheckedCampaign, load_book
 from dialer.packs import read_packs
 
 AHEAD = timedelta(days=60)
@@ -53,7 +53,8 @@ def advise(one: CheckedCampaign, settings: Settings, longest: Longest | None, no
     """The warnings for a campaign at `now`."""
     today = now.astimezone(ZoneInfo(settings.lender.time_zone)).date()
     yield from _packs(one, settings, today)
-    yield from _days(one, settings, load_rules(settings, one.campaign), today)
+    country = settings.lender.country
+    yield from _days(one, settings, load_book(settings, one.campaign).of((country,), country), today)
     yield from _messages(one, settings, longest, today)
 
 
@@ -119,8 +120,9 @@ class _Emptied:
             return ""
         for rule in self.rules.hours[at.channel]:
             if not self._has_room(self.rules.only(rule.id), at, due_on):
-                if rule.holidays and public_holidays(rule.holidays, day.year) is None:
-                    return f"{rule.id}: the calendar of {rule.holidays} does not know {day.year} yet"
+                if rule.has_holidays and rule.known_holidays(day.year) is None:
+                    calendar = f"the calendar of {rule.holidays}" if rule.holidays else "its list of holidays"
+                    return f"{rule.id}: {calendar} does not know {day.year} yet"
                 return f"closed by {rule.id}"
         return "closed by the rules together"
 

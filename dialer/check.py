@@ -8,7 +8,6 @@ import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -20,7 +19,7 @@ from adapters import loader
 from adapters.contract import Spec
 from campaigns.file import Audience, Campaign, LineChoice, Message, Script
 from campaigns.problems import problems
-from campaigns.rules import Ruleset, merge
+from campaigns.rulebook import Rulebook
 from config import faults
 from config import settings as config_settings
 from config.files import Document, Fault, FaultyFile, read_toml
@@ -28,7 +27,7 @@ from config.settings import Settings
 from config.sources import Sources
 from dialer.errors import InvalidInput
 from dialer.misfits import misfits
-from dialer.packs import pack_faults, read_packs
+from dialer.packs import Packs, pack_faults
 
 Load = Callable[[str], Spec]
 
@@ -120,13 +119,11 @@ def adapter_settings(spec: Spec, settings: Settings) -> BaseModel:
     return spec.settings.model_validate(settings.adapters.get(spec.name, {}))
 
 
-def load_rules(settings: Settings, campaign: Campaign, today: date | None = None) -> Ruleset:
-    """The rules of the house's pack and of the campaign's packs, merged. Raises InvalidInput.
-
-    Without `today` a rule holds whatever its dates."""
-    packs, found = read_packs(settings, [settings.house, *campaign.packs])
-    Findings(found).raise_faults()
-    return merge(packs, settings.lender.actor, today, frozenset(settings.unverified))
+def load_book(settings: Settings, campaign: Campaign | None) -> Rulebook:
+    """The packs that bind the campaign: the house's, its own, and those of where people are. Raises InvalidInput."""
+    packs = Packs(settings)
+    always = [settings.house, *(campaign.packs if campaign else ())]
+    return Rulebook(packs, always, settings.lender.actor, settings.unverified, settings.relaxed)
 
 
 def unbindable(host: str) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 
 from adapters.contract import Order
 from campaigns.file import Script
-from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, check
+from campaigns.gate import Block, Defer, LineFacts, Pass, check
 from campaigns.message import Values
-from campaigns.model import Channel, Contact, Disposition, Reason
-from dialer import dialogue
+from campaigns.model import Channel, Contact, Reason
+from campaigns.verdict import Saw
+from dialer import asking, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
-from dialer.play import Stops
-from dialer.store import Tx, planbook
+from dialer.store import Tx, desk
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
@@ -61,21 +61,13 @@ class Claimed:
 
 
 @dataclass(slots=True)
-class _Facts:
-    """What a batch of due attempts stands on."""
-
-    roster: dict[int, list[Any]]
-    contacts: dict[str, list[Contact]]
-    stops: Stops
-
-
-@dataclass(slots=True)
 class _Passed:
     row: Any
     line: Line
     at: datetime
     accounts: list[Any]
     valid_until: datetime
+    warned: tuple[str, ...]
 
 
 class Claim:
@@ -93,6 +85,7 @@ class Claim:
         self._reserved: dict[str, Decimal] = defaultdict(Decimal)
         self._result = Claimed()
         self._verdicts: list[dict[str, Any]] = []
+        self._tasks: list[dict[str, Any]] = []
 
     def run(self) -> Claimed:
         """Takes the highest priority first, over all active campaigns, until room or time is used up."""
@@ -108,6 +101,7 @@ class Claim:
         self._result.next_due_at = min((at for queue, at in first.items() if queue not in due), default=None)
         if due:
             attempt_store.add_verdicts(self._tx, self._verdicts)
+            desk.add_tasks_once(self._tx, self._tasks)
             attempt_store.add_spend(self._tx, self._today, self._reserved, self._spent_before)
             self._save_lines()
             again = queue_store.first_due(self._tx, due).values()
@@ -130,7 +124,7 @@ class Claim:
 
     def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> None:
         """Gates the batch in turn; what passes counts for those after it."""
-        facts = self._facts(one, rows)
+        known = self._known(one, rows)
         passed: list[_Passed] = []
         deferred: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
@@ -142,35 +136,27 @@ class Claim:
             if line is None:
                 self._result.more = True
                 continue
-            verdict = self._gate(one, row, line, facts)
+            verdict = self._gate(one, row, line, known)
             if isinstance(verdict, Pass):
-                passed.append(self._pass(row, line, facts, verdict))
+                passed.append(self._pass(one, row, line, known, verdict))
             elif isinstance(verdict, Block):
-                self._note(row, "block", verdict.rule, None, verdict.reason)
+                self._note(row, "block", verdict.rule, None, verdict.reason, verdict.saw)
+                self._open_task(row, verdict)
                 closed.append(self._closed(row, State.BLOCKED, None, verdict.rule))
             elif verdict.until > row.valid_until:
-                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason)
+                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason, verdict.saw)
                 closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, verdict.rule))
             else:
-                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason)
+                self._note(row, "defer", verdict.rule, verdict.until, verdict.reason, verdict.saw)
                 deferred.append({"of": row.attempt_id, "until": verdict.until, "by_rule": verdict.rule})
         deferred += self._commit(one, channel, passed)
         attempt_store.defer(self._tx, deferred)
         attempt_store.close(self._tx, closed)
         self._result.deferred += len(deferred)
 
-    def _facts(self, one: Launched, rows: Sequence[Any]) -> _Facts:
-        persons = {row.person_id for row in rows}
-        contacts: dict[str, list[Contact]] = defaultdict(list)
-        for person, at, channel, disposition in attempt_store.contacts(
-            self._tx, sorted(persons), self._now - one.rules.look_back
-        ):
-            contacts[person].append(Contact(at, Channel(channel), Disposition(disposition) if disposition else None))
-        return _Facts(
-            attempt_store.roster(self._tx, [row.attempt_id for row in rows]),
-            contacts,
-            planbook.stops(self._tx, sorted(persons), sorted({row.phone for row in rows}), self._today),
-        )
+    def _known(self, one: Launched, rows: Sequence[Any]) -> asking.Known:
+        roster = attempt_store.roster(self._tx, [row.attempt_id for row in rows])
+        return asking.load(self._tx, self._house, one, rows, roster, self._now)
 
     def _line(self, one: Launched, row: Any) -> Line | None:
         """The first line, in order of preference, that has room, may call the country and has money left.
@@ -190,26 +176,30 @@ class Claim:
         most = line.settings.spend_max_per_day
         return None if most is None else most - self._spent.get(line.name, Decimal(0))
 
-    def _gate(self, one: Launched, row: Any, line: Line, facts: _Facts) -> Pass | Defer | Block:
-        channel = Channel(row.channel)
-        ring_s = line.settings.ring_timeout.total_seconds() if channel == Channel.VOICE else 0.0
-        ask = Ask(channel, row.zones, row.country, row.line_type, ring_s)
-        accounts = facts.roster[row.attempt_id]
-        return check(
-            ask, facts_of(self._house, one, row, accounts, facts, self._line_facts(line, channel)), one.rules, self._now
-        )
+    def _gate(self, one: Launched, row: Any, line: Line, known: asking.Known) -> Pass | Defer | Block:
+        accounts = known.roster[row.attempt_id]
+        ask = asking.ask_of(self._house, one, row, accounts, line.settings.ring_timeout.total_seconds(), self._now)
+        line_facts = self._line_facts(line, ask.channel)
+        facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, self._now)
+        return check(ask, facts, asking.rules_of(one, row, accounts, line.settings.packs), self._now)
 
     def _line_facts(self, line: Line, channel: Channel) -> LineFacts:
         tomorrow = datetime.combine(self._today + timedelta(days=1), datetime.min.time(), self._house.zone)
         allowed = frozenset(line.settings.allow_countries)
         return LineFacts(line.name, allowed, line.price(channel), self._left(line), tomorrow)
 
-    def _pass(self, row: Any, line: Line, facts: _Facts, verdict: Pass) -> _Passed:
-        channel = Channel(row.channel)
+    def _pass(self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass) -> _Passed:
+        """What passes counts for those after it in the batch: as a contact, and against the line's money."""
+        channel, accounts = Channel(row.channel), list(known.roster[row.attempt_id])
         at = self._room[(line.name, channel)].pop(0)
         self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + line.price(channel)
-        facts.contacts[row.person_id].append(Contact(self._now, channel, None))
-        return _Passed(row, line, at, facts.roster[row.attempt_id], min(verdict.valid_until, row.valid_until))
+        if row.cause != asking.CONFIRMATION:
+            ids = tuple(account.account_id for account in accounts)
+            contact = Contact(
+                self._now, channel, None, row.person_id, row.phone, str(one.campaign_id), ids, self._house.party
+            )  # fmt: skip
+            known.history.add(contact)
+        return _Passed(row, line, at, accounts, min(verdict.valid_until, row.valid_until), verdict.warned)
 
     def _commit(self, one: Launched, channel: Channel, passed: Sequence[_Passed]) -> list[dict[str, Any]]:
         """Writes the intents; returns the deferrals of those whose number has a running call."""
@@ -223,7 +213,8 @@ class Claim:
                 self._note(p.row, "defer", LIVE_CALL, until, "another call to this number is running")
                 deferred.append({"of": p.row.attempt_id, "until": until, "by_rule": LIVE_CALL})
                 continue
-            self._note(p.row, "pass", None, None, None)
+            warned = f"although it breaks {', '.join(p.warned)}, which only warns" if p.warned else None
+            self._note(p.row, "pass", p.warned[0] if p.warned else None, None, warned)
             order, placement = self._placement(one, p)
             self._reserved[p.line.name] += p.line.price(channel)
             self._result.placements.append(placement)
@@ -271,13 +262,26 @@ class Claim:
             "at": self._now,
         }  # fmt: skip
 
-    def _note(self, row: Any, verdict: str, rule: str | None, until: datetime | None, reason: str | None) -> None:
+    def _note(
+        self, row: Any, verdict: str, rule: str | None, until: datetime | None, reason: str | None,
+        saw: Saw | None = None,
+    ) -> None:  # fmt: skip
         self._verdicts.append(
             {
                 "attempt_id": row.attempt_id, "at": self._now, "stage": "dialing", "verdict": verdict, "rule": rule,
-                "until": until, "reason": reason, "saw": None,
+                "until": until, "reason": reason, "saw": dict(saw) if saw else None,
             }
         )  # fmt: skip
+
+    def _open_task(self, row: Any, block: Block) -> None:
+        """Work for the operator, where somebody's doing could make contact possible."""
+        if block.task:
+            self._tasks.append(
+                {
+                    "kind": block.task, "person_id": row.person_id, "attempt_id": row.attempt_id,
+                    "detail": f"{block.reason} [{block.rule}]", "opened_at": self._now,
+                }
+            )  # fmt: skip
 
     def _save_lines(self) -> None:
         """Where the pace stands after this claim, so that a restart goes on from here."""
@@ -292,24 +296,3 @@ class Claim:
                     row[column] = last[(name, channel)] + line.spacing(channel)
             rows.append({**row, "heard_at": self._now})
         attempt_store.save_lines(self._tx, rows)
-
-
-def facts_of(
-    house: House, one: Launched, row: Any, accounts: Sequence[Any], facts: Any, line: LineFacts | None
-) -> Facts:
-    """The gate's facts about one attempt, from what the batch has loaded."""
-    consents = {account.consent_voice if row.channel == Channel.VOICE else account.consent_sms for account in accounts}
-    consent = "no" if "no" in consents else "yes" if consents == {"yes"} else ""
-    fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
-    stopped = next((account.stopped for account in fit if account.stopped), "") if fit else ""
-    now_day = house.today(house.clock.now())
-    return Facts(
-        halted="",
-        campaign=one.status,
-        is_open=bool(fit),
-        stopped=stopped if all(account.stopped for account in fit) else "",
-        suppressed="suppressed" if facts.stops.holds(row.person_id, row.phone, row.channel, now_day) else "",
-        consent=consent,
-        contacts=facts.contacts[row.person_id],
-        line=line,
-    )

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from adapters import contract
 from campaigns import script as scripts
 from campaigns.file import Script
-from campaigns.message import Values, choose, render
+from campaigns.message import Values, choose, forms, render
 from campaigns.model import Channel
+from campaigns.verdict import Saying
 from dialer.attempt import Kind
 from dialer.house import House, Launched
 from dialer.inbound import Inbox, News
@@ -55,6 +56,19 @@ def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any],
     message = one.file.message[attempt["script"]]
     values = values_of(house, attempt, accounts, "", now)
     return render(choose(message.text, message.text_many, len(values.amounts)), values)
+
+
+def saying(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> Saying:
+    """What the person would hear first, or read: for rules about what is said."""
+    if attempt["channel"] != Channel.VOICE:
+        message = one.file.message[attempt["script"]]
+        values = values_of(house, attempt, accounts, "", now)
+        text = render(choose(message.text, message.text_many, len(values.amounts)), values)
+        return Saying(text, forms(values), False)
+    script = one.file.script[attempt["script"]]
+    values, first = values_of(house, attempt, accounts, script.language, now), script.step[script.first]
+    text = render(choose(first.say, first.say_many, len(values.amounts)), values)
+    return Saying(text, forms(values), scripts.offers_stop(script))
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ The gate is asked with what is known now, at the instant that is asked about: co
 instant are left out, payments and consents are today's. What the gate did say then is in the story.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,19 +17,24 @@ from pydantic import BaseModel
 
 from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, Verdict, check
 from campaigns.hours import zone_named
-from campaigns.model import Channel, Contact, Disposition
-from campaigns.rules import Ruleset
+from campaigns.model import Channel
+from campaigns.ruleset import Ruleset
+from dialer import asking
 from dialer.attempt import State
-from dialer.claim import LIVE_CALL, ONE_CALL, facts_of
+from dialer.claim import LIVE_CALL, ONE_CALL
 from dialer.errors import DialerError
 from dialer.explain_summary import summarize
 from dialer.house import House, Launched
 from dialer.log import mask_name, mask_phone
-from dialer.play import Stops
-from dialer.store import Tx, planbook, timeline
+from dialer.store import Tx, timeline
 from dialer.store import attempts as attempt_store
 from dialer.store.common import flag
 from dialer.timeline import Entry, own_attempts, source_of, suppression, tell
+
+WAITS_MAX = 20
+"""So many rules in turn are waited for when the first permitted instant is looked for."""
+_BY_HAND = frozenset({"dialer.halted", "dialer.paused"})
+"""What only an operator ends, however long it is waited for."""
 
 
 class Due(BaseModel):
@@ -138,14 +143,6 @@ def _due(row: Any) -> Due:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """What `facts_of` takes from a batch, here of one."""
-
-    contacts: dict[str, list[Contact]]
-    stops: Stops
-
-
 class _Asking:
     """Asks the gate about one account at one instant."""
 
@@ -194,7 +191,10 @@ class _Asking:
             ),
             None,
         )
-        about = {"due_on": due.due_on if due else None, "is_open": due is not None, "stopped": stopped or ""}
+        about = {
+            "due_on": due.due_on if due else None, "is_open": due is not None, "stopped": stopped or "",
+            "oldest_due_on": min((row.due_on for row in still), default=None), "attempt_id": 0, "cause": "round",
+        }  # fmt: skip
         return SimpleNamespace(**self._account._asdict(), **about, channel=channel.value)
 
     def _of_attempt(self, row: Any, answer: Answer) -> Answer:
@@ -213,21 +213,22 @@ class _Asking:
         )
 
     def _ask(self, one: Launched, row: Any, accounts: list[Any]) -> Answer:
-        channel = Channel(row.channel)
-        line = self._line(one, row, channel)
-        ring_s = self._house.settings.lines[line.name].ring_timeout.total_seconds() if line else one.ring_s
-        ask = Ask(channel, row.zones, row.country, row.line_type, ring_s if channel is Channel.VOICE else 0.0)
+        line = self._line(one, row, Channel(row.channel))
+        settings = self._house.settings.lines[line.name] if line else None
+        ring_s = settings.ring_timeout.total_seconds() if settings else one.ring_s
+        ask = asking.ask_of(self._house, one, row, accounts, ring_s, self._at, has_text=bool(row.attempt_id))
+        rules = asking.rules_of(one, row, accounts, settings.packs if settings else ())
         facts = self._facts(one, row, accounts, line)
-        verdict = self._check(ask, facts, one.rules, row)
-        passes_at, reason = self._first_pass(verdict, ask, facts, one.rules)
+        verdict = self._check(ask, facts, rules, row)
+        passes_at, reason = self._first_pass(verdict, ask, facts, rules)
         rule = None if isinstance(verdict, Pass) else verdict.rule
         return Answer(
             campaign=one.name,
-            channel=channel,
+            channel=ask.channel,
             verdict="pass" if isinstance(verdict, Pass) else "defer" if isinstance(verdict, Defer) else "block",
             rule=rule,
             reason=reason,
-            **source_of(one.rules, rule),
+            **source_of(one.book, rule),
             passes_at=passes_at.astimezone(self._zone) if passes_at else None,
             due_on=row.due_on,
         )
@@ -247,26 +248,26 @@ class _Asking:
             return self._at, None
         if isinstance(verdict, Block):
             return None, verdict.reason
-        line = facts.line
-        if line is not None and verdict.until >= line.spend_resets_at:
-            line = replace(line, spend_left=None)
-        after = check(ask, replace(facts, line=line), rules, verdict.until)
-        if isinstance(after, Pass):
-            return verdict.until, verdict.reason
-        reason = verdict.reason if after.rule == verdict.rule else f"{verdict.reason}; after that: {after.reason}"
+        reason, last, line = verdict.reason, verdict, facts.line
+        for _ in range(WAITS_MAX):
+            if line is not None and last.until >= line.spend_resets_at:
+                facts = replace(facts, line=replace(line, spend_left=None))
+            after = check(ask, facts, rules, last.until)
+            if isinstance(after, Pass):
+                return last.until, reason
+            if after.rule not in (last.rule, verdict.rule):
+                reason = f"{reason}; after that: {after.reason}"
+            if isinstance(after, Block) or after.rule in _BY_HAND:
+                return None, reason
+            last = after
         return None, reason
 
     def _facts(self, one: Launched, row: Any, accounts: list[Any], line: LineFacts | None) -> Facts:
         """The facts as dialing loads them, with the switch and the suppressions as at the instant asked about."""
-        since = self._at - one.rules.look_back
-        contacts = [
-            Contact(at, Channel(channel), Disposition(disposition) if disposition else None)
-            for _, at, channel, disposition in attempt_store.contacts(self._tx, [row.person_id], since)
-            if at <= self._at
-        ]
-        stops = planbook.stops(self._tx, [row.person_id], [row.phone], self._house.today(self._at))
-        found = facts_of(self._house, one, row, accounts, _Loaded({row.person_id: contacts}, stops), line)
-        return replace(found, halted=flag(self._tx, "halt"), suppressed=self._suppressed(row))
+        known = asking.load(self._tx, self._house, one, [row], {row.attempt_id: accounts}, self._at)
+        found = asking.facts_of(self._house, one, row, accounts, known, line, self._at)
+        suppressed = "" if row.cause == asking.CONFIRMATION else self._suppressed(row)
+        return replace(found, halted=flag(self._tx, "halt"), suppressed=suppressed)
 
     def _suppressed(self, row: Any) -> str:
         """The suppression in force at the instant asked about; empty: none."""

@@ -20,14 +20,18 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     """Adds the follow-ups of settled attempts, in the settling transaction."""
     wanted = []
     launched = {one.campaign_id: one for one in house.launched(tx)} if settled else {}
-    for attempt in settled:
-        one = launched.get(attempt["campaign_id"])
-        following = _following(house, one, attempt) if one else None
-        if one and following:
+    open_ended = [
+        (one, attempt)
+        for attempt in settled
+        if (one := launched.get(attempt["campaign_id"])) and _may_follow(one, attempt)
+    ]
+    roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt in open_ended])
+    for one, attempt in open_ended:
+        following = _following(house, one, attempt, roster[attempt["attempt_id"]])
+        if following:
             wanted.append((one, attempt, following))
     if not wanted:
         return
-    roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt, _ in wanted])
     attempts, accounts = [], []
     numbers = iter(take_numbers(tx, len(wanted)))
     for one, attempt, following in wanted:
@@ -40,11 +44,14 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     attempt_store.add(tx, attempts, accounts)
 
 
-def _following(house: House, one: Launched, attempt: dict[str, Any]) -> FollowUp | None:
-    outcome, disposition = Outcome(attempt["outcome"]), Disposition(attempt["disposition"])
-    if outcome in NOTHING_FOLLOWS or outcome in one.file.stop.on or outcome in one.file.stop.pause:
-        return None
-    place = _place(house, one, attempt)
+def _may_follow(one: Launched, attempt: dict[str, Any]) -> bool:
+    outcome = Outcome(attempt["outcome"])
+    return not (outcome in NOTHING_FOLLOWS or outcome in one.file.stop.on or outcome in one.file.stop.pause)
+
+
+def _following(house: House, one: Launched, attempt: dict[str, Any], accounts: Sequence[Any]) -> FollowUp | None:
+    disposition = Disposition(attempt["disposition"])
+    place = _place(house, one, attempt, accounts)
     if place is None:
         return None
     if disposition == Disposition.INFRASTRUCTURE:
@@ -53,7 +60,7 @@ def _following(house: House, one: Launched, attempt: dict[str, Any]) -> FollowUp
     return follow_up(ended, place)
 
 
-def _place(house: House, one: Launched, attempt: dict[str, Any]) -> Place | None:
+def _place(house: House, one: Launched, attempt: dict[str, Any], accounts: Sequence[Any]) -> Place | None:
     """The attempt's round in the file in force; None where a relaunch took the round away."""
     segment = next((s for s in one.file.segment if s.name == attempt["segment"]), None)
     if segment is None:
@@ -64,7 +71,8 @@ def _place(house: House, one: Launched, attempt: dict[str, Any]) -> Place | None
     if at is None:
         return None
     zones = attempt["zones"] or (house.settings.lender.time_zone,)
-    return Place(segment, at, attempt["due_on"], zones, one.file.audience, one.rules, one.ring_s)
+    rules = one.book.of(tuple(sorted({row.region for row in accounts})), attempt["country"])
+    return Place(segment, at, attempt["due_on"], zones, one.file.audience, rules, one.ring_s)
 
 
 def _repeat(attempt: dict[str, Any], place: Place) -> FollowUp | None:

@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 from campaigns import gate, plan
 from campaigns.calendar import months_before
 from campaigns.file import Campaign
-from campaigns.model import Channel, Contact, Draft, Member, Round
-from campaigns.rules import Ruleset
+from campaigns.history import History
+from campaigns.model import Agreement, Channel, Draft, Member, Round
+from campaigns.rulebook import Rulebook
 from campaigns.segment import months_of
 from config.settings import Settings
-from dialer.check import load_rules
+from dialer.check import load_book
 from dialer.csvfile import neutralised
 from dialer.play import InstallmentKey, Place, Play, Stops
 
@@ -44,12 +45,16 @@ class Question:
     """What is asked. A slot belongs to the range by its local date; both ends are included."""
 
     campaign: Campaign
-    rules: Ruleset
+    book: Rulebook
     lines: Mapping[Channel, gate.LineFacts]
+    packs: Mapping[Channel, tuple[str, ...]]
+    """Names of the lines' own packs."""
     ring_s: float
     country: str
     """The lender's, for numbers in national form."""
     lender_zone: str
+    party: str
+    """Who we are to rules that count contacts: `creditor` or `agents`."""
     first: date
     """Also the planning day."""
     last: date
@@ -143,7 +148,8 @@ class Page:
     play: Play = field(default_factory=Play)
     made: set[Place] = field(default_factory=set)
     stops: Stops = field(default_factory=Stops)
-    contacts: dict[str, list[Contact]] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    agreements: Mapping[str, Sequence[Agreement]] = field(default_factory=dict)
     halted: str = ""
     status: str = "active"
 
@@ -154,15 +160,22 @@ def question(settings: Settings, campaign: Campaign, first: date, last: date, no
     rings = (settings.lines[name].ring_timeout.total_seconds() for name in campaign.lines.voice)
     return Question(
         campaign=campaign,
-        rules=load_rules(settings, campaign),
+        book=load_book(settings, campaign),
         lines={channel: line for channel in Channel if (line := _line(settings, campaign, channel, now))},
+        packs={channel: _packs(settings, campaign, channel) for channel in Channel},
         ring_s=max(rings, default=0.0),
         country=lender.country,
         lender_zone=lender.time_zone,
+        party="creditor" if lender.actor == "creditor" else "agents",
         first=first,
         last=last,
         now=now,
     )
+
+
+def _packs(settings: Settings, campaign: Campaign, channel: Channel) -> tuple[str, ...]:
+    names: tuple[str, ...] = getattr(campaign.lines, channel)
+    return tuple(dict.fromkeys(pack for name in names for pack in settings.lines[name].packs))
 
 
 def _line(settings: Settings, campaign: Campaign, channel: Channel, now: datetime) -> gate.LineFacts | None:
@@ -180,11 +193,12 @@ def left_to_pay(amount: Decimal, paid: Decimal, paid_on: date | None, today: dat
     return amount if paid_on is not None and paid_on > today else max(amount - paid, Decimal(0))
 
 
-def member_of(account: Any, one: Any, left: Decimal, late: dict[int, int]) -> Member:
+def member_of(account: Any, one: Any, left: Decimal, late: dict[int, int], oldest_due_on: date | None = None) -> Member:
     """`account` and `one` (an installment) are rows of the files, or of the store, which have the same columns."""
     return Member(
         account.account_id, account.person_id, one.installment_id, account.phone, account.zones, one.currency,
         one.due_on, left, late, account.country, account.line_type, account.consent_voice, account.consent_sms,
+        account.region, account.role, account.checked_on, oldest_due_on,
     )  # fmt: skip
 
 
@@ -198,7 +212,9 @@ def answer(asked: Question, page: Page, with_lines: bool) -> Forecast:
     if page.made or page.play.paused:
         drafts = [left for draft in drafts if (left := _still_to_make(draft, page, part))]
     drafts += _drafts(asked, page.stopped, part)
-    rows = plan.forecast(drafts, _facts_of(asked, page), asked.rules, None, asked.ring_s, asked.now)
+    rows = plan.forecast(
+        drafts, _facts_of(asked, page), asked.book, None, asked.ring_s, asked.now, page.history, asked.packs
+    )
     _count(asked, rows, part)
     if with_lines:
         part.lines = _lines(asked, rows)
@@ -207,7 +223,7 @@ def answer(asked: Question, page: Page, with_lines: bool) -> Forecast:
 
 def _drafts(asked: Question, members: Sequence[Member], part: Forecast) -> list[Draft]:
     """The rounds in the range that are not over. A slot's local date is its round's day."""
-    drafted = plan.draft(members, asked.campaign, asked.rules, asked.ring_s, asked.lender_zone)
+    drafted = plan.draft(members, asked.campaign, asked.book, asked.ring_s, asked.lender_zone)
     part.unselected.update(member.account_id for member in drafted.unselected)
     day_of = _Days()
     return [
@@ -244,7 +260,7 @@ def _still_to_make(draft: Draft, page: Page, part: Forecast) -> Draft | None:
 
 def _facts_of(asked: Question, page: Page) -> Callable[[Draft], gate.Facts]:
     """What is known of a draft, for the gate."""
-    has_stops, stopped = bool(page.stops), page.play.stopped
+    has_stops, stopped, agreed = bool(page.stops), page.play.stopped, page.agreements
     voice, sms = asked.lines.get(Channel.VOICE), asked.lines.get(Channel.SMS)
 
     def facts(draft: Draft) -> gate.Facts:
@@ -260,8 +276,10 @@ def _facts_of(asked: Question, page: Page) -> Callable[[Draft], gate.Facts]:
             stopped.get((member.account_id, member.installment_id), "") if stopped else "",
             SUPPRESSED if suppressed else "",
             _consent(draft),
-            page.contacts.get(draft.person_id, ()),
+            (),
             voice if channel is Channel.VOICE else sms,
+            agreed.get(draft.person_id, ()) if agreed else (),
+            member.checked_on,
         )
 
     return facts

@@ -248,7 +248,8 @@ def _pages(asked: Question, persons: dict[str, list[_Known]]) -> Iterator[Page]:
                 for one in known.due:
                     if left := left_to_pay(one.amount, one.paid_amount, one.paid_on, today):
                         late = late_counts(known.history, one.due_on, months, today)
-                        page.members.append(member_of(known.account, one, left, late))
+                        oldest = min((due_on for due_on, _, is_open in known.history if is_open), default=None)
+                        page.members.append(member_of(known.account, one, left, late, oldest))
         yield page
 
 

@@ -1,16 +1,16 @@
 """The forecast of what the database knows, read-only: a page of persons a transaction."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from campaigns.model import Channel, Contact, Disposition
+from campaigns.history import History
 from campaigns.segment import late_counts
 from dialer.diff import Known
 from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
 from dialer.play import InstallmentKey
-from dialer.store import Store, Tx, planbook
-from dialer.store import attempts as attempt_store
+from dialer.store import Store, Tx, law, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store import forecast as forecast_store
 from dialer.store.common import People, flag
@@ -48,17 +48,19 @@ def _store_page(tx: Tx, asked: Question, people: People) -> Page:
         _add_members(asked, page, list(account_rows), known)
     persons, phones = {row.person_id for row in rows}, {row.phone for row in rows}
     page.stops = planbook.stops(tx, sorted(persons), sorted(phones), asked.first)
-    for row in attempt_store.contacts(tx, sorted(persons), asked.now - asked.rules.look_back):
-        if row.claimed_at <= asked.now:
-            disposition = Disposition(row.disposition) if row.disposition else None
-            contact = Contact(row.claimed_at, Channel(row.channel), disposition)
-            page.contacts.setdefault(row.person_id, []).append(contact)
+    rules = [asked.book.of((row.region,), row.country) for row in rows]
+    since = asked.now - max((one.look_back for one in rules), default=timedelta())
+    by_account = any(one.counts_by_account for one in rules)
+    made = law.contacts(tx, sorted(persons), sorted(phones), since, asked.party, by_account)
+    page.history = History(contact for contact in made if contact.at <= asked.now)
+    page.agreements = law.agreements(tx, sorted(persons))
     return page
 
 
 def _add_members(asked: Question, page: Page, rows: Sequence[Any], known: Mapping[InstallmentKey, Any]) -> None:
     """An account's installments that are in play."""
     history = [(row.due_on, row.paid_on, row.is_open) for row in rows]
+    oldest = min((row.due_on for row in rows if row.is_open), default=None)
     for row in rows:
         key = (row.account_id, row.installment_id)
         left = left_to_pay(row.amount, row.paid_amount, row.paid_on, asked.first)
@@ -69,4 +71,4 @@ def _add_members(asked: Question, page: Page, rows: Sequence[Any], known: Mappin
         if not asked.months <= late.keys():
             late = late_counts(history, row.due_on, asked.months, asked.first)
         page.play.note(key, row.due_on, True, stopped, paused_until)
-        (page.stopped if stopped else page.members).append(member_of(row, row, left, late))
+        (page.stopped if stopped else page.members).append(member_of(row, row, left, late, oldest))

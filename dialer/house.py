@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from campaigns.file import Campaign
 from campaigns.model import Channel
-from campaigns.rules import Ruleset
+from campaigns.rulebook import Rulebook
 from config.settings import Settings
 from dialer import check
 from dialer.clock import Clock, SystemClock
@@ -28,7 +28,7 @@ class Launched:
     status: str
     version: int
     file: Campaign
-    rules: Ruleset
+    book: Rulebook
     ring_s: float
 
     @property
@@ -48,11 +48,16 @@ class House:
     settings: Settings
     clock: Clock
     store: Store
-    _compiled: dict[tuple[int, int], tuple[Campaign, Ruleset]] = field(default_factory=dict)
+    _compiled: dict[tuple[int, int], tuple[Campaign, Rulebook]] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.settings.lender.time_zone)
+
+    @property
+    def party(self) -> str:
+        """Who we are to the rules that count contacts: `creditor`, or one of its `agents`."""
+        return "creditor" if self.settings.lender.actor == "creditor" else "agents"
 
     def today(self, now: datetime) -> date:
         """The lender's date."""
@@ -68,9 +73,9 @@ class House:
         key = (campaign_id, version)
         if key not in self._compiled:
             file = Campaign.model_validate(tomllib.loads(campaign_store.text_of(tx, campaign_id, version)))
-            self._compiled[key] = (file, check.load_rules(self.settings, file))
-        file, rules = self._compiled[key]
-        return Launched(campaign_id, name or file.name, status, version, file, rules, self.ring_s(file))
+            self._compiled[key] = (file, check.load_book(self.settings, file))
+        file, book = self._compiled[key]
+        return Launched(campaign_id, name or file.name, status, version, file, book, self.ring_s(file))
 
     def ring_s(self, file: Campaign) -> float:
         """Seconds a call may ring: the longest of the campaign's lines, so that any of them fits the window."""

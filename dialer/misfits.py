@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from campaigns.file import Campaign, Rounds
 from campaigns.model import Channel
 from campaigns.problems import Problem, contents, unknown
-from campaigns.rules import Ruleset, merge
+from campaigns.rulebook import Rulebook
+from campaigns.ruleset import Ruleset
 from config.settings import LineSettings, Settings
-from dialer.packs import pack_files, read_packs
+from dialer.packs import Packs, pack_files, read_packs
 
 FORTNIGHT = [date(2026, 6, 1) + timedelta(days=n) for n in range(14)]
 """Days on which a window has to be legal at least once: every weekday twice, in a year that holiday calendars know."""
@@ -40,11 +41,13 @@ def misfits(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
 
 def _windows(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
     """Rounds whose window leaves no room for an attempt on any day: by the rules, or by the hours of the lines."""
-    packs, found = read_packs(settings, [settings.house, *campaign.packs])
-    if found:  # told with the settings
+    always = [settings.house, *campaign.packs]
+    if read_packs(settings, [*always, settings.lender.country.lower()])[1]:  # told with the settings
         return
+    lender = settings.lender
     try:
-        rules = merge(packs, settings.lender.actor, None, frozenset(settings.unverified))
+        book = Rulebook(Packs(settings), always, lender.actor, settings.unverified, settings.relaxed)
+        rules = book.of((lender.country,), lender.country)
     except ValueError as error:
         wrong, _, accepted = str(error).partition("; ")
         yield Problem(("packs",), wrong, accepted)

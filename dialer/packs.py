@@ -1,6 +1,7 @@
 """Rule packs: those the program ships, and those the settings name; read, and what is wrong with them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files as resource_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,11 +11,37 @@ from config import faults
 from config.files import Document, Fault, FaultyFile, parse_toml, read_toml
 from config.settings import Settings
 from config.sources import Sources
+from dialer.errors import InvalidInput
 
 
 def pack_files(settings: Settings) -> Mapping[str, Traversable]:
     """Every pack's file by the pack's name."""
     return {**_shipped(), **{path.stem: path for path in settings.rules}}
+
+
+class Packs(Mapping[str, Pack]):
+    """Every pack by its name, read when it is first asked for. A faulty file raises InvalidInput then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._files = pack_files(settings)
+        self._read: dict[str, Pack] = {}
+
+    def __getitem__(self, name: str) -> Pack:
+        if name not in self._read:
+            pack, found = read_pack(name, self._files[name])
+            if pack is None:
+                raise InvalidInput(found)
+            self._read[name] = pack
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
 
 
 def read_packs(settings: Settings, names: Sequence[str]) -> tuple[list[Pack], list[Fault]]:
@@ -23,22 +50,41 @@ def read_packs(settings: Settings, names: Sequence[str]) -> tuple[list[Pack], li
     packs: list[Pack] = []
     found: list[Fault] = []
     for name in dict.fromkeys(names):
-        if name not in known:
-            continue
-        try:
-            document = _read(known[name])
-        except FaultyFile as error:
-            found.append(error.fault)
-            continue
-        # A file says [[rule]] for each of the pack's rules.
-        data = {("rules" if key == "rule" else key): value for key, value in document.data.items()}
-        pack, wrongs = faults.check(Pack, {"name": name, **data})
-        for wrong in wrongs:
-            path = ("rule", *wrong.path[1:]) if wrong.path[:1] == ("rules",) else wrong.path
-            words = [text.replace("rules", "rule") if wrong.unknown else text for text in (wrong.wrong, wrong.accepted)]
-            found.append(document.fault(path, *words))
-        packs += [pack] if pack else []
+        if name in known:
+            pack, wrongs = read_pack(name, known[name])
+            packs += [pack] if pack else []
+            found += wrongs
     return packs, found
+
+
+def read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
+    """The pack in a file, or what is wrong with it. Those that the program ships are read once."""
+    return _read_pack(name, file) if isinstance(file, Path) and not _is_shipped(file) else _shipped_pack(name)
+
+
+def _is_shipped(file: Path) -> bool:
+    return file.resolve().parent == Path(str(resource_files("config") / "rules")).resolve()
+
+
+@cache
+def _shipped_pack(name: str) -> tuple[Pack | None, list[Fault]]:
+    return _read_pack(name, _shipped()[name])
+
+
+def _read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
+    try:
+        document = _read(file)
+    except FaultyFile as error:
+        return None, [error.fault]
+    # A file says [[rule]] for each of the pack's rules.
+    data = {("rules" if key == "rule" else key): value for key, value in document.data.items()}
+    pack, wrongs = faults.check(Pack, {"name": name, **data})
+    found = []
+    for wrong in wrongs:
+        path = ("rule", *wrong.path[1:]) if wrong.path[:1] == ("rules",) else wrong.path
+        words = [text.replace("rules", "rule") if wrong.unknown else text for text in (wrong.wrong, wrong.accepted)]
+        found.append(document.fault(path, *words))
+    return pack, found
 
 
 def pack_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
@@ -55,14 +101,27 @@ def pack_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
         near = faults.nearest(settings.house, known)
         wrong = f'no pack is named "{settings.house}"{near}'
         yield sources.fault(("house",), wrong, f"accepted: {', '.join(known)}")
+    for line, what in settings.lines.items():
+        for number, name in enumerate(what.packs):
+            if name not in known:
+                wrong = f'no pack is named "{name}"{faults.nearest(name, known)}'
+                yield sources.fault(("lines", line, "packs", number), wrong, f"accepted: {', '.join(known)}")
     packs, found = read_packs(settings, [settings.house, *(rule.stem for rule in settings.rules if rule.is_file())])
     yield from found
-    packs += read_packs(settings, [*known])[0] if settings.unverified else []
-    ids = sorted({rule.id for pack in packs for rule in pack.rules if rule.grade == "M"})
-    for number, rule_id in enumerate(settings.unverified):
+    if settings.unverified or settings.relaxed:
+        packs += read_packs(settings, [*known])[0]
+        from_memory = {rule.id for pack in packs for rule in pack.rules if rule.grade == "M"}
+        yield from _strange(sources, "unverified", settings.unverified, from_memory, "grade M")
+        ours = {rule.id for pack in packs for rule in pack.rules if rule.force == "house"}
+        yield from _strange(sources, "relaxed", settings.relaxed, ours, "force house")
+
+
+def _strange(sources: Sources, key: str, given: Sequence[str], known: set[str], what: str) -> Iterator[Fault]:
+    ids = sorted(known)
+    for number, rule_id in enumerate(given):
         if rule_id not in ids:
-            wrong = f'no rule of grade M has the id "{rule_id}"{faults.nearest(rule_id, ids)}'
-            yield sources.fault(("unverified", number), wrong, f"accepted: {', '.join(ids) or 'none is there yet'}")
+            wrong = f'no rule of {what} has the id "{rule_id}"{faults.nearest(rule_id, ids)}'
+            yield sources.fault((key, number), wrong, f"accepted: {', '.join(ids) or 'none is there yet'}")
 
 
 def _shipped() -> dict[str, Traversable]:

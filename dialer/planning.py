@@ -90,7 +90,7 @@ def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: d
     rows = planbook.planned(tx, one.campaign_id, people, roster.first)
     if not roster.members and not rows:
         return Counts()
-    drafted = plan.draft(roster.members, one.file, one.rules, one.ring_s, house.settings.lender.time_zone)
+    drafted = plan.draft(roster.members, one.file, one.book, one.ring_s, house.settings.lender.time_zone)
     drafts = plan.horizon(drafted.drafts, now)
     phones = {draft.phone for draft in drafts} | {row.phone for row in rows}
     persons = {draft.person_id for draft in drafts} | {row.person_id for row in rows}
@@ -164,10 +164,10 @@ class _Counts:
 
 def _member(row: Any, late: dict[int, int]) -> Member:
     installment_id, due_on, amount, paid_amount, currency, _, account_id, person_id, *rest = row
-    phone, zones, country, line_type, consent_voice, consent_sms = rest
+    phone, zones, country, line_type, consent_voice, consent_sms, region = rest
     return Member(
         account_id, person_id, installment_id, phone, zones, currency, due_on, amount - paid_amount, late,
-        country, line_type, consent_voice, consent_sms,
+        country, line_type, consent_voice, consent_sms, region,
     )  # fmt: skip
 
 

@@ -42,6 +42,9 @@ class Account(NamedTuple):
     pay_to: str
     consent_voice: str
     consent_sms: str
+    role: str = "borrower"
+    verify: str = ""
+    checked_on: date | None = None
 
 
 class Installment(NamedTuple):

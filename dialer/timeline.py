@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from campaigns.model import Channel
 from campaigns.optout import is_stop
-from campaigns.rules import Ruleset
+from campaigns.rulebook import Rulebook
 from dialer.attempt import State
 from dialer.house import House
 from dialer.log import mask_phone, mask_text
@@ -59,14 +59,14 @@ class Entry(BaseModel):
     url: str | None = None
 
 
-def source_of(rules: Ruleset, rule: str | None) -> dict[str, str | None]:
+def source_of(book: Rulebook, rule: str | None) -> dict[str, str | None]:
     """`says`, `citation` and `url` of a rule's id. The dialer's own checks have no url; a rule that is no longer in
     the packs has nothing."""
     if rule is None:
         return {}
     if rule.startswith("dialer."):
         return {"says": PLAIN.get(rule), "citation": OWN_CHECK}
-    known = rules.rules.get(rule)
+    known = book.rule(rule)
     return {"says": known.says, "citation": known.citation, "url": known.url} if known else {}
 
 
@@ -139,18 +139,18 @@ class _Story:
         ids = [row.attempt_id for row in self._own]
         verdicts, together = views.verdicts_of(self._tx, ids), views.accounts_of(self._tx, ids)
         for row in self._own:
-            rules = self._house.version(self._tx, row.campaign_id, row.version or row.current).rules
+            book = self._house.version(self._tx, row.campaign_id, row.version or row.current).book
             about = {"attempt_id": row.attempt_id, "campaign": row.campaign}
             others = [account for account in together[row.attempt_id] if account != self._account.account_id]
             yield self._entry(row.planned_for, "slot", self._slot(row, others), state=row.state, **about)
             for verdict in verdicts.get(row.attempt_id, ()):
                 until = verdict.until and verdict.until.astimezone(self._zone)
                 text = self._verdict(verdict)
-                yield self._entry(verdict.at, "verdict", text, until=until, **about, **_by(rules, verdict.rule))
+                yield self._entry(verdict.at, "verdict", text, until=until, **about, **_by(book, verdict.rule))
             for event in self._events.get(row.attempt_id, ()):
                 yield self._entry(event.at, "event", _event(event), **about)
             if row.settled_at is not None:
-                yield self._entry(row.settled_at, row.state, _end(row), **about, **_by(rules, row.rule))
+                yield self._entry(row.settled_at, row.state, _end(row), **about, **_by(book, row.rule))
 
     def _slot(self, row: Any, others: list[str]) -> str:
         # `try` is a keyword, so the column is read by its name in the row's mapping.
@@ -216,8 +216,8 @@ def suppression(row: Any) -> str:
     return f"{row.channel or 'voice and sms'} suppressed for {whom}{until}: {mask_text(row.reason)}, by {row.source}"
 
 
-def _by(rules: Ruleset, rule: str | None) -> Mapping[str, str | None]:
-    return {"rule": rule, **source_of(rules, rule)}
+def _by(book: Rulebook, rule: str | None) -> Mapping[str, str | None]:
+    return {"rule": rule, **source_of(book, rule)}
 
 
 def _event(row: Any) -> str:

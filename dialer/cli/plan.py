@@ -226,10 +226,10 @@ def _refusals(asked: Question, found: Forecast) -> list[Refusal]:
         for word in VERDICTS[1:]:
             if cell.verdict == word:
                 counts[cell.rule, word] += count
-    rules = asked.rules.rules
+    book = asked.book
     return [
         Refusal(
-            rule=rule, verdict=word, attempts=count, citation=rules[rule].citation if rule in rules else "",
+            rule=rule, verdict=word, attempts=count, citation=known.citation if (known := book.rule(rule)) else "",
             example=found.reasons[word, rule],
         )
         for (rule, word), count in sorted(counts.items())

@@ -18,6 +18,14 @@ RUNNING = ("placing", "placed", "ringing", "talking", "lost")
 IS_RUNNING = text("attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost')")
 """Written out, not bound, as the partial index wants it."""
 
+_other = t.installments.alias("other")
+_oldest = (
+    select(func.min(_other.c.due_on))
+    .where(_other.c.account_id == _aa.account_id, _other.c.is_open)
+    .correlate(t.attempt_accounts)
+    .scalar_subquery()
+)
+"""Of all that is open on the account: how a debt stands is told from it."""
 _roster = (
     select(
         _aa.attempt_id,
@@ -28,12 +36,17 @@ _roster = (
         t.accounts.c.pay_to,
         t.accounts.c.consent_voice,
         t.accounts.c.consent_sms,
+        t.accounts.c.region,
+        t.accounts.c.role,
+        t.accounts.c.verify,
+        t.accounts.c.checked_on,
         t.installments.c.due_on,
         t.installments.c.amount,
         t.installments.c.paid_amount,
         t.installments.c.currency,
         t.installments.c.is_open,
         t.members.c.stopped,
+        _oldest.label("oldest_due_on"),
     )
     .join(t.accounts, t.accounts.c.account_id == _aa.account_id)
     .join(
@@ -57,21 +70,6 @@ def roster(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
     for part in in_parts(attempt_ids):
         for row in tx.execute(_roster, {"ids": part}):
             found[row[0]].append(row)
-    return found
-
-
-_contacts = (
-    select(_a.person_id, _a.claimed_at, _a.channel, _a.disposition)
-    .where(_a.person_id.in_(bindparam("ids", expanding=True)), _a.claimed_at >= bindparam("since"))
-    .order_by(_a.claimed_at)
-)
-
-
-def contacts(tx: Tx, person_ids: Iterable[str], since: datetime) -> Sequence[AnyRow]:
-    """(person, at, channel, disposition or None while it runs) since an instant, oldest first."""
-    found: list[AnyRow] = []
-    for part in in_parts(person_ids):
-        found.extend(tx.execute(_contacts, {"ids": part, "since": since}))
     return found
 
 

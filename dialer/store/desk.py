@@ -88,6 +88,17 @@ def add_tasks(tx: Tx, rows: Sequence[Values]) -> None:
     insert_all(tx, t.tasks, rows)
 
 
+def add_tasks_once(tx: Tx, rows: Sequence[Values]) -> None:
+    """Adds tasks, but none of which the person has an open one with the same detail."""
+    k = t.tasks.c
+    fresh = {(row["kind"], row["person_id"], row["detail"]): row for row in rows}
+    for part in in_parts({row["person_id"] for row in rows}):
+        still_open = select(k.kind, k.person_id, k.detail).where(k.person_id.in_(part), k.done_at.is_(None))
+        for found in tx.execute(still_open):
+            fresh.pop((found.kind, found.person_id, found.detail), None)
+    add_tasks(tx, list(fresh.values()))
+
+
 def persons_of(tx: Tx, phones: Sequence[str]) -> dict[str, set[str]]:
     """phone → the persons who have it."""
     a = t.accounts.c

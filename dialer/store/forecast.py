@@ -13,7 +13,8 @@ from dialer.store.database import Tx
 _a, _i = t.accounts.c, t.installments.c
 _roster = select(
     _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.paid_on, _i.is_open, _a.account_id,
-    _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms,
+    _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms, _a.region, _a.role,
+    _a.checked_on,
 ).join(t.accounts, _a.account_id == _i.account_id)  # fmt: skip
 
 

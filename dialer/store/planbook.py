@@ -35,11 +35,11 @@ def due(tx: Tx, people: People, first: date, last: date) -> Sequence[AnyRow]:
     """Installments due in [first, last] with their accounts.
 
     installment_id, due_on, amount, paid_amount, currency, is_open, account_id, person_id, phone, zones, country,
-    line_type, consent_voice, consent_sms.
+    line_type, consent_voice, consent_sms, region.
     """
     wanted = (
         _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.is_open, _a.account_id,
-        _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms,
+        _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms, _a.region,
     )  # fmt: skip
     return tx.execute(
         select(*wanted)

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from campaigns.gate import Ask, Defer, Facts, LineFacts, Pass, Verdict, check
 from campaigns.model import Channel, Contact, Disposition
-from campaigns.rules import Pack, Ruleset, merge
+from campaigns.rules import Pack
+from campaigns.ruleset import Ruleset, merge
 
 RULES = Path(__file__).parents[2] / "config" / "rules"
 SHANGHAI, EASTERN, PACIFIC, HONOLULU, EASTER = (
@@ -48,6 +49,16 @@ def rule(kind: str, rule_id: str | None = None, **fields: Any) -> dict[str, Any]
 
 def window(first: str, until: str) -> dict[str, Any]:
     return rule("window", open=[{"days": "all", "from": first, "until": until}])
+
+
+class Everywhere:
+    """A rulebook in which the same rules bind everybody."""
+
+    def __init__(self, rules: Ruleset) -> None:
+        self.everywhere = rules
+
+    def of(self, regions: tuple[str, ...], country: str, more: tuple[str, ...] = ()) -> Ruleset:
+        return self.everywhere
 
 
 def ruleset(*rules: dict[str, Any]) -> Ruleset:

@@ -25,7 +25,8 @@ from campaigns.cadence import (
 )
 from campaigns.file import Audience, Segment, Stop
 from campaigns.model import Channel, Disposition, Outcome, Reason
-from campaigns.rules import Pack, Ruleset, merge
+from campaigns.rules import Pack
+from campaigns.ruleset import Ruleset, merge
 
 SHANGHAI = "Asia/Shanghai"
 NEW_YORK = "America/New_York"

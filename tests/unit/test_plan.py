@@ -14,7 +14,8 @@ from campaigns import gate
 from campaigns.file import Campaign
 from campaigns.model import Channel, Contact, Disposition, Draft, Member
 from campaigns.plan import Drafted, Row, draft, due_range, forecast, horizon, last_instant
-from campaigns.rules import Pack, Ruleset, merge
+from campaigns.rules import Pack
+from campaigns.ruleset import Ruleset, merge
 
 SHANGHAI = "Asia/Shanghai"
 DUE = date(2026, 1, 15)

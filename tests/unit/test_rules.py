@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from campaigns.model import Channel
-from campaigns.rules import Pack, merge
+from campaigns.rules import Pack
+from campaigns.ruleset import merge
 
 RULES = Path(__file__).parents[2] / "config" / "rules"
 WINDOW: dict[str, Any] = {

@@ -1,0 +1,142 @@
+"""What the gate is asked about an attempt, and the facts it stands on: the same for dialing and for `explain`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from campaigns.cadence import lead
+from campaigns.gate import Ask, Facts, LineFacts, Saying
+from campaigns.history import History
+from campaigns.limits import Whose
+from campaigns.model import Agreement, Channel
+from campaigns.rules import Ratio
+from campaigns.ruleset import Ruleset
+from dialer import dialogue
+from dialer.house import House, Launched
+from dialer.play import Stops
+from dialer.store import Tx, law, planbook
+
+CONFIRMATION = law.CONFIRMATION
+SUPPRESSED = "suppressed"
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a batch of attempts."""
+
+    roster: Mapping[int, Sequence[Any]]
+    """attempt id → its accounts."""
+    history: History
+    stops: Stops
+    agreements: Mapping[str, Sequence[Agreement]] = field(default_factory=dict)
+    abandoned: Callable[[Launched, Ruleset], tuple[int, int]] = lambda one, rules: (0, 0)
+
+
+def load(
+    tx: Tx, house: House, one: Launched, rows: Sequence[Any], roster: Mapping[int, Sequence[Any]], now: datetime
+) -> Known:
+    """The facts of attempts of one campaign, in the transaction that decides about them."""
+    persons, phones = sorted({row.person_id for row in rows}), sorted({row.phone for row in rows})
+    rules = {rules_of(one, row, roster[row.attempt_id]) for row in rows}
+    since = now - max((each.look_back for each in rules), default=timedelta())
+    by_account = any(each.counts_by_account for each in rules)
+    found = law.contacts(tx, persons, phones, since, house.party, by_account)
+    return Known(
+        roster,
+        History(contact for contact in found if contact.at <= now),
+        planbook.stops(tx, persons, phones, house.today(now)),
+        law.agreements(tx, persons),
+        partial(_abandoned, tx, now, {}),
+    )
+
+
+def _abandoned(
+    tx: Tx, now: datetime, known: dict[tuple[int, int], tuple[int, int]], one: Launched, rules: Ruleset
+) -> tuple[int, int]:
+    """The campaign's calls in the period of its ratio, counted once a batch."""
+    days = max((rule.days for rule in rules.of_kind(Ratio)), default=0)
+    if not days:
+        return (0, 0)
+    key = (one.campaign_id, days)
+    if key not in known:
+        known[key] = law.abandoned(tx, one.campaign_id, now - timedelta(days=days))
+    return known[key]
+
+
+def rules_of(one: Launched, row: Any, accounts: Sequence[Any], more: tuple[str, ...] = ()) -> Ruleset:
+    """The rules for an attempt, by the regions of its accounts and the number's country; `more`: its line's packs."""
+    if len(accounts) == 1:
+        return one.book.of((accounts[0].region,), row.country, more)
+    return one.book.of(tuple(sorted({account.region for account in accounts})), row.country, more)
+
+
+def ask_of(
+    house: House, one: Launched, row: Any, accounts: Sequence[Any], ring_s: float, now: datetime, has_text: bool = True
+) -> Ask:
+    """What the gate is asked. `row`: an attempt's; `ring_s`: of the line it would take; `has_text`: whether it is known
+    what would be said."""
+    channel = Channel(row.channel)
+    dues = {row.due_on, *(account.oldest_due_on for account in accounts)} - {None}
+    whose = Whose(
+        row.person_id, row.phone, str(one.campaign_id), tuple(account.account_id for account in accounts)
+    )  # fmt: skip
+    return Ask(
+        channel,
+        row.zones,
+        row.country,
+        row.line_type,
+        lead(channel, ring_s).total_seconds(),
+        whose,
+        tuple(sorted(dues)),
+        tuple(sorted({account.role for account in accounts})) or ("borrower",),
+        "confirmation" if row.cause == CONFIRMATION else "reminder",
+        saying=partial(_saying, house, one, row, accounts, now) if accounts and has_text else None,
+    )
+
+
+def _saying(house: House, one: Launched, row: Any, accounts: Sequence[Any], now: datetime) -> Saying:
+    return dialogue.saying(house, one, row._mapping, list(accounts), now)
+
+
+def facts_of(
+    house: House, one: Launched, row: Any, accounts: Sequence[Any], known: Known, line: LineFacts | None, now: datetime
+) -> Facts:
+    """The gate's facts about one attempt."""
+    facts = Facts(
+        halted="",
+        campaign=one.status,
+        is_open=True,
+        stopped="",
+        suppressed="",
+        consent=_consent(row, accounts),
+        contacts=known.history.of(row.person_id, row.phone),
+        line=line,
+        agreements=known.agreements.get(row.person_id, ()),
+        checked_on=_checked_on(accounts),
+        abandoned=known.abandoned(one, rules_of(one, row, accounts)),
+    )
+    if row.cause == CONFIRMATION:  # it says nothing of a debt, and answers the very stop that suppresses
+        return facts
+    fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
+    stopped = next((account.stopped for account in fit if account.stopped), "")
+    suppressed = known.stops.holds(row.person_id, row.phone, row.channel, house.today(now))
+    return replace(
+        facts,
+        is_open=bool(fit),
+        stopped=stopped if fit and all(account.stopped for account in fit) else "",
+        suppressed=SUPPRESSED if suppressed else "",
+    )
+
+
+def _consent(row: Any, accounts: Sequence[Any]) -> str:
+    """One account's `no` is everybody's; `yes` has to be said for all."""
+    voice = row.channel == Channel.VOICE
+    consents = {account.consent_voice if voice else account.consent_sms for account in accounts}
+    return "no" if "no" in consents else "yes" if consents == {"yes"} else ""
+
+
+def _checked_on(accounts: Sequence[Any]) -> date | None:
+    found = [account.checked_on for account in accounts if account.checked_on]
+    return max(found, default=None)

@@ -1,0 +1,144 @@
+"""Statements about what rules look at: contacts of a person and of a number, contacts made elsewhere, agreements."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, exists, func, or_, select
+
+from campaigns.model import Agreement, Contact, Disposition
+from dialer.store import tables as t
+from dialer.store.common import IN_MAX, AnyRow, Values, in_parts, insert_for
+from dialer.store.database import Tx
+
+_a, _c, _g = t.attempts.c, t.contacts.c, t.agreements.c
+_persons: Any = bindparam("persons", expanding=True)
+_phones: Any = bindparam("phones", expanding=True)
+
+_made = (
+    select(_a.attempt_id, _a.person_id, _a.phone, _a.claimed_at, _a.channel, _a.disposition, _a.campaign_id, _a.cause)
+    .where(or_(_a.person_id.in_(_persons), _a.phone.in_(_phones)))
+    .where(_a.claimed_at >= bindparam("since"))
+)
+_elsewhere = select(t.contacts).where(
+    or_(_c.person_id.in_(_persons), _c.phone.in_(_phones)), _c.at >= bindparam("since")
+)
+_about = select(t.attempt_accounts.c.attempt_id, t.attempt_accounts.c.account_id).where(
+    t.attempt_accounts.c.attempt_id.in_(bindparam("ids", expanding=True)), ~t.attempt_accounts.c.cancelled
+)
+CONFIRMATION = "confirmation"
+
+
+def contacts(
+    tx: Tx, persons: Sequence[str], phones: Sequence[str], since: datetime, by: str, with_accounts: bool
+) -> list[Contact]:
+    """Every contact of these persons and on these numbers since an instant, made by us or elsewhere, in no order.
+
+    `by`: who we are, `creditor` or `agents`. `with_accounts`: also what our own were about. What confirms an opt-out is
+    no contact: the person asked for it.
+    """
+    found: dict[int, AnyRow] = {}
+    others: dict[int, AnyRow] = {}
+    elsewhere = bool(tx.execute(_any_contact).scalar())
+    for given in _in_halves(persons, phones):
+        found.update((row.attempt_id, row) for row in tx.execute(_made, {**given, "since": since}))
+        if elsewhere:
+            others.update((row.contact_id, row) for row in tx.execute(_elsewhere, {**given, "since": since}))
+    accounts = _accounts(tx, found) if with_accounts else {}
+    made = [
+        Contact(
+            row.claimed_at, row.channel, Disposition(row.disposition) if row.disposition else None, row.person_id,
+            row.phone, str(row.campaign_id), tuple(accounts.get(row.attempt_id, ())), by,
+        )
+        for row in found.values()
+        if row.cause != CONFIRMATION
+    ]  # fmt: skip
+    return made + [
+        Contact(
+            row.at, row.channel, None, row.person_id, row.phone, "", (row.account_id,) if row.account_id else (),
+            row.by, row.event, row.direction,
+        )
+        for row in others.values()
+    ]  # fmt: skip
+
+
+_any_contact = select(exists().where(_c.contact_id.is_not(None)))
+_any_agreement = select(exists().where(_g.person_id.is_not(None)))
+
+
+def _in_halves(persons: Sequence[str], phones: Sequence[str]) -> Iterable[dict[str, Any]]:
+    half = IN_MAX // 2
+    for start in range(0, max(len(persons), len(phones)), half):
+        yield {"persons": persons[start : start + half], "phones": phones[start : start + half]}
+
+
+def _accounts(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for part in in_parts(attempt_ids):
+        for key, account in tx.execute(_about, {"ids": part}):
+            found.setdefault(key, []).append(account)
+    return found
+
+
+def agreements(tx: Tx, persons: Sequence[str]) -> dict[str, list[Agreement]]:
+    """person → what they agreed to, old agreements too: contacts made while one held do not count later either."""
+    found: dict[str, list[Agreement]] = {}
+    if not tx.execute(_any_agreement).scalar():
+        return found
+    for part in in_parts(persons):
+        for row in tx.execute(select(t.agreements).where(_g.person_id.in_(part))):
+            found.setdefault(row.person_id, []).append(Agreement(row.kind, row.given_on, row.until))
+    return found
+
+
+_ratio = select(func.count().filter(_a.outcome == "callback"), func.count()).where(
+    _a.campaign_id == bindparam("of"),
+    _a.channel == "voice",
+    _a.claimed_at >= bindparam("since"),
+    _a.disposition.in_(("human", "answered")),
+)
+
+
+def abandoned(tx: Tx, campaign_id: int, since: datetime) -> tuple[int, int]:
+    """Of a campaign's calls that a person answered: those put through to nobody, and all."""
+    row = tx.execute(_ratio, {"of": campaign_id, "since": since}).one()
+    return int(row[0]), int(row[1])
+
+
+def add_contacts(tx: Tx, rows: Sequence[Values]) -> int:
+    """Adds contacts made elsewhere; those that are known already are left. Returns how many were new."""
+    if not rows:
+        return 0
+    before = tx.execute(select(func.count()).select_from(t.contacts)).scalar_one()
+    tx.execute(insert_for(tx.dialect.name, t.contacts).on_conflict_do_nothing(), list(rows))
+    return int(tx.execute(select(func.count()).select_from(t.contacts)).scalar_one()) - before
+
+
+def known_contacts(tx: Tx, persons: Iterable[str]) -> set[tuple[Any, ...]]:
+    """The contacts made elsewhere with these persons, as `contact_key` makes them comparable."""
+    found: set[tuple[Any, ...]] = set()
+    for part in in_parts(persons):
+        found.update(contact_key(row) for row in tx.execute(select(t.contacts).where(_c.person_id.in_(part))))
+    return found
+
+
+def contact_key(row: Any) -> tuple[Any, ...]:
+    return (row.person_id, row.account_id, row.phone, row.channel, row.at, row.event, row.direction, row.by)
+
+
+def known_agreements(tx: Tx, persons: Iterable[str]) -> dict[tuple[str, str, date], date | None]:
+    """(person, kind, given on) → until."""
+    found: dict[tuple[str, str, date], date | None] = {}
+    for part in in_parts(persons):
+        for row in tx.execute(select(t.agreements).where(_g.person_id.in_(part))):
+            found[(row.person_id, row.kind, row.given_on)] = row.until
+    return found
+
+
+def put_agreements(tx: Tx, rows: Sequence[Values]) -> None:
+    """Inserts or replaces by person, kind and day."""
+    if rows:
+        insert = insert_for(tx.dialect.name, t.agreements)
+        changed = {name: insert.excluded[name] for name in ("until", "recorded_at")}
+        keys = ["person_id", "kind", "given_on"]
+        tx.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
