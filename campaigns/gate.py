@@ -140,12 +140,9 @@ class _Asking:
     def _after_notice(self, limit: Limit, rule: Cooloff) -> datetime | None:
         """The pause after what has to have happened before; `_NEVER` where it did not."""
         free_at = limit.frees_at(self.facts.contacts, self.zone, self.ask.whose, self.ask.channel)
-        if limit.is_per_account and self.ask.whose.accounts:
-            per_account = [
-                bool(limit.counting(self.facts.contacts, self.ask.whose, one)) for one in self.ask.whose.accounts
-            ]
-            return free_at if all(per_account) else _NEVER
-        return _NEVER if free_at is None else free_at
+        whose = self.ask.whose
+        noticed = [bool(limit.counting(self.facts.contacts, whose, one)) for one in whose.accounts or ("",)]
+        return free_at if all(noticed) else _NEVER
 
     def _closed(self) -> Iterator[tuple[RuleBase, Limit | None, datetime | None]]:
         """The windows that are closed; finds out when the first of the open ones closes."""
@@ -224,10 +221,9 @@ def _refusal(asking: _Asking) -> Defer | Block:
     for rule, limit, until in asking.refusals():
         reason, saw = _why_full(asking, rule, limit) if limit else _why_closed(ask, now)
         if until is None:
-            never = (
-                "no notice is on record" if limit else f"no hour of {HORIZON_DAYS} days is permitted in {_places(ask)}"
-            )
-            return Block(rule.id, never, saw, "review" if limit else "fix_data")
+            if limit:
+                return Block(rule.id, "no notice is on record", saw, "review")
+            return Block(rule.id, f"no hour of {HORIZON_DAYS} days is permitted in {_places(ask)}", saw, "fix_data")
         if rule.on_breach == "block":
             return Block(rule.id, reason, saw)
         waits.append(Defer(until, rule.id, reason, saw))
@@ -261,10 +257,9 @@ def _places(ask: Ask) -> str:
 
 def _why_full(asking: _Asking, rule: RuleBase, limit: Limit) -> tuple[str, Saw]:
     contacts = asking._counting(rule) if asking.facts.agreements and rule.waive else asking.facts.contacts
-    accounts = asking.ask.whose.accounts if limit.is_per_account else ()
-    made = {
-        id(one): one for account in accounts or ("",) for one in limit.counting(contacts, asking.ask.whose, account)
-    }
+    whose = asking.ask.whose
+    accounts = (limit.is_per_account and whose.accounts) or ("",)
+    made = {id(one): one for account in accounts for one in limit.counting(contacts, whose, account)}
     saw = {
         "max": limit.max,
         "period": str(limit.period),

@@ -266,9 +266,8 @@ def _ask(draft: Draft, ring_s: float) -> gate.Ask:
         whose = Whose(draft.person_id, draft.phone, "", tuple(one.account_id for one in accounts))
         dues = (draft.due_on, *(one.oldest_due_on for one in accounts if one.oldest_due_on))
         roles = tuple({one.role for one in accounts})
-    return gate.Ask(
-        channel, draft.zones, member.country, member.line_type, lead(channel, ring_s).total_seconds(), whose, dues, roles
-    )  # fmt: skip
+    lead_s = lead(channel, ring_s).total_seconds()
+    return gate.Ask(channel, draft.zones, member.country, member.line_type, lead_s, whose, dues, roles)
 
 
 _ANSWERED = {Channel.VOICE: Disposition.HUMAN, Channel.SMS: Disposition.DELIVERED}

@@ -213,7 +213,7 @@ class Content(RuleBase):
     """What the text must name among its first 100 characters."""
     forbids: tuple[Said, ...] = ()
     """What the text must not name."""
-    texts: dict[str, Text] = {}
+    texts: dict[str, Text] = Field({})
     """The limited message left on a machine, by language (`en`, `es` …): it takes the place of the script's own, and in
     a language that is missing here nothing is left."""
 
@@ -300,13 +300,10 @@ class Retention(RuleBase):
         return f"records are kept {self.keep_days} days at least"
 
 
-Rule = Annotated[
-    Window | Cap | Cooloff | ExclusiveChannel | Party | Consent | OptOut | Content | Ring | NumberCheck | Ratio | Retention,
-    Field(discriminator="kind"),
-]  # fmt: skip
-AnyRule = (
-    Window | Cap | Cooloff | ExclusiveChannel | Party | Consent | OptOut | Content | Ring | NumberCheck | Ratio | Retention
-)  # fmt: skip
+Counting = Cap | Cooloff | ExclusiveChannel
+Demand = Party | Consent | OptOut | Content | Ring | NumberCheck | Ratio
+AnyRule = Window | Counting | Demand | Retention
+Rule = Annotated[AnyRule, Field(discriminator="kind")]
 
 
 class Pack(Strict):

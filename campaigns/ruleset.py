@@ -12,7 +12,7 @@ from campaigns.hours import FOREVER, Interval, intersect, zone_named
 from campaigns.limits import Limit
 from campaigns.model import Channel
 from campaigns.rulebase import RuleBase
-from campaigns.rules import AnyRule, Cap, Content, Cooloff, ExclusiveChannel, OptOut, Pack, Retention, Window
+from campaigns.rules import AnyRule, Content, Cooloff, Counting, Demand, OptOut, Pack, Window
 
 HORIZON_DAYS = 14
 """How far ahead an opening is looked for; a person who has none in that time is never called."""
@@ -34,7 +34,7 @@ class Ruleset:
         self.steady: dict[Channel, tuple[Window, ...]] = {}
         """Windows that hold for every attempt of the channel: their intersection is worked out once a day and place."""
         self.conditional: dict[Channel, tuple[Window, ...]] = {}
-        self.limits: dict[Channel, tuple[tuple[Limit, Cap | Cooloff | ExclusiveChannel, bool], ...]] = {}
+        self.limits: dict[Channel, tuple[tuple[Limit, Counting, bool], ...]] = {}
         """Each with its rule, and whether that always holds."""
         self.demands: dict[Channel, tuple[AnyRule, ...]] = {}
         """What no waiting cures: party, consent, opt-out, content, ring, number check, ratio."""
@@ -47,12 +47,12 @@ class Ruleset:
             self.limits[channel] = tuple(
                 (rule.limit, rule, not (rule.is_conditional or rule.is_dated))
                 for rule in bound
-                if isinstance(rule, Cap | Cooloff | ExclusiveChannel)
+                if isinstance(rule, Counting)
             )
             self.demands[channel] = tuple(
                 rule
                 for rule in bound
-                if not isinstance(rule, Window | Cap | Cooloff | ExclusiveChannel | Retention)
+                if isinstance(rule, Demand)
                 and not (isinstance(rule, OptOut) and not rule.offered)
                 and not (isinstance(rule, Content) and rule.parts == ("voicemail",))
             )

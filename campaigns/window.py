@@ -88,7 +88,7 @@ class Window(RuleBase):
     """A statute's own holidays, date by date: where no calendar has them all. Their years must be whole."""
     guard_s: Annotated[Whole, Field(ge=0, lt=3600)] = 0
     """Opens so many seconds later, for laws that say "after 8:00"."""
-    clock: dict[Channel, Literal["placed", "submitted", "sent"]] = {}
+    clock: dict[Channel, Literal["placed", "submitted", "sent"]] = Field({})
     """Whose clock counts. A message is handed over early enough, and with a validity, for all of them."""
 
     @model_validator(mode="after")
@@ -98,9 +98,7 @@ class Window(RuleBase):
         if not self.has_holidays and any(entry.days == "holidays" for entry in self.open):
             raise ValueError('hours for holidays without a calendar; add holidays = "COUNTRY"')
         if self.holidays is not None and not _supported(self.holidays):
-            raise ValueError(
-                f"no holiday calendar for {self.holidays}; a country or part of ISO 3166, such as CN, CA-ON"
-            )
+            raise ValueError(f"no holiday calendar for {self.holidays}; a country of ISO 3166, such as CN, or CA-ON")
         return self
 
     @property
