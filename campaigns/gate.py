@@ -125,7 +125,7 @@ class _Asking:
         facts, ask, now = self.facts, self.ask, self.now
         for limit, rule, is_plain in self.rules.limits[ask.channel]:
             if isinstance(rule, Cooloff) and rule.required:
-                free_at = self._after_notice(limit, rule)
+                free_at = self._after_notice(limit)
             else:
                 contacts = self._counting(rule) if facts.agreements and rule.waive else facts.contacts
                 free_at = limit.frees_at(contacts, self.zone, ask.whose, ask.channel)
@@ -137,11 +137,12 @@ class _Asking:
                 else:
                     yield rule, limit, self._until(rule, None if free_at is _NEVER else free_at)
 
-    def _after_notice(self, limit: Limit, rule: Cooloff) -> datetime | None:
+    def _after_notice(self, limit: Limit) -> datetime | None:
         """The pause after what has to have happened before; `_NEVER` where it did not."""
         free_at = limit.frees_at(self.facts.contacts, self.zone, self.ask.whose, self.ask.channel)
         whose = self.ask.whose
-        noticed = [bool(limit.counting(self.facts.contacts, whose, one)) for one in whose.accounts or ("",)]
+        accounts = (limit.is_per_account and whose.accounts) or ("",)
+        noticed = [bool(limit.counting(self.facts.contacts, whose, one)) for one in accounts]
         return free_at if all(noticed) else _NEVER
 
     def _closed(self) -> Iterator[tuple[RuleBase, Limit | None, datetime | None]]:

@@ -219,8 +219,8 @@ class Limit:
         """The contacts that count, oldest first: of those that no longer can, only the last ones are kept."""
         keys, pool, counted = self.keys, self.pool, self.counted
         person, phone, campaign = "person" in keys, "number" in keys, "campaign" in keys
-        armed = self._armed(contacts, whose, account)
-        if armed is None:
+        since = None
+        if self.armed_by and (since := self._armed_at(contacts, whose, account)) is None:
             return []
         made: list[Contact] = []
         all_matter = self.period.type == "anchored_first"
@@ -232,7 +232,7 @@ class Limit:
                 and (not campaign or one.campaign == whose.campaign)
                 and (not account or not one.accounts or account in one.accounts)
                 and (not pool or not one.by or one.by in pool)
-                and one.at >= armed
+                and (since is None or one.at >= since)
             ):
                 made.append(one)
                 if len(made) == self.max and not all_matter:
@@ -240,9 +240,7 @@ class Limit:
         made.reverse()
         return made
 
-    def _armed(self, contacts: Sequence[Contact], whose: Whose, account: str) -> datetime | None:
-        if not self.armed_by:
-            return datetime.min.replace(tzinfo=contacts[0].at.tzinfo) if contacts else None
+    def _armed_at(self, contacts: Sequence[Contact], whose: Whose, account: str) -> datetime | None:
         for one in contacts:
             ours = one.person == whose.person and (not account or not one.accounts or account in one.accounts)
             if one.shows in self.armed_by and ours:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from dialer.store import InlineStore, Tx, attempts, desk, planbook, queues, status_rows
+from dialer.store import InlineStore, Tx, attempts, desk, law, planbook, queues, status_rows
 from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, tzinfo=UTC)
@@ -21,7 +21,7 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "next_check": attempts.next_check,
     "running_calls": attempts.running_calls,
     "roster": lambda tx: attempts.roster(tx, [1, 2]),
-    "contacts": lambda tx: attempts.contacts(tx, ["P-1"], NOW),
+    "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),
     "last_look": lambda tx: attempts.last_look(tx, [1]),
     "by_id": lambda tx: attempts.by_id(tx, [1]),
     "by_ref": lambda tx: attempts.by_ref(tx, ["r"]),

@@ -93,3 +93,15 @@ def passes(rules: Ruleset, now: datetime, *zones: str, contacts: Sequence[Contac
 def deferred(verdict: Verdict) -> tuple[str, datetime]:
     assert isinstance(verdict, Defer), verdict
     return verdict.rule, verdict.until
+
+
+def first_pass(question: Ask, known: Facts, rules: Ruleset, now: datetime) -> datetime | None:
+    """The first instant from `now` on that passes, as `explain` finds it; None: never."""
+    for _ in range(20):
+        verdict = check(question, known, rules, now)
+        if isinstance(verdict, Pass):
+            return now
+        if not isinstance(verdict, Defer):
+            return None
+        now = verdict.until
+    return None

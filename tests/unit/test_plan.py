@@ -1,6 +1,7 @@
 """Drafts: who gets which rounds and when, combined calls, the horizon; the forecast of the gate's verdicts."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from campaigns import gate
 from campaigns.file import Campaign
+from campaigns.history import History
 from campaigns.model import Channel, Contact, Disposition, Draft, Member
 from campaigns.plan import Drafted, Row, draft, due_range, forecast, horizon, last_instant
 from campaigns.rules import Pack
 from campaigns.ruleset import Ruleset, merge
+from tests.support.law import Everywhere
 
 SHANGHAI = "Asia/Shanghai"
 DUE = date(2026, 1, 15)
@@ -89,7 +92,7 @@ def member(account_id: str = "L-1", late: int = 0, **fields: Any) -> Member:
 
 
 def drafted(of: Campaign, *members: Member, rules: Ruleset = HOUSE) -> Drafted:
-    return draft(members, of, rules, RING_S, SHANGHAI)
+    return draft(members, of, Everywhere(rules), RING_S, SHANGHAI)
 
 
 def drafts(of: Campaign, *members: Member, rules: Ruleset = HOUSE) -> list[Draft]:
@@ -264,7 +267,7 @@ def test_where_nothing_is_legal_the_draft_stays_for_the_gate_to_refuse() -> None
 
 def test_a_stretch_shorter_than_the_ring_gives_a_slot_at_its_begin() -> None:
     of = one_segment(table([0], ["19:30", "20:30"]))
-    (one,) = draft([member()], of, HOUSE, 1800.0, SHANGHAI).drafts
+    (one,) = draft([member()], of, Everywhere(HOUSE), 1800.0, SHANGHAI).drafts
     assert one.planned_for == one.window_from == at("15 19:30")
 
 
@@ -419,9 +422,12 @@ def facts(**fields: Any) -> gate.Facts:
     return gate.Facts(**values | fields)
 
 
-def rows(of: Campaign, *members: Member, now: datetime, rules: Ruleset, **fields: Any) -> list[Row]:
+def rows(
+    of: Campaign, *members: Member, now: datetime, rules: Ruleset, contacts: Sequence[Contact] = (), **fields: Any
+) -> list[Row]:
     line = gate.LineFacts("main", frozenset({"CN"}), Decimal("0.1"), None, now)
-    return forecast(drafts(of, *members, rules=rules), lambda _: facts(**fields), rules, line, RING_S, now)
+    book, history = Everywhere(rules), History(contacts)
+    return forecast(drafts(of, *members, rules=rules), lambda _: facts(**fields), book, line, RING_S, now, history)
 
 
 def words(found: list[Row]) -> list[str]:
@@ -443,7 +449,7 @@ def test_rows_of_another_person_do_not_count() -> None:
 
 
 def test_contacts_already_made_count_as_well() -> None:
-    made = [Contact(at("15 09:40"), Channel.VOICE, Disposition.NO_ANSWER)]
+    made = [Contact(at("15 09:40"), Channel.VOICE, Disposition.NO_ANSWER, "P-L-1")]
     rules = ruleset(hours("09:00", "20:00"), GAP, DAILY)
     assert words(rows(DENSE, member(), now=at("15 09:50"), rules=rules, contacts=made)) == [
         "test.gap", "test.gap", "pass", "test.daily",
@@ -453,7 +459,7 @@ def test_contacts_already_made_count_as_well() -> None:
 def test_rounds_that_are_over_are_left_out_and_an_open_one_is_asked_about_now() -> None:
     rules = ruleset(hours("09:00", "20:00"), GAP)
     assert [row.draft.round.number for row in rows(DENSE, member(), now=at("15 10:10"), rules=rules)] == [2, 3, 4]
-    made = [Contact(at("15 09:09:40"), Channel.VOICE, Disposition.BUSY)]
+    made = [Contact(at("15 09:09:40"), Channel.VOICE, Disposition.BUSY, "P-L-1")]
     first = rows(DENSE, member(), now=at("15 10:09:50"), rules=rules, contacts=made)[0]
     assert first.draft.planned_for < at("15 10:09:40")
     assert words([first]) == ["pass"]
@@ -475,5 +481,5 @@ def test_facts_may_name_a_line_of_their_own() -> None:
     line = gate.LineFacts("other", frozenset({"US"}), Decimal(0), None, at("14 00:00"))
     of = one_segment(table([0], ["10:00", "11:00"]))
     assert words(rows(of, member(), now=at("14 00:00"), rules=HOUSE, line=line)) == ["dialer.country"]
-    found = forecast(drafts(of, member()), lambda _: facts(line=line), HOUSE, None, RING_S, at("14 00:00"))
+    found = forecast(drafts(of, member()), lambda _: facts(line=line), Everywhere(HOUSE), None, RING_S, at("14 00:00"))
     assert words(found) == ["dialer.country"]

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from campaigns.model import Channel
+from campaigns.model import Channel, Disposition
 from campaigns.rules import Pack
 from campaigns.ruleset import merge
+from tests.support.law import calls, passes
 
 RULES = Path(__file__).parents[2] / "config" / "rules"
 WINDOW: dict[str, Any] = {
@@ -81,7 +82,9 @@ def hours(
         (CAP, {"max": 0}),
         (CAP, {"count": []}),
         (CAP, {"count": ["thought_of"]}),
-        (CAP, {"key": ["number"]}),
+        (CAP, {"key": ["campaign"]}),
+        (CAP, {"key": ["account", "debt"]}),
+        (CAP, {"grade": "P"}),
         (CAP, {"period": {"type": "calendar_day", "length": 0}}),
         (CAP, {"period": {"type": "calendar_day", "unit": "hours"}}),
         (CAP, {"period": {"type": "rolling_elapsed", "day_one": "next"}}),
@@ -125,24 +128,26 @@ def test_an_unknown_actor_would_escape_every_rule_so_it_is_refused() -> None:
 
 
 def test_a_rule_from_memory_is_off_unless_named() -> None:
-    packs = [pack({**CAP, "grade": "M"}, WINDOW)]
+    packs = [pack({**CAP, "grade": "M", "force": "law"}, WINDOW)]
     assert set(merge(packs, "creditor").rules) == {"test.hours"}
     assert set(merge(packs, "creditor", grade_m=frozenset({"test.cap"})).rules) == {"test.hours", "test.cap"}
 
 
 @pytest.mark.parametrize(
-    ("today", "holds"),
+    ("now", "holds"),
     [
-        (date(2026, 1, 31), False),
-        (date(2026, 2, 1), True),
-        (date(2026, 2, 28), True),
-        (date(2026, 3, 1), False),
-        (None, True),
+        (utc(2026, 1, 31, 15, 59), False),  # midnight in Shanghai is 16:00 UTC
+        (utc(2026, 1, 31, 16), True),
+        (utc(2026, 2, 28, 15, 59), True),
+        (utc(2026, 2, 28, 16), False),
     ],
 )
-def test_a_rule_holds_from_its_first_day_to_its_last(today: date | None, holds: bool) -> None:
-    dated = {**CAP, "effective_from": date(2026, 2, 1), "effective_to": date(2026, 2, 28)}
-    assert ("test.cap" in merge([pack(dated)], "creditor", today).rules) is holds
+def test_a_rule_holds_from_its_first_local_date_to_its_last(now: datetime, holds: bool) -> None:
+    days = {"effective_from": date(2026, 2, 1), "effective_to": date(2026, 2, 28)}
+    made = calls(Disposition.HUMAN, now, now, now)
+    closed = {**WINDOW, "open": [{"days": "all", "from": "04:00", "until": "04:01"}]}
+    for rule in (CAP, closed):
+        assert passes(merge([pack({**rule, **days})], "creditor"), now, contacts=made) is not holds
 
 
 def test_one_id_with_two_meanings_is_refused_and_the_same_rule_twice_is_not() -> None:
