@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.resources import files
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import holidays
+
+reset_tzpath(to=())  # names and rules from one source, the package tzdata: a system's own may be years old
+ZoneInfo.clear_cache()
 
 Interval = tuple[datetime, datetime]
 

@@ -9,6 +9,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
+from campaigns.areas import AREA_CODES, PARTS, STAND_INS
 from campaigns.hours import zone_named
 from campaigns.numbers import Number, number_facts, read_number, read_phone
 
@@ -18,40 +19,11 @@ _CHINA = "Asia/Shanghai"
 _CHINESE = frozenset({"Asia/Urumqi", "Asia/Kashgar", "Asia/Chongqing", "Asia/Chungking", "Asia/Harbin", "PRC"})
 """Names that mean China's one legal time (interface.md: Urumqi is not evidence)."""
 
-_E, _C, _M, _P = "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"
+_OPERATORS = frozenset({62})
+"""Country codes whose mobile prefixes name the operator, though the library takes them for places: Indonesia."""
 
-_US_STATES: dict[str, tuple[str, ...]] = {
-    # Source: the comments of tzdata's zone.tab (2026.6); which states are split besides, from memory. Places of a state
-    # that keep their neighbours' hours today (Detroit, Indianapolis, Boise, Juneau) are not told apart. The zone of
-    # most people comes first.
-    state: zones
-    for states, zones in (
-        ("CT DC DE GA MA MD ME NC NH NJ NY OH PA RI SC VA VT WV", (_E,)),
-        ("AL AR IA IL LA MN MO MS OK WI", (_C,)),
-        ("CO MT NM UT WY", (_M,)),
-        ("CA WA", (_P,)),
-        ("FL IN KY MI", (_E, _C)),
-        ("TN", (_C, _E)),
-        ("KS ND NE SD TX", (_C, _M)),
-        ("ID", (_M, _P)),
-        ("NV OR", (_P, _M)),
-        ("AZ", ("America/Phoenix", _M)),
-        ("AK", ("America/Anchorage", "America/Adak")),
-        ("HI", ("Pacific/Honolulu",)),
-        ("AS", ("Pacific/Pago_Pago",)),
-        ("GU", ("Pacific/Guam",)),
-        ("MP", ("Pacific/Saipan",)),
-        ("PR", ("America/Puerto_Rico",)),
-        ("VI", ("America/St_Thomas",)),
-    )
-    for state in states.split()
-}
-
-_OVERLAYS = {"364": "270", "448": "850", "458": "541", "930": "812", "986": "208", "236": "250", "672": "250"}
-"""Newer area codes of the same ground as an older one that spans zones (NANPA), whose exchanges nobody has mapped."""
-
-_INDONESIA = 62
-"""Its mobile prefixes name the operator, not a place, though the library takes them for Jakarta."""
+_SHARED = frozenset({7})
+"""Country codes whose zones the library does not tell apart by country: Russia and Kazakhstan."""
 
 
 def is_zone(name: str) -> bool:
@@ -60,12 +32,15 @@ def is_zone(name: str) -> bool:
 
 
 def is_region(text: str) -> bool:
-    """Whether this is a country (CN), a US state (US-MA), or a part of another country (CA-ON; form only)."""
+    """Whether this is a country (CN) or a part of one (US-MA, CA-ON), by ISO 3166-2; US-NY-NYC is New York City.
+
+    Parts of the US, Canada, Mexico, Australia and Brazil must exist; those of other countries have the form only.
+    """
     country, dash, part = text.partition("-")
     if country not in _country_zones():
         return False
-    if country == "US" and dash:
-        return part in _US_STATES
+    if dash and country in PARTS:
+        return part in PARTS[country]
     return not dash or re.fullmatch(r"[A-Z0-9]{1,3}", part) is not None
 
 
@@ -76,20 +51,22 @@ def zones_of(phone: str, region: str, stated: str) -> tuple[str, ...]:
     what is known of a whole country, or a state, says nothing against something finer that lies in it.
     """
     number = read_number(phone)
-    zones, is_local = _number_zones(number) if number else ((), False)
-    return _candidates(stated, region, zones, is_local)
+    area, country = _number_zones(number) if number else ((), ())
+    return _candidates(stated, region, area, country)
 
 
 @lru_cache(maxsize=8192)
-def _candidates(stated: str, region: str, number: tuple[str, ...], is_local: bool) -> tuple[str, ...]:
-    area = _region_zones(region)
-    if is_local and region in _country_zones() and set(number) <= set(area):
-        area = number
+def _candidates(stated: str, region: str, area: tuple[str, ...], country: tuple[str, ...]) -> tuple[str, ...]:
+    place = _region_zones(region)
+    if area and not country and region in _country_zones() and set(area) <= set(place):
+        place = area
     found = [_CHINA if stated in _CHINESE else stated] if stated else []
-    if not set(area) & set(found):
-        found += sorted(area, key=lambda zone: zone not in number)
-    if is_local or not set(number) & set(found):
-        found += number
+    if not set(place) & set(found):
+        found += sorted(place, key=lambda zone: zone not in area)
+    is_narrowed = bool(set(country) & set(found))
+    found += area
+    if not is_narrowed:
+        found += country
     return tuple(dict.fromkeys(found))
 
 
@@ -105,43 +82,74 @@ def _country_zones() -> dict[str, tuple[str, ...]]:
 
 
 def _region_zones(region: str) -> tuple[str, ...]:
+    """Those of the part, or of the whole country where the part is not told apart."""
     country, _, part = region.partition("-")
-    if country == "US" and part:
-        return _US_STATES.get(part, ())
+    if part and country in PARTS:
+        return PARTS[country].get(part, ())
     return _country_zones().get(country, ())
 
 
-def _number_zones(number: Number) -> tuple[tuple[str, ...], bool]:
-    """The zones, and whether they are those of an area. Toll-free and other numbers without a place say nothing."""
-    if number.country_code == 86:
-        return (_CHINA,), True
-    is_local = phonenumbers.is_number_type_geographical(number.kind, number.country_code)
-    if number.kind == PhoneNumberType.MOBILE and (not is_local or number.country_code == _INDONESIA):
-        return _prefix_zones(str(number.country_code)), False
-    if not is_local:
-        return (), False
-    digits = f"{number.country_code}{number.national}"
-    others = _american_areas().get(digits[1:4], ()) if number.country_code == 1 else ()
-    return _unique((*_prefix_zones(digits[:TIMEZONE_LONGEST_PREFIX]), *others)), True
+def _number_zones(number: Number) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The zones of the number's area, and those of its country where it may be used all over it.
+
+    Toll-free and other numbers without a place say nothing. A mobile number of country code 1 is its area code's.
+    """
+    code = number.country_code
+    if code == 86:
+        return (_CHINA,), ()
+    is_mobile = number.kind in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+    is_local = phonenumbers.is_number_type_geographical(number.kind, code)
+    if code == 1:
+        return (_american_zones(number.national[:6]) if is_local or is_mobile else ()), ()
+    digits = f"{code}{number.national}"[:TIMEZONE_LONGEST_PREFIX]
+    area = _prefix_zones(digits) if is_local and not (is_mobile and code in _OPERATORS) else ()
+    return area, _mobile_zones(code, number.country) if is_mobile else ()
+
+
+@lru_cache(maxsize=512)
+def _mobile_zones(code: int, country: str) -> tuple[str, ...]:
+    """Where a country's mobile numbers may be: by the library, and by tzdata if the country has several zones."""
+    theirs = _country_zones().get(country, ())
+    if code in _SHARED:
+        return theirs
+    return _unique((*_prefix_zones(str(code)), *(theirs if len(theirs) > 1 else ())))
 
 
 @lru_cache(maxsize=8192)
 def _prefix_zones(digits: str) -> tuple[str, ...]:
     """The library's zones of the longest prefix it knows."""
+    library = _library()
     for length in range(len(digits), 0, -1):
-        if (zones := TIMEZONE_DATA.get(digits[:length])) is not None:
-            return tuple(zones)
+        if (zones := library.get(digits[:length])) is not None:
+            return zones
     return ()
 
 
 @lru_cache(maxsize=1)
+def _library() -> dict[str, tuple[str, ...]]:
+    """The library's zones by prefix, those that stand for another country's clock replaced."""
+    stale = {f"{code}": {old: new for (of, old), new in STAND_INS.items() if of == code} for code, _ in STAND_INS}
+    library: dict[str, tuple[str, ...]] = dict(TIMEZONE_DATA)
+    for prefix, zones in TIMEZONE_DATA.items():
+        if instead := next((stale[prefix[:n]] for n in (1, 2, 3) if prefix[:n] in stale), None):
+            library[prefix] = tuple(instead.get(zone, zone) for zone in zones)
+    return library
+
+
+@lru_cache(maxsize=8192)
+def _american_zones(exchange: str) -> tuple[str, ...]:
+    """All zones of an area code of country code 1; of those the library's for the exchange first."""
+    return _unique((*_prefix_zones(f"1{exchange}"), *_american_areas().get(exchange[:3], ())))
+
+
+@lru_cache(maxsize=1)
 def _american_areas() -> dict[str, tuple[str, ...]]:
-    """All zones of an area code of country code 1: those of any of its exchanges, as numbers can move."""
-    areas: dict[str, tuple[str, ...]] = {}
-    for prefix in sorted(TIMEZONE_DATA):
+    """By our table, and those of any of the area's exchanges, as numbers move."""
+    areas = {code: zones for codes, zones, _ in AREA_CODES for code in codes.split()}
+    for prefix, zones in sorted(_library().items()):
         if prefix.startswith("1") and len(prefix) >= 4:
-            areas[prefix[1:4]] = _unique((*areas.get(prefix[1:4], ()), *TIMEZONE_DATA[prefix]))
-    return areas | {new: areas[old] for new, old in _OVERLAYS.items()}
+            areas[prefix[1:4]] = _unique((*areas.get(prefix[1:4], ()), *zones))
+    return areas
 
 
 def _unique(zones: Iterable[str]) -> tuple[str, ...]:

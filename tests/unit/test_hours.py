@@ -1,6 +1,7 @@
 """Wall time → UTC at clock changes, interval arithmetic, and which holidays a calendar knows."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,17 @@ def test_a_skipped_midnight_and_a_skipped_day_begin_at_the_jump() -> None:
 def test_a_zone_is_known_by_its_exact_name_only(name: str) -> None:
     assert zone_named(name) is None
     assert zone_named("Asia/Shanghai") is not None
+
+
+def test_names_and_rules_are_those_of_the_package_and_not_the_system_s() -> None:
+    looks = [utc(2026, 1, 1) + timedelta(days=3 * n) for n in range(243)]
+    for name in (files("tzdata") / "zones").read_text(encoding="utf-8").split():
+        with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+            packaged = ZoneInfo.from_file(file)
+        for zone in (zone_named(name), ZoneInfo(name)):
+            assert [at.astimezone(zone).utcoffset() for at in looks] == [
+                at.astimezone(packaged).utcoffset() for at in looks
+            ]
 
 
 _minutes = st.integers(0, 200)
