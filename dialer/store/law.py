@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import bindparam, func, select
 
 from campaigns.model import Agreement, Contact, Disposition
+from dialer.store import law_tables as w
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_for
 from dialer.store.database import Tx
 
-_a, _c, _g = t.attempts.c, t.contacts.c, t.agreements.c
+_a, _c, _g = t.attempts.c, w.contacts.c, w.agreements.c
 _ids: Any = bindparam("ids", expanding=True)
 
 _made = select(
@@ -19,7 +20,7 @@ _made = select(
 ).where(_a.claimed_at >= bindparam("since"))
 # By person and by number apart: for an OR of both SQLite walks over the whole index.
 _MADE = (_made.where(_a.person_id.in_(_ids)), _made.where(_a.phone.in_(_ids)))
-_elsewhere = select(t.contacts).where(_c.at >= bindparam("since"))
+_elsewhere = select(w.contacts).where(_c.at >= bindparam("since"))
 _ELSEWHERE = (_elsewhere.where(_c.person_id.in_(_ids)), _elsewhere.where(_c.phone.in_(_ids)))
 _about = select(t.attempt_accounts.c.attempt_id, t.attempt_accounts.c.account_id).where(
     t.attempt_accounts.c.attempt_id.in_(bindparam("ids", expanding=True)), ~t.attempt_accounts.c.cancelled
@@ -37,9 +38,9 @@ def contacts(
     """
     found: dict[int, AnyRow] = {}
     others: dict[int, AnyRow] = {}
-    for made, elsewhere, ids in zip(_MADE, _ELSEWHERE, (persons, phones), strict=True):
+    for ours, elsewhere, ids in zip(_MADE, _ELSEWHERE, (persons, phones), strict=True):
         for part in in_parts(ids):
-            found.update((row.attempt_id, row) for row in tx.execute(made, {"ids": part, "since": since}))
+            found.update((row.attempt_id, row) for row in tx.execute(ours, {"ids": part, "since": since}))
             others.update((row.contact_id, row) for row in tx.execute(elsewhere, {"ids": part, "since": since}))
     accounts = _accounts(tx, found) if with_accounts else {}
     made = [
@@ -71,7 +72,7 @@ def agreements(tx: Tx, persons: Sequence[str]) -> dict[str, list[Agreement]]:
     """person → what they agreed to, old agreements too: contacts made while one held do not count later either."""
     found: dict[str, list[Agreement]] = {}
     for part in in_parts(persons):
-        for row in tx.execute(select(t.agreements).where(_g.person_id.in_(part))):
+        for row in tx.execute(select(w.agreements).where(_g.person_id.in_(part))):
             found.setdefault(row.person_id, []).append(Agreement(row.kind, row.given_on, row.until))
     return found
 
@@ -94,16 +95,16 @@ def add_contacts(tx: Tx, rows: Sequence[Values]) -> int:
     """Adds contacts made elsewhere; those that are known already are left. Returns how many were new."""
     if not rows:
         return 0
-    before = tx.execute(select(func.count()).select_from(t.contacts)).scalar_one()
-    tx.execute(insert_for(tx.dialect.name, t.contacts).on_conflict_do_nothing(), list(rows))
-    return int(tx.execute(select(func.count()).select_from(t.contacts)).scalar_one()) - before
+    before = tx.execute(select(func.count()).select_from(w.contacts)).scalar_one()
+    tx.execute(insert_for(tx.dialect.name, w.contacts).on_conflict_do_nothing(), list(rows))
+    return int(tx.execute(select(func.count()).select_from(w.contacts)).scalar_one()) - before
 
 
 def known_contacts(tx: Tx, persons: Iterable[str]) -> set[tuple[Any, ...]]:
     """The contacts made elsewhere with these persons, as `contact_key` makes them comparable."""
     found: set[tuple[Any, ...]] = set()
     for part in in_parts(persons):
-        found.update(contact_key(row) for row in tx.execute(select(t.contacts).where(_c.person_id.in_(part))))
+        found.update(contact_key(row) for row in tx.execute(select(w.contacts).where(_c.person_id.in_(part))))
     return found
 
 
@@ -115,7 +116,7 @@ def known_agreements(tx: Tx, persons: Iterable[str]) -> dict[tuple[str, str, dat
     """(person, kind, given on) → until."""
     found: dict[tuple[str, str, date], date | None] = {}
     for part in in_parts(persons):
-        for row in tx.execute(select(t.agreements).where(_g.person_id.in_(part))):
+        for row in tx.execute(select(w.agreements).where(_g.person_id.in_(part))):
             found[(row.person_id, row.kind, row.given_on)] = row.until
     return found
 
@@ -123,7 +124,7 @@ def known_agreements(tx: Tx, persons: Iterable[str]) -> dict[tuple[str, str, dat
 def put_agreements(tx: Tx, rows: Sequence[Values]) -> None:
     """Inserts or replaces by person, kind and day."""
     if rows:
-        insert = insert_for(tx.dialect.name, t.agreements)
+        insert = insert_for(tx.dialect.name, w.agreements)
         changed = {name: insert.excluded[name] for name in ("until", "recorded_at")}
         keys = ["person_id", "kind", "given_on"]
         tx.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), list(rows))
