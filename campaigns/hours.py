@@ -89,16 +89,27 @@ def intersect(some: Sequence[Interval], others: Sequence[Interval]) -> list[Inte
 
 
 @lru_cache(maxsize=256)
-def public_holidays(country: str, year: int) -> frozenset[date] | None:
-    """A country's public holidays in a year; None if the calendar does not know that year.
+def public_holidays(place: str, year: int) -> frozenset[date] | None:
+    """The public holidays of a country, or of a part of one such as CA-ON, in a year; None if nobody knows that year.
 
     Unknown are years for which `holidays` only guesses: those of a country that announces each year (told by its
     make-up workdays, which are never computed), and those with estimated dates. Raises NotImplementedError for a
-    country the library lacks.
+    place the library lacks.
     """
-    calendar = holidays.country_holidays(country, years=year)
-    if country in _ANNOUNCED_YEARLY and not any(day.year == year for day in calendar.weekend_workdays):
+    calendar = _calendar(place, year)
+    if place in _ANNOUNCED_YEARLY and not make_up_workdays(place, year):
         return None
     if not calendar or any("estimated" in name for name in calendar.values()):
         return None
     return frozenset(calendar)
+
+
+@lru_cache(maxsize=256)
+def make_up_workdays(place: str, year: int) -> frozenset[date]:
+    """Days of weekends on which people work in return for a longer holiday, as far as they are announced."""
+    return frozenset(day for day in _calendar(place, year).weekend_workdays if day.year == year)
+
+
+def _calendar(place: str, year: int) -> holidays.HolidayBase:
+    country, _, part = place.partition("-")
+    return holidays.country_holidays(country, subdiv=part or None, years=year)

@@ -8,13 +8,14 @@ from zoneinfo import ZoneInfo
 import holidays as holiday_calendars
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from campaigns.hours import Interval, closing, day_start, join, opening, public_holidays
+from campaigns.hours import Interval, closing, day_start, join, make_up_workdays, opening, public_holidays
 from campaigns.model import Channel
 from campaigns.rulebase import Day, RuleBase, Strict, Whole
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SATURDAY = 5
 
 
 def _wall_time(value: object) -> object:
@@ -40,8 +41,9 @@ WallTime = Annotated[
 class Opening(Strict):
     """Hours of some days, local time; `from` included, `until` excluded."""
 
-    days: Literal["all", "holidays"] | Annotated[tuple[Weekday, ...], Field(min_length=1)]
-    """All days, public holidays, or a list such as ["mon", "tue"]."""
+    days: Literal["all", "holidays", "workdays"] | Annotated[tuple[Weekday, ...], Field(min_length=1)]
+    """All days, public holidays, or a list such as ["mon", "tue"]. `workdays`: Monday to Friday without the holidays of
+    the window's calendar, and the days of weekends on which work is made up for."""
     from_: Annotated[WallTime, Field(alias="from")]
     """The first permitted instant."""
     until: WallTime
@@ -56,7 +58,7 @@ class Opening(Strict):
         return self
 
     def __str__(self) -> str:
-        named = {"all": "", "holidays": " on public holidays"}
+        named = {"all": "", "holidays": " on public holidays", "workdays": " on workdays"}
         days = named[self.days] if isinstance(self.days, str) else f" {'/'.join(self.days)}"
         return f"{self.from_:%H:%M}–{self.until:%H:%M}{days}"
 
@@ -95,8 +97,9 @@ class Window(RuleBase):
     def _knows_its_holidays(self) -> Self:
         if self.holidays is not None and self.holiday_dates is not None:
             raise ValueError("holidays twice, by calendar and by dates; accepted: one of holidays, holiday_dates")
-        if not self.has_holidays and any(entry.days == "holidays" for entry in self.open):
-            raise ValueError('hours for holidays without a calendar; add holidays = "COUNTRY"')
+        named = [entry.days for entry in self.open if entry.days in ("holidays", "workdays")]
+        if not self.has_holidays and named:
+            raise ValueError(f'hours for {named[0]} without a calendar; add holidays = "COUNTRY"')
         if self.holidays is not None and not _supported(self.holidays):
             raise ValueError(f"no holiday calendar for {self.holidays}; a country of ISO 3166, such as CN, or CA-ON")
         return self
@@ -137,7 +140,9 @@ class Window(RuleBase):
             if day in known:
                 return [entry for entry in self.open if entry.days == "holidays"]
         weekday = WEEKDAYS[day.weekday()]
-        return [entry for entry in self.open if entry.days == "all" or weekday in entry.days]
+        made_up = self.holidays is not None and day in make_up_workdays(self.holidays, day.year)
+        fitting = {"all", "workdays"} if day.weekday() < SATURDAY or made_up else {"all"}
+        return [entry for entry in self.open if entry.days in fitting or weekday in entry.days]
 
     def known_holidays(self, year: int) -> frozenset[date] | None:
         """The holidays of a year; None: not known, so it is closed."""
