@@ -21,6 +21,8 @@ __all__ = ["Ask", "Block", "Defer", "Facts", "LineFacts", "Pass", "Saying", "Ver
 
 HOLD = timedelta(minutes=1)
 """How long an attempt waits while the dialer is halted or its campaign paused; then it is asked again."""
+CLOCK_OFF_MAX_S = 2.0
+"""Beyond it nobody knows whether a window is open (case 33)."""
 DATED_DAYS = 400
 """How far ahead a rule that holds on some days only is looked after."""
 
@@ -73,6 +75,9 @@ def _held(facts: Facts, now: datetime) -> Defer | None:
         until = max(line.spend_resets_at, now + HOLD)
         saw = {"line": line.name, "price": str(line.price), "left": str(line.spend_left)}
         return Defer(until, "dialer.spend", f"the spend limit of line {line.name} is reached", saw)
+    if facts.clock_off_s > CLOCK_OFF_MAX_S:
+        reason = f"our clock is off by {facts.clock_off_s:.1f} s, or was just set by so much"
+        return Defer(now + HOLD, "dialer.clock", reason, {"off_s": round(facts.clock_off_s, 1)})
     if facts.halted:
         return Defer(now + HOLD, "dialer.halted", facts.halted)
     if facts.campaign == "paused":

@@ -113,5 +113,7 @@ class Facts:
     agreements: Sequence[Agreement] = ()
     checked_on: date | None = None
     """When the number was last looked up in a register of reassigned numbers."""
+    clock_off_s: float = 0.0
+    """By how many seconds our clock is known to be wrong."""
     abandoned: tuple[int, int] = (0, 0)
     """Of the campaign's calls in a ratio's period: abandoned, and answered by a person."""

@@ -115,6 +115,7 @@ def facts_of(
         line=line,
         agreements=known.agreements.get(row.person_id, ()),
         checked_on=_checked_on(accounts),
+        clock_off_s=house.clock.off_s(),
         abandoned=known.abandoned(one, rules_of(one, row, accounts)),
     )
     if row.cause == CONFIRMATION:  # it says nothing of a debt, and answers the very stop that suppresses

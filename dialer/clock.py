@@ -2,6 +2,7 @@
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -14,15 +15,37 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
+    def off_s(self) -> float:
+        """By how many seconds the clock is known to be wrong, or was set lately: beyond 2 s nothing is dialed."""
+
     async def sleep_until(self, at: datetime) -> None:
         """Returns at once when `at` is past."""
 
 
+STEP_S = 0.1
+"""Less is a clock being slewed, not set."""
+STEADY_S = 60.0
+"""So long after the wall clock was set it is not trusted: who corrects it may do so in several steps."""
+
+
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock. It cannot know the true time; it sees when the wall clock is set, against the steady one."""
+
+    def __init__(self) -> None:
+        self._ahead_s = time.time() - time.monotonic()
+        self._set_at_s, self._set_by_s = -STEADY_S, 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def off_s(self) -> float:
+        """How far the wall clock was set in the last minute; 0 if it was not, or by less than a tenth of a second."""
+        steady_s = time.monotonic()
+        step_s = time.time() - steady_s - self._ahead_s
+        if abs(step_s) > STEP_S:
+            self._ahead_s += step_s
+            self._set_at_s, self._set_by_s = steady_s, abs(step_s)
+        return self._set_by_s if steady_s - self._set_at_s < STEADY_S else 0.0
 
     async def sleep_until(self, at: datetime) -> None:
         # A long sleep is cut, so that a jump of the wall clock is noticed within a second.
@@ -36,6 +59,11 @@ class VirtualClock:
     def __init__(self, start: datetime, loop: "VirtualLoop") -> None:
         self._start = start.astimezone(UTC)
         self._loop = loop
+        self.is_off_s = 0.0
+        """What `off_s` says: tests set it."""
+
+    def off_s(self) -> float:
+        return self.is_off_s
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._loop.time())

@@ -18,7 +18,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from adapters import loader
 from config.settings import Settings
-from dialer import check, notify, outlook, sweep
+from dialer import check, notify, outlook, sweep, zones
 from dialer.errors import DialerError
 from dialer.house import House, open_house
 from dialer.log import log
@@ -47,6 +47,7 @@ async def run(settings: Settings) -> None:
     with only_one(settings.database):
         notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
         async with open_house(settings) as house:
+            await zones.refresh(house)
             worker = Worker(house, fit_adapters(settings), f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}")
             await _serve(house, worker, notifier)
 

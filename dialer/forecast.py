@@ -5,13 +5,12 @@ in pages of whole persons, because accounts are combined and caps are counted by
 finished lines are kept.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,8 +22,9 @@ from campaigns.model import Agreement, Channel, Draft, Member, Round
 from campaigns.rulebook import Rulebook
 from campaigns.segment import months_of
 from config.settings import Settings
+from dialer import forecast_lines
 from dialer.check import load_book
-from dialer.csvfile import neutralised
+from dialer.forecast_lines import EPOCH, MINUTE, Line
 from dialer.play import InstallmentKey, Place, Play, Stops
 
 HEADER = (
@@ -94,11 +94,6 @@ class Cell(NamedTuple):
     """`pass`, `defer` or `block`."""
     rule: str
     """Empty where it passes."""
-
-
-Line = tuple[int, str, date, int, str]
-"""A line of the CSV file (last), behind what lines are sorted by: slot in microseconds since 1970, account id, due
-date, round."""
 
 
 @dataclass(slots=True)
@@ -198,7 +193,7 @@ def member_of(account: Any, one: Any, left: Decimal, late: dict[int, int], oldes
     return Member(
         account.account_id, account.person_id, one.installment_id, account.phone, account.zones, one.currency,
         one.due_on, left, late, account.country, account.line_type, account.consent_voice, account.consent_sms,
-        account.region, account.role, account.checked_on, oldest_due_on,
+        account.region, account.role or "borrower", account.checked_on, oldest_due_on,
     )  # fmt: skip
 
 
@@ -217,7 +212,7 @@ def answer(asked: Question, page: Page, with_lines: bool) -> Forecast:
     )
     _count(asked, rows, part)
     if with_lines:
-        part.lines = _lines(asked, rows)
+        part.lines = forecast_lines.lines_of(rows, asked.lender_zone)
     return part
 
 
@@ -294,20 +289,6 @@ def _consent(draft: Draft) -> str:
     return "no" if "no" in consents else "yes" if consents == {"yes"} else ""
 
 
-def _told(verdict: gate.Verdict) -> tuple[str, str, str]:
-    """The verdict's word, its rule and its reason."""
-    if isinstance(verdict, gate.Pass):
-        return "pass", "", ""
-    return "defer" if isinstance(verdict, gate.Defer) else "block", verdict.rule, verdict.reason
-
-
-def _accounts(draft: Draft) -> Sequence[Member]:
-    """Each account once: one may have two installments due on a day."""
-    if len(draft.accounts) == 1:
-        return draft.accounts
-    return list({member.account_id: member for member in draft.accounts}.values())
-
-
 def _count(asked: Question, rows: Sequence[plan.Row], part: Forecast) -> None:
     counts: Counter[tuple[str, int, date, str, str]] = Counter()
     places: dict[tuple[str, int], Round] = {}
@@ -316,16 +297,16 @@ def _count(asked: Question, rows: Sequence[plan.Row], part: Forecast) -> None:
     accounts: set[str] = set()
     for row in rows:
         draft, at = row.draft, row.draft.round
-        word, rule, reason = _told(row.verdict)
+        word, rule, reason = forecast_lines.told(row.verdict)
         place = (draft.segment, at.number)
         places[place] = at
         counts[*place, draft.due_on, word, rule] += 1
         if rule:
             part.reasons[word, rule] = min(reason, part.reasons.get((word, rule), reason))
         if word != "block":
-            minutes[at.channel][(draft.planned_for - _EPOCH) // _MINUTE] += 1
+            minutes[at.channel][(draft.planned_for - EPOCH) // MINUTE] += 1
         persons.add(draft.person_id)
-        for member in _accounts(draft):
+        for member in forecast_lines.accounts_once(draft):
             accounts.add(member.account_id)
             part.rows[word] += 1
     part.persons, part.accounts = len(persons), len(accounts)
@@ -336,68 +317,5 @@ def _count(asked: Question, rows: Sequence[plan.Row], part: Forecast) -> None:
     for channel, found_in in minutes.items():
         for minute, count in found_in.items():
             part.minutes[minute, channel] += count
-            local = (_EPOCH + minute * _MINUTE).astimezone(asked.zone)
+            local = (EPOCH + minute * MINUTE).astimezone(asked.zone)
             part.hours[local.date(), local.hour, channel] += count
-
-
-# --- lines of the CSV file ---------------------------------------------------------------------------------------
-
-
-_EPOCH, _MINUTE = datetime(1970, 1, 1, tzinfo=UTC), timedelta(minutes=1)
-_MICROSECOND, _MINUTE_US = timedelta(microseconds=1), 60_000_000
-
-
-def _lines(asked: Question, rows: Sequence[plan.Row]) -> list[Line]:
-    """Put together from parts that many lines share: csv and isoformat would take three times as long."""
-    found = []
-    for row in rows:
-        draft, at = row.draft, row.draft.round
-        zone = draft.zones[0] if draft.zones else asked.lender_zone
-        slot_us = (draft.planned_for - _EPOCH) // _MICROSECOND
-        minute, rest_us = divmod(slot_us, _MINUTE_US)
-        minute_text, offset = _minute_text(minute, zone)
-        before = _place_text(draft.segment, draft.due_on, at.number, at.rounds, at.channel)
-        window = _window_text(draft.window_from, draft.window_until, zone)
-        rest = (
-            f",{_cell(draft.person_id)},{before},{minute_text}{rest_us // 1_000_000:02}.{rest_us // 1_000 % 1_000:03}"
-            f"{offset},{window},{_verdict_text(row.verdict)}\n"
-        )
-        for member in _accounts(draft):
-            found.append((slot_us, member.account_id, draft.due_on, at.number, _cell(member.account_id) + rest))
-    return found
-
-
-def _cell(text: str) -> str:
-    """The cell as it stands in a CSV file, neutralised."""
-    if _PLAIN.fullmatch(text):
-        return text
-    text = neutralised(text)
-    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
-
-
-_PLAIN, _SPECIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]*"), re.compile(r'[",\r\n]')
-
-
-def _verdict_text(verdict: gate.Verdict) -> str:
-    return "pass,," if isinstance(verdict, gate.Pass) else ",".join(map(_cell, _told(verdict)))
-
-
-@lru_cache(maxsize=4096)
-def _place_text(segment: str, due_on: date, number: int, rounds: int, channel: Channel) -> str:
-    return f"{_cell(segment)},{due_on},{number},{rounds},{channel}"
-
-
-@lru_cache(maxsize=4096)
-def _window_text(window_from: datetime, window_until: datetime, zone: str) -> str:
-    return f"{_local(window_from, zone)},{_local(window_until, zone)}"
-
-
-@lru_cache(maxsize=65_536)
-def _minute_text(minute: int, zone: str) -> tuple[str, str]:
-    """`2026-01-14T09:30:` and `+08:00`: what the slots of a minute share."""
-    text = _local(_EPOCH + minute * _MINUTE, zone)
-    return text[:17], text[23:]
-
-
-def _local(at: datetime, zone: str) -> str:
-    return at.astimezone(ZoneInfo(zone)).isoformat(timespec="milliseconds")

@@ -5,7 +5,7 @@ what was paid or stopped a moment ago. A payment that is known is never lowered 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,7 +33,7 @@ from dialer.store import Tx, planbook, portfolio
 from dialer.store.common import note_action
 from dialer.store.portfolio import Payment
 
-T = TypeVar("T", Account, Installment, Suppression)
+T = TypeVar("T", bound=Hashable)
 Touched = Callable[[Tx, set[str], datetime], object]
 """Called with the persons whose plans may change, in the transaction that changed them."""
 

@@ -3,7 +3,7 @@
 No database: `dialer plan --accounts F --installments F` needs nothing else. A bad row is a Reject, not an exception.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -182,7 +182,7 @@ def read_suppressions(path: Path, country: str) -> Reading[Suppression]:
 
 def _account(country: str, cells: list[str]) -> Account:
     try:
-        account_id, person_id, name, number, language, zone, region, pay_to, voice, sms = _read(_ACCOUNT, cells)
+        account_id, person_id, name, number, language, zone, region, pay_to, voice, sms = read_cells(_ACCOUNT, cells)
         phone = where.read_phone(number, region[:2] or country)
     except ValueError as error:
         raise BadRow(*_account_problems(country, cells)) from error
@@ -194,10 +194,10 @@ def _account(country: str, cells: list[str]) -> Account:
 
 
 def _account_problems(country: str, cells: list[str]) -> Iterator[Problem]:
-    yield from _problems(_ACCOUNT, cells)
+    yield from told_problems(_ACCOUNT, cells)
     by_name = dict(zip(_ACCOUNT, cells, strict=True))
-    if not list(_problems({"region": cell.region}, [by_name["region"]])):
-        yield from _problems(
+    if not list(told_problems({"region": cell.region}, [by_name["region"]])):
+        yield from told_problems(
             {"phone": lambda text: where.read_phone(text, by_name["region"][:2] or country)}, [by_name["phone"]]
         )
 
@@ -220,31 +220,34 @@ def _installment(cells: list[str]) -> Installment:
 
 
 def _installment_problems(cells: list[str]) -> Iterator[Problem]:
-    yield from _problems(_INSTALLMENT, cells)
+    yield from told_problems(_INSTALLMENT, cells)
     by_name = dict(zip(_INSTALLMENT, cells, strict=True))
     if is_currency(by_name["currency"]):
         read = partial(cell.money, currency=by_name["currency"])
-        yield from _problems({"amount": read, "paid_amount": read}, [by_name["amount"], by_name["paid_amount"] or "0"])
+        yield from told_problems(
+            {"amount": read, "paid_amount": read}, [by_name["amount"], by_name["paid_amount"] or "0"]
+        )
 
 
 def _suppression(country: str, cells: list[str]) -> Suppression:
     number, person_id, channel, reason, until = cells
     readers = _SUPPRESSION | ({"phone": partial(where.read_phone, country=country)} if number else {})
     try:
-        number, person_id, channel, reason, until = _read(readers, cells)
+        number, person_id, channel, reason, until = read_cells(readers, cells)
     except ValueError as error:
-        raise BadRow(*_problems(readers, cells)) from error
+        raise BadRow(*told_problems(readers, cells)) from error
     if not number and not person_id:
         raise BadRow(Problem("phone", "is empty, as is person_id", "one of them, or both"))
     return Suppression(number or None, person_id or None, channel, reason, until)
 
 
-def _read(readers: dict[str, Read], cells: list[str]) -> list[Any]:
+def read_cells(readers: Mapping[str, Read], cells: list[str]) -> list[Any]:
     """Each cell by its own reader. Raises the first ValueError: bad rows are few, good ones must be quick."""
     return [read(text) for read, text in zip(readers.values(), cells, strict=True)]
 
 
-def _problems(readers: dict[str, Read], cells: list[str]) -> Iterator[Problem]:
+def told_problems(readers: Mapping[str, Read], cells: list[str]) -> Iterator[Problem]:
+    """Everything that is wrong with the cells, each by its own reader."""
     for (name, read), text in zip(readers.items(), cells, strict=True):
         try:
             read(text)

@@ -92,7 +92,7 @@ def check(
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="accounts|installments|suppressions")],
+    kind: Annotated[str, typer.Argument(metavar="accounts|installments|suppressions|contacts|agreements")],
     file: Path,
     config: Config = CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")] = False,
@@ -104,11 +104,12 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import a lender's file: upserts by key; bad rows go to FILE.rejects.csv."""
-    if kind not in ("accounts", "installments", "suppressions"):
-        raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: accounts, installments, suppressions')
-
     from dialer.cli import desk
     from dialer.cli.imports import import_file, print_report
+    from dialer.law_rows import EVERY_KIND
+
+    if kind not in EVERY_KIND:
+        raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: {", ".join(EVERY_KIND)}')
 
     async def work(house: "House") -> None:
         report = await import_file(

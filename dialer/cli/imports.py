@@ -16,12 +16,13 @@ from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
-from dialer.intake import KINDS, Difference, Kind, Touched
+from dialer.intake import Difference, Kind, Touched
+from dialer.law_rows import EVERY_KIND
 from dialer.roster import Chunk, Reading, Reject
 from dialer.store import Store, Tx
 from dialer.store.common import note_action
 
-KindName = Literal["accounts", "installments", "suppressions"]
+KindName = Literal["accounts", "installments", "suppressions", "contacts", "agreements"]
 FAULTS_MAX = 100
 """Faults that a strict import prints; the last says how many more there are."""
 SHOWN_MAX = 10
@@ -96,7 +97,7 @@ async def import_file(
     where progress is shown.
     """
     _check_target(path, rejects, loads_all=strict and not dry_run)
-    what: Kind[Any] = KINDS[kind]
+    what: Kind[Any] = EVERY_KIND[kind]
     reading = what.read(path, country)
     if dry_run or strict:
         target = rejects if dry_run else None

@@ -91,13 +91,10 @@ def abandoned(tx: Tx, campaign_id: int, since: datetime) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def add_contacts(tx: Tx, rows: Sequence[Values]) -> int:
-    """Adds contacts made elsewhere; those that are known already are left. Returns how many were new."""
-    if not rows:
-        return 0
-    before = tx.execute(select(func.count()).select_from(w.contacts)).scalar_one()
-    tx.execute(insert_for(tx.dialect.name, w.contacts).on_conflict_do_nothing(), list(rows))
-    return int(tx.execute(select(func.count()).select_from(w.contacts)).scalar_one()) - before
+def add_contacts(tx: Tx, rows: Sequence[Values]) -> None:
+    """Adds contacts made elsewhere; those that are known already are left."""
+    if rows:
+        tx.execute(insert_for(tx.dialect.name, w.contacts).on_conflict_do_nothing(), list(rows))
 
 
 def known_contacts(tx: Tx, persons: Iterable[str]) -> set[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
 """Statements about the lender's portfolio: accounts, installments, payments, suppressions."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -73,6 +73,29 @@ def persons(tx: Tx, account_ids: Collection[str]) -> dict[str, str]:
         found.update(
             (row[0], row[1]) for row in tx.execute(select(a.account_id, a.person_id).where(a.account_id.in_(part)))
         )
+    return found
+
+
+def whereabouts(tx: Tx, after: str, most: int) -> Sequence[AnyRow]:
+    """What tells where persons may be, of the accounts after an id: account, person, phone, region, zone, zones."""
+    a = t.accounts.c
+    wanted = select(a.account_id, a.person_id, a.phone, a.region, a.time_zone, a.zones)
+    return tx.execute(wanted.where(a.account_id > after).order_by(a.account_id).limit(most)).all()
+
+
+def set_zones(tx: Tx, zones: Mapping[str, tuple[str, ...]]) -> None:
+    """account id → all zones the person may be in."""
+    statement = update(t.accounts).where(t.accounts.c.account_id == bindparam("of")).values(zones=bindparam("to"))
+    if zones:
+        tx.execute(statement, [{"of": key, "to": value} for key, value in zones.items()])
+
+
+def known_persons(tx: Tx, person_ids: Collection[str]) -> set[str]:
+    """Which of these persons have an account."""
+    a = t.accounts.c
+    found: set[str] = set()
+    for part in in_parts(person_ids):
+        found.update(tx.execute(select(a.person_id).where(a.person_id.in_(part)).distinct()).scalars())
     return found
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 DIALER = [sys.executable, "-m", "dialer"]
 ALWAYS = """
-name = "always"
+name = "sg"
 [[rule]]
-id = "always.hours"
+id = "sg.hours"
 kind = "window"
 force = "house"
 actor = ["creditor"]
@@ -34,17 +34,17 @@ checked_on = 2026-11-23
 """
 SETTINGS = """
 database = "sqlite:///dialer.db"
-house = "always"
-rules = ["always.toml"]
-lender = {{ name = "Lender", phone = "+864001234567", language = "en", currency = "CNY", country = "CN", time_zone = "{zone}", actor = "creditor" }}
+house = "sg"
+rules = ["sg.toml"]
+lender = {{ name = "Lender", phone = "+6561234567", language = "en", currency = "CNY", country = "SG", time_zone = "{zone}", actor = "creditor" }}
 [lines.main]
 adapter = "mock"
 channels = ["voice", "sms"]
-callers = ["+864001234567"]
+callers = ["+6561234567"]
 calls_per_second = {rate}
 calls_at_once = 200
 messages_per_second = 50
-allow_countries = ["CN"]
+allow_countries = ["SG"]
 [adapters.mock]
 profile = "quick"
 journal = "journal.jsonl"
@@ -148,12 +148,12 @@ def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta =
     now = datetime.now(UTC) + timedelta(hours=offset)
     port = free_port()
     write = lambda name, text: (folder / name).write_text(text, encoding="utf-8")  # noqa: E731
-    write("always.toml", ALWAYS)
+    write("sg.toml", ALWAYS)
     write("dialer.toml", SETTINGS.format(zone=zone, rate=rate, port=port))
     begins, ends = now - timedelta(hours=10), now + ahead
     write("now.toml", CAMPAIGN.format(day=now.day, begins=f"{begins:%H:%M}", ends=f"{ends:%H:%M}"))
     head = "account_id,person_id,name,phone,language,time_zone,region,pay_to,consent_voice,consent_sms"
-    rows = [f"L-{n},P-{n},Ann,+861380013{n:04d},en,{zone},CN,Bank 1,yes,yes" for n in range(people)]
+    rows = [f"L-{n},P-{n},Ann,+659123{n:04d},en,{zone},SG,Bank 1,yes,yes" for n in range(people)]
     write("accounts.csv", "\n".join([head, *rows]) + "\n")
     dues = [f"L-{n},{now:%Y-%m-%d},100.00,CNY,," for n in range(people)]
     write("installments.csv", "\n".join(["account_id,due_on,amount,currency,paid_on,paid_amount", *dues]) + "\n")
