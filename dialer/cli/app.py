@@ -92,7 +92,9 @@ def check(
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(metavar="accounts|installments|suppressions|contacts|agreements")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="accounts, installments, suppressions, contacts or agreements")
+    ],
     file: Path,
     config: Config = CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")] = False,
