@@ -87,14 +87,15 @@ def intersect(some: Sequence[Interval], others: Sequence[Interval]) -> list[Inte
 
 @lru_cache(maxsize=256)
 def public_holidays(country: str, year: int) -> frozenset[date] | None:
-    """A country's public holidays in a year; None if the calendar does not know that year.
+    """The public holidays of a country, or of a part of one (`CA-ON`), in a year; None if the calendar does not know it.
 
     Unknown are years for which `holidays` only guesses: those of a country that announces each year (told by its
     make-up workdays, which are never computed), and those with estimated dates. Raises NotImplementedError for a
     country the library lacks.
     """
-    calendar = holidays.country_holidays(country, years=year)
-    if country in _ANNOUNCED_YEARLY and not any(day.year == year for day in calendar.weekend_workdays):
+    code, _, part = country.partition("-")
+    calendar = holidays.country_holidays(code, subdiv=part or None, years=year)
+    if code in _ANNOUNCED_YEARLY and not any(day.year == year for day in calendar.weekend_workdays):
         return None
     if not calendar or any("estimated" in name for name in calendar.values()):
         return None
