@@ -33,14 +33,14 @@ class Strict(BaseModel):
 class DaysPastDue(Strict):
     """Bounds of the days a debt is overdue, both included."""
 
-    min: Whole = 0
-    """At least so many days overdue; negative: days before the due date."""
+    min: Whole | None = None
+    """At least so many days overdue; negative: days before the due date. Without it: no lower bound."""
     max: Whole | None = None
     """At most so many. Without it: no upper bound."""
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:
-        if self.max is not None and self.max < self.min:
+        if self.min is not None and self.max is not None and self.max < self.min:
             raise ValueError(f"min {self.min} is above max {self.max}; accepted: min at most max")
         return self
 
@@ -146,5 +146,7 @@ class RuleBase(Strict):
     def _at_days(self, overdue: int) -> bool:
         stage: Stage = "pre_due" if overdue <= 0 else "default" if overdue > DEFAULT_DAYS else "overdue"
         bounds = self.days_past_due
-        fits = bounds is None or (bounds.min <= overdue and (bounds.max is None or overdue <= bounds.max))
+        if bounds and bounds.min is not None and overdue < bounds.min:
+            return False
+        fits = bounds is None or bounds.max is None or overdue <= bounds.max
         return fits and (not self.stage or stage in self.stage)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from campaigns.limits import ContactChannel, CountedEvent, Limit, Period, counted
 from campaigns.rulebase import RuleBase, Strict, Text, Whole
@@ -315,8 +316,19 @@ class Pack(Strict):
     """Each of its rules: `[[rule]]`."""
 
     @model_validator(mode="after")
-    def _names_each_rule_once(self) -> Self:
-        ids = [rule.id for rule in self.rules]
-        if twice := sorted({rule_id for rule_id in ids if ids.count(rule_id) > 1}):
-            raise ValueError(f"rule ids used twice: {', '.join(twice)}; accepted: each id once")
+    def _does_not_contradict_itself(self) -> Self:
+        from campaigns.contradictions import contradictions  # which is about these classes
+
+        found: list[InitErrorDetails] = [
+            {
+                "type": "value_error",
+                "loc": ("rules", one.rule, one.field),
+                "input": None,
+                "ctx": {"error": ValueError(f"{one.wrong}; {one.accepted}")},
+            }
+            for one in contradictions(self.rules)
+        ]
+        if found:
+            # Raised this way each one keeps its place in the file.
+            raise ValidationError.from_exception_data("Pack", found)
         return self

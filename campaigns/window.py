@@ -38,6 +38,12 @@ WallTime = Annotated[
 ]
 
 
+def _days(days: tuple[Weekday, ...]) -> str:
+    """`mon–fri`, or `mon/wed` where they do not follow each other."""
+    first, last = WEEKDAYS.index(days[0]), WEEKDAYS.index(days[-1])
+    return f"{days[0]}–{days[-1]}" if len(days) > 2 and WEEKDAYS[first : last + 1] == days else "/".join(days)
+
+
 class Opening(Strict):
     """Hours of some days, local time; `from` included, `until` excluded."""
 
@@ -59,7 +65,7 @@ class Opening(Strict):
 
     def __str__(self) -> str:
         named = {"all": "", "holidays": " on public holidays", "workdays": " on workdays"}
-        days = named[self.days] if isinstance(self.days, str) else f" {'/'.join(self.days)}"
+        days = named[self.days] if isinstance(self.days, str) else f" {_days(self.days)}"
         return f"{self.from_:%H:%M}–{self.until:%H:%M}{days}"
 
 

@@ -16,7 +16,7 @@ from dialer.errors import InvalidInput
 
 def pack_files(settings: Settings) -> Mapping[str, Traversable]:
     """Every pack's file by the pack's name."""
-    return {**_shipped(), **{path.stem: path for path in settings.rules}}
+    return {**shipped_files(), **{path.stem: path for path in settings.rules}}
 
 
 class Packs(Mapping[str, Pack]):
@@ -68,7 +68,7 @@ def _is_shipped(file: Path) -> bool:
 
 @cache
 def _shipped_pack(name: str) -> tuple[Pack | None, list[Fault]]:
-    return _read_pack(name, _shipped()[name])
+    return _read_pack(name, shipped_files()[name])
 
 
 def _read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
@@ -89,7 +89,7 @@ def _read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
 
 def pack_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
     """What is wrong with `house`, `rules` and `unverified` of the settings, and with the packs that they name."""
-    shipped = _shipped()
+    shipped = shipped_files()
     for number, rule in enumerate(settings.rules):
         if rule.stem in shipped or rule.stem in [other.stem for other in settings.rules[:number]]:
             wrong = f'"{rule.stem}" is the name of another pack'
@@ -124,7 +124,8 @@ def _strange(sources: Sources, key: str, given: Sequence[str], known: set[str], 
             yield sources.fault((key, number), wrong, f"accepted: {', '.join(ids) or 'none is there yet'}")
 
 
-def _shipped() -> dict[str, Traversable]:
+def shipped_files() -> dict[str, Traversable]:
+    """The files of the packs that the program ships, by name."""
     folder = resource_files("config") / "rules"
     return {
         file.name.removesuffix(".toml"): file

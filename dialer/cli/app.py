@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dialer.cli import rules as rules_command
 from dialer.cli import usage
 from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
@@ -321,6 +322,9 @@ def schema(
     from dialer.cli.schema import schema as print_schema
 
     print_schema(name, out_file, json, out)
+
+
+app.command("rules")(rules_command.command)
 
 
 @app.command()

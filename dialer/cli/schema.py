@@ -45,6 +45,7 @@ def answers() -> dict[str, type[BaseModel]]:
     from dialer.cli.digest import DigestReport
     from dialer.explain import Explanation
     from dialer.report_model import Report
+    from dialer.rulelist import RulesReport
     from dialer.status_model import Status
 
     return {
@@ -62,6 +63,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "plan": plan.Plan,
         "report": Report,
         "resume": done.StatusDone,
+        "rules": RulesReport,
         "schema": SchemaReport,
         "simulate": Report,
         "status": Status,
