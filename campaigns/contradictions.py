@@ -13,7 +13,7 @@ from campaigns.limits import Limit
 from campaigns.model import Channel
 from campaigns.rulebase import WORDS, Actor, RuleBase
 from campaigns.rules import AnyRule, Cap, Content, Cooloff, Party
-from campaigns.window import WEEKDAYS, Window
+from campaigns.window import WEEKDAYS, Opening, Window
 
 Span = tuple[int, int]
 """Seconds since midnight, half-open."""
@@ -97,10 +97,7 @@ def _week(windows: Sequence[Window]) -> Iterator[list[Span]]:
 
 def _hours(window: Window, weekday: str, is_holiday: bool) -> list[Span]:
     off = is_holiday and window.has_holidays
-    days = [
-        entry for entry in window.open
-        if (entry.days == "holidays" if off else entry.days == "all" or (entry.days != "holidays" and weekday in entry.days))
-    ]  # fmt: skip
+    days = [entry for entry in window.open if (entry.days == "holidays" if off else _includes(entry, weekday))]
     spans = []
     for entry in days:
         opens, closes = (
@@ -109,6 +106,12 @@ def _hours(window: Window, weekday: str, is_holiday: bool) -> list[Span]:
         )
         spans.append((opens + window.guard_s, closes))
     return spans
+
+
+def _includes(entry: Opening, weekday: str) -> bool:
+    if entry.days == "workdays":
+        return weekday not in ("sat", "sun")
+    return entry.days == "all" or (entry.days != "holidays" and weekday in entry.days)
 
 
 def _common(some: Iterable[Span], others: Sequence[Span]) -> list[Span]:

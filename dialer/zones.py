@@ -23,7 +23,7 @@ def data_version() -> str:
 
 
 async def refresh(house: House) -> int:
-    """Looks at every account once after an upgrade. Returns how many changed; their plans move in the same transaction."""
+    """Looks at every account once after an upgrade. Returns how many changed; their plans move with them."""
     known = data_version()
     if await house.store.read(lambda tx: flag(tx, FLAG)) == known:
         return 0

@@ -38,9 +38,9 @@ COMMON: dict[str, Any] = {
 
 
 @cache
-def shipped(*names: str, actor: str = "creditor") -> Ruleset:
+def shipped(*names: str, actor: str = "creditor", relaxed: frozenset[str] = frozenset()) -> Ruleset:
     packs = [Pack.model_validate(tomllib.loads((RULES / f"{name}.toml").read_text(encoding="utf-8"))) for name in names]
-    return merge(packs, actor)
+    return merge(packs, actor, relaxed=relaxed)
 
 
 def rule(kind: str, rule_id: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def at(text: str, zone: str = SHANGHAI) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-def ask(*zones: str, channel: Channel = VOICE, ring_s: float = 0, line_type: str = "mobile") -> Ask:
-    return Ask(channel, zones or (SHANGHAI,), "CN", line_type, ring_s)
+def ask(*zones: str, channel: Channel = VOICE, ring_s: float = 0, line_type: str = "mobile", **more: Any) -> Ask:
+    return Ask(channel, zones or (SHANGHAI,), "CN", line_type, ring_s, **more)
 
 
 def line(**changes: Any) -> LineFacts:
@@ -82,8 +82,13 @@ def facts(contacts: Sequence[Contact] = (), **changes: Any) -> Facts:
     return replace(Facts("", "active", True, "", "", "", contacts, line()), **changes)
 
 
-def calls(disposition: Disposition | None, *instants: datetime, channel: Channel = VOICE) -> list[Contact]:
-    return [Contact(instant, channel, disposition) for instant in instants]
+def calls(disposition: Disposition | None, *instants: datetime, channel: Channel = VOICE, **more: Any) -> list[Contact]:
+    return [Contact(instant, channel, disposition, **more) for instant in instants]
+
+
+def elsewhere(event: str, *instants: datetime, channel: str = "voice", **more: Any) -> list[Contact]:
+    """Contacts that others made, or the person began."""
+    return [Contact(instant, channel, None, event=event, **more) for instant in instants]
 
 
 def passes(rules: Ruleset, now: datetime, *zones: str, contacts: Sequence[Contact] = (), ring_s: float = 0) -> bool:

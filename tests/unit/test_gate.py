@@ -9,6 +9,8 @@ import pytest
 
 from campaigns.gate import Block, Pass, check
 from campaigns.model import Channel
+from campaigns.rules import Pack
+from campaigns.ruleset import merge
 from tests.support.law import (
     EASTER,
     EASTERN,
@@ -95,7 +97,8 @@ def test_case_7_an_empty_intersection_is_never() -> None:
 def test_rules_that_leave_no_hour_between_them_block() -> None:
     morning = rule("window", "test.morning", open=[{"days": "all", "from": "08:00", "until": "12:00"}])
     evening = rule("window", "test.evening", open=[{"days": "all", "from": "18:00", "until": "20:00"}])
-    verdict = check(ask(), facts(), ruleset(morning, evening), at("2026-01-14T10:00"))
+    packs = [Pack.model_validate({"name": "test", "rules": [rule]}) for rule in (morning, evening)]
+    verdict = check(ask(), facts(), merge(packs, "creditor"), at("2026-01-14T10:00"))
     assert isinstance(verdict, Block)
     assert verdict.rule == "test.evening"
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from campaigns.hours import closing, day_start, join, local_date, opening, zone_named
-from campaigns.rules import Ruleset
+from campaigns.ruleset import Ruleset
 from tests.support.law import TICK, ask, check, deferred, facts, passes, ruleset, window
 
 NAMES = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
