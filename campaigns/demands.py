@@ -4,14 +4,14 @@ from datetime import date
 
 from campaigns.model import Channel
 from campaigns.optout import names_stop_word
-from campaigns.rules import AnyRule, Consent, Content, NumberCheck, OptOut, Party, Ratio, Ring
+from campaigns.rules import Consent, Content, Demand, NumberCheck, OptOut, Party, Ratio, Ring
 from campaigns.verdict import Ask, Block, Facts, Saying
 
 BEGINNING = 100
 """Characters of a text that count as its beginning: what is said in the first seven seconds or so."""
 
 
-def unmet(rule: AnyRule, ask: Ask, facts: Facts, today: date) -> Block | None:
+def unmet(rule: Demand, ask: Ask, facts: Facts, today: date) -> Block | None:
     """The refusal, where the attempt does not have what the rule demands. `today`: the person's local date."""
     match rule:
         case Party():
@@ -38,8 +38,6 @@ def unmet(rule: AnyRule, ask: Ask, facts: Facts, today: date) -> Block | None:
             return Block(rule.id, f"{abandoned} of {answered} answered calls were abandoned", saw)
         case OptOut() | Content():
             return _unsaid(rule, ask)
-        case _:
-            return None
 
 
 def _unchecked(rule: NumberCheck, facts: Facts, today: date) -> Block | None:

@@ -113,8 +113,10 @@ class _Asking:
 
     def unmet(self) -> Iterator[Block]:
         """What a rule demands and no waiting brings."""
-        for rule in self.rules.demands[self.ask.channel]:
-            if self.binds(rule, self.today) and (block := demands.unmet(rule, self.ask, self.facts, self.today)):
+        for rule, is_plain in self.rules.demands[self.ask.channel]:
+            if (is_plain or self.binds(rule, self.today)) and (
+                block := demands.unmet(rule, self.ask, self.facts, self.today)
+            ):
                 if rule.on_breach == "warn":
                     self.warned.append(rule.id)
                 else:
@@ -133,7 +135,7 @@ class _Asking:
                 free_at = self._after_notice(limit)
             else:
                 contacts = self._counting(rule) if facts.agreements and rule.waive else facts.contacts
-                free_at = limit.frees_at(contacts, self.zone, ask.whose, ask.channel)
+                free_at = limit.frees_at(contacts, self.zone, ask.whose, ask.channel, now)
             if free_at is None or (free_at is not _NEVER and free_at <= now):
                 continue
             if is_plain or self.binds(rule, self.today):
@@ -144,7 +146,7 @@ class _Asking:
 
     def _after_notice(self, limit: Limit) -> datetime | None:
         """The pause after what has to have happened before; `_NEVER` where it did not."""
-        free_at = limit.frees_at(self.facts.contacts, self.zone, self.ask.whose, self.ask.channel)
+        free_at = limit.frees_at(self.facts.contacts, self.zone, self.ask.whose, self.ask.channel, self.now)
         whose = self.ask.whose
         accounts = (limit.is_per_account and whose.accounts) or ("",)
         noticed = [bool(limit.counting(self.facts.contacts, whose, one)) for one in accounts]
@@ -179,7 +181,7 @@ class _Asking:
             return False
         if rule.line_type and line_type not in rule.line_type and line_type not in AMBIGUOUS_LINES:
             return False
-        if rule.mode and not {*rule.mode} & {*ask.modes}:
+        if rule.mode and not any(mode in ask.modes for mode in rule.mode):
             return False
         return not (rule.waive and self._is_waived(rule, day))
 

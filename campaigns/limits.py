@@ -5,7 +5,7 @@ on there is room. So the answer to "may I?" and to "when, then?" is the same ins
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal, Self
@@ -141,10 +141,10 @@ class Period(BaseModel):
         if self.type == "rolling_elapsed":
             return self._elapsed
         if self.type == "anchored_first":
-            # What came before decides where a period begins; three are enough for any history the limit allowed.
-            return 3 * self._elapsed
+            # What came before decides where a period begins: a month, or three periods, is what is loaded of it.
+            return max(3 * self._elapsed, timedelta(days=31))
         days = {"calendar_week": 7, "calendar_month": 31}.get(self.type, 1)
-        return timedelta(days=days * self.length + 2)
+        return timedelta(days=days * (self.length + (self.day_one == "next")) + 2)
 
     def __str__(self) -> str:
         many = self.unit if self.type in _ELAPSED else f"{self.type.replace('_', ' ').removesuffix('s')}s"
@@ -173,7 +173,7 @@ class Whose:
     accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Limit:
     """A cap or cool-off made ready to count: at most `max` contacts of the `counted` kinds in `period`."""
 
@@ -188,62 +188,86 @@ class Limit:
     """Nothing counts before the first contact that shows one of these; empty: all counts."""
     other_channels: bool = False
     """Only contacts over another channel than the one asked about hold it back: the last counted one decides."""
+    # Worked out of the above once: the gate asks all limits about every attempt.
+    look_back: timedelta = field(init=False)
+    is_per_account: bool = field(init=False)
+    _by_person: bool = field(init=False)
+    _by_person_alone: bool = field(init=False)
+    _all_matter: bool = field(init=False)
 
-    @property
-    def look_back(self) -> timedelta:
-        return EVER if self.armed_by else self.period.look_back
+    def __post_init__(self) -> None:
+        self.look_back = EVER if self.armed_by else self.period.look_back
+        self.is_per_account = "debt" in self.keys or "account" in self.keys
+        self._by_person = "person" in self.keys
+        self._by_person_alone = self.keys <= {"person", "creditor"} and not self.pool
+        self._all_matter = self.period.type == "anchored_first"
 
-    @property
-    def is_per_account(self) -> bool:
-        return "debt" in self.keys or "account" in self.keys
-
-    def frees_at(self, contacts: Sequence[Contact], zone: ZoneInfo, whose: Whose, channel: Channel) -> datetime | None:
-        """From when on one more is allowed; None: at any time. `contacts` are oldest first.
+    def frees_at(
+        self, contacts: Sequence[Contact], zone: ZoneInfo, whose: Whose, channel: Channel, now: datetime
+    ) -> datetime | None:
+        """From when on one more is allowed; None: at any time. `contacts` are oldest first, none after `now`.
 
         A limit per debt holds for each of the accounts that the attempt is about."""
-        if self.is_per_account:
-            found = [
-                at
-                for account in whose.accounts or ("",)
-                if (at := self._of(self.counting(contacts, whose, account), zone, channel)) is not None
-            ]
-            return max(found, default=None)
-        return self._of(self.counting(contacts, whose), zone, channel)
+        if not contacts:
+            return None
+        # What came before decides where an anchored period begins, however long ago.
+        since = None if self._all_matter else now - self.look_back
+        if since is not None and contacts[-1].at < since:
+            return None
+        if not self.is_per_account:
+            return self._of(self.counting(contacts, whose, "", since), zone, channel)
+        found = [
+            at
+            for account in whose.accounts or ("",)
+            if (at := self._of(self.counting(contacts, whose, account, since), zone, channel)) is not None
+        ]
+        return max(found, default=None)
 
     def _of(self, made: list[Contact], zone: ZoneInfo, channel: Channel) -> datetime | None:
         if len(made) < self.max or (self.other_channels and made[-1].channel == channel):
             return None
         return self.period.frees_at([one.at for one in made], self.max, zone)
 
-    def counting(self, contacts: Sequence[Contact], whose: Whose, account: str = "") -> list[Contact]:
-        """The contacts that count, oldest first: of those that no longer can, only the last ones are kept."""
-        keys, pool, counted = self.keys, self.pool, self.counted
-        person, phone, campaign = "person" in keys, "number" in keys, "campaign" in keys
-        since = None
-        if self.armed_by and (since := self._armed_at(contacts, whose, account)) is None:
-            return []
+    def counting(
+        self, contacts: Sequence[Contact], whose: Whose, account: str = "", since: datetime | None = None
+    ) -> list[Contact]:
+        """The contacts that count, oldest first: of those that no longer can, only the last ones are kept.
+
+        `since`: older ones are known to be of no account."""
+        if self.armed_by:
+            since = self._armed_at(contacts, whose, account)
+            if since is None:
+                return []
         made: list[Contact] = []
-        all_matter = self.period.type == "anchored_first"
+        counted, by_person, by_person_alone = self.counted, self._by_person, self._by_person_alone
         for one in reversed(contacts):
+            if since is not None and one.at < since:
+                break
             if (
                 one.shows in counted
-                and (not person or one.person == whose.person)
-                and (not phone or one.phone == whose.phone)
-                and (not campaign or one.campaign == whose.campaign)
-                and (not account or not one.accounts or account in one.accounts)
-                and (not pool or not one.by or one.by in pool)
-                and (since is None or one.at >= since)
+                and (not by_person or one.person == whose.person)
+                and (by_person_alone or self._is_of(one, whose, account))
             ):
                 made.append(one)
-                if len(made) == self.max and not all_matter:
+                if len(made) == self.max and not self._all_matter:
                     break
         made.reverse()
         return made
 
+    def _is_of(self, one: Contact, whose: Whose, account: str) -> bool:
+        """Whether it is of the number, the debt, the campaign and the pool that count."""
+        keys = self.keys
+        return (
+            ("number" not in keys or one.phone == whose.phone)
+            and (not account or not one.accounts or account in one.accounts)
+            and ("campaign" not in keys or one.campaign == whose.campaign)
+            and (not self.pool or not one.by or one.by in self.pool)
+        )
+
     def _armed_at(self, contacts: Sequence[Contact], whose: Whose, account: str) -> datetime | None:
         for one in contacts:
-            ours = one.person == whose.person and (not account or not one.accounts or account in one.accounts)
-            if one.shows in self.armed_by and ours:
+            ours = not self._by_person or one.person == whose.person
+            if one.shows in self.armed_by and ours and self._is_of(one, whose, account):
                 return one.at
         return None
 

@@ -38,6 +38,12 @@ def _of_somebody(rule: CountingRule) -> CountingRule:
     return rule
 
 
+def _from_each_event(rule: CountingRule, period: Period) -> CountingRule:
+    if period.type == "anchored_first":
+        raise ValueError("period anchored_first is for caps, a pause runs from its event; accepted: rolling_elapsed")
+    return rule
+
+
 def _whose(key: Iterable[str]) -> str:
     words = {"person": "person", "debt": "debt", "account": "account", "number": "number", "campaign": "campaign"}
     named = [words[one] for one in key if one in words]
@@ -100,13 +106,17 @@ class Cooloff(RuleBase):
     after: After
     """The event."""
     period: Period
-    """How long the pause is."""
+    """How long the pause is, from the event on."""
     required: bool = False
     """The event has to have happened: before it there is no contact at all, such as a written notice."""
 
     @model_validator(mode="after")
     def _counts_somebody(self) -> Self:
         return _of_somebody(self)
+
+    @model_validator(mode="after")
+    def _runs_from_its_event(self) -> Self:
+        return _from_each_event(self, self.period)
 
     @model_validator(mode="after")
     def _requires_what_is_recorded(self) -> Self:
@@ -144,6 +154,10 @@ class ExclusiveChannel(RuleBase):
     @model_validator(mode="after")
     def _counts_somebody(self) -> Self:
         return _of_somebody(self)
+
+    @model_validator(mode="after")
+    def _runs_from_its_event(self) -> Self:
+        return _from_each_event(self, self.period)
 
     @property
     def says(self) -> str:

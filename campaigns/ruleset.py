@@ -36,8 +36,8 @@ class Ruleset:
         self.conditional: dict[Channel, tuple[Window, ...]] = {}
         self.limits: dict[Channel, tuple[tuple[Limit, Counting, bool], ...]] = {}
         """Each with its rule, and whether that always holds."""
-        self.demands: dict[Channel, tuple[AnyRule, ...]] = {}
-        """What no waiting cures: party, consent, opt-out, content, ring, number check, ratio."""
+        self.demands: dict[Channel, tuple[tuple[Demand, bool], ...]] = {}
+        """What no waiting cures: party, consent, opt-out, content, ring, number check, ratio. As above."""
         for channel in Channel:
             bound = [rule for rule in self.rules.values() if channel in rule.channels]
             hours = tuple(rule for rule in bound if isinstance(rule, Window))
@@ -45,19 +45,17 @@ class Ruleset:
             self.steady[channel] = tuple(rule for rule in hours if _is_steady(rule))
             self.conditional[channel] = tuple(rule for rule in hours if not _is_steady(rule))
             self.limits[channel] = tuple(
-                (rule.limit, rule, not (rule.is_conditional or rule.is_dated))
-                for rule in bound
-                if isinstance(rule, Counting)
+                (rule.limit, rule, _is_plain(rule)) for rule in bound if isinstance(rule, Counting)
             )
             self.demands[channel] = tuple(
-                rule
+                (rule, _is_plain(rule))
                 for rule in bound
                 if isinstance(rule, Demand)
                 and not (isinstance(rule, OptOut) and not rule.offered)
                 and not (isinstance(rule, Content) and rule.parts == ("voicemail",))
             )
         self.needs_text = {
-            channel: any(isinstance(rule, Content | OptOut) for rule in found)
+            channel: any(isinstance(rule, Content | OptOut) for rule, _ in found)
             for channel, found in self.demands.items()
         }
         """Whether the gate looks at what is said."""
@@ -151,6 +149,10 @@ class Ruleset:
                 legal = intersect(legal, rule.intervals(day, place))
         start = datetime.combine(day, time(), UTC)
         return [(opens, closes) for opens, closes in legal if closes > start and opens < start + timedelta(days=1)]
+
+
+def _is_plain(rule: RuleBase) -> bool:
+    return not (rule.is_conditional or rule.is_dated)
 
 
 def _is_steady(rule: Window) -> bool:
