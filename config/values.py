@@ -168,6 +168,7 @@ def _written(pattern: str, *examples: str, told: str) -> WithJsonSchema:
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Word = Annotated[str, Field(min_length=1, max_length=1000)]
+SmsText = Annotated[str, Field(min_length=1, max_length=500)]
 LineName = Annotated[
     str,
     AfterValidator(_line_name),

@@ -12,7 +12,7 @@ from campaigns.file import Script
 from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, check
 from campaigns.message import Values
 from campaigns.model import Channel, Contact, Disposition, Reason
-from dialer import dialogue
+from dialer import confirmation, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
@@ -303,12 +303,14 @@ def facts_of(
     fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
     stopped = next((account.stopped for account in fit if account.stopped), "") if fit else ""
     now_day = house.today(house.clock.now())
+    exempt = confirmation.passes_stops(row)
+    held = not exempt and facts.stops.holds(row.person_id, row.phone, row.channel, now_day)
     return Facts(
         halted="",
         campaign=one.status,
-        is_open=bool(fit),
-        stopped=stopped if all(account.stopped for account in fit) else "",
-        suppressed="suppressed" if facts.stops.holds(row.person_id, row.phone, row.channel, now_day) else "",
+        is_open=exempt or bool(fit),
+        stopped=stopped if not exempt and all(account.stopped for account in fit) else "",
+        suppressed="suppressed" if held else "",
         consent=consent,
         contacts=facts.contacts[row.person_id],
         line=line,

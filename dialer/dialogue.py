@@ -11,6 +11,7 @@ from campaigns import script as scripts
 from campaigns.file import Script
 from campaigns.message import Values, choose, render
 from campaigns.model import Channel
+from dialer import confirmation
 from dialer.attempt import Kind
 from dialer.house import House, Launched
 from dialer.inbound import Inbox, News
@@ -52,8 +53,10 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
 
 def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> str:
     """The message's text as it is sent, in the person's language."""
-    message = one.file.message[attempt["script"]]
     values = values_of(house, attempt, accounts, "", now)
+    if confirmation.is_confirmation(attempt):
+        return render(confirmation.template(house.settings, values.language), values)
+    message = one.file.message[attempt["script"]]
     return render(choose(message.text, message.text_many, len(values.amounts)), values)
 
 

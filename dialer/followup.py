@@ -7,6 +7,7 @@ from typing import Any
 from campaigns.cadence import Ended, FollowUp, Place, back_off, first_permitted, follow_up, follow_up_expiry, rounds
 from campaigns.model import Channel, Disposition, Outcome, Reason
 from dialer.attempt import State
+from dialer.confirmation import is_confirmation
 from dialer.house import House, Launched
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
@@ -21,7 +22,7 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     wanted = []
     launched = {one.campaign_id: one for one in house.launched(tx)} if settled else {}
     for attempt in settled:
-        one = launched.get(attempt["campaign_id"])
+        one = None if is_confirmation(attempt) else launched.get(attempt["campaign_id"])
         following = _following(house, one, attempt) if one else None
         if one and following:
             wanted.append((one, attempt, following))

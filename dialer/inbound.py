@@ -16,6 +16,7 @@ from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
 from dialer import effects, followup, settle
 from dialer.attempt import Kind, State, advance
+from dialer.confirmation import is_confirmation
 from dialer.house import House
 from dialer.lines import Lines
 from dialer.planning import replan_persons
@@ -81,7 +82,7 @@ class Inbox:
     house: House
     lines: Lines
     written: Callable[[], None]
-    """Called when something was written: room may be free, follow-ups may be due."""
+    """Called when something was written: room may be free, follow-ups and confirmations may be due."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
     _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -128,7 +129,7 @@ class Inbox:
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
-        if ended:
+        if ended or any(one.kind is None for one in news):
             self.written()
         for _, done in batch:
             if not done.done():
@@ -179,7 +180,7 @@ class _Batch:
 
     def write(self) -> list[Ended]:
         for attempt in self.settling:
-            if settle.settle(attempt, self.now):
+            if settle.settle(attempt, self.now) and not is_confirmation(attempt):
                 self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
         back = [attempt for attempt, _ in self.returned.values()]
         over = [*self.settling, *back]
