@@ -15,6 +15,7 @@ from campaigns.model import Channel
 from campaigns.optout import is_stop
 from campaigns.rules import Ruleset
 from dialer.attempt import State
+from dialer.confirmation import CAUSE as CONFIRMATION
 from dialer.house import House
 from dialer.log import mask_phone, mask_text
 from dialer.report_words import PLAIN
@@ -155,6 +156,9 @@ class _Story:
     def _slot(self, row: Any, others: list[str]) -> str:
         # `try` is a keyword, so the column is read by its name in the row's mapping.
         number = row._mapping["try"]
+        if row.cause == CONFIRMATION:
+            stands = _STANDS.get(row.state, f"now {row.state}")
+            return f"a message to {mask_phone(row.phone)} that confirms the opt-out; {stands}"
         cause = "" if row.cause == "round" else f", try {number} ({row.cause})"
         begins, ends = row.window_from.astimezone(self._zone), row.window_until.astimezone(self._zone)
         until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%Y-%m-%d %H:%M}"
