@@ -174,7 +174,7 @@ def read_installments(path: Path) -> Reading[Installment]:
 
 def read_suppressions(path: Path, country: str) -> Reading[Suppression]:
     """suppressions.csv. `country`: the lender's, for numbers in national form."""
-    return Reading(look_through(path, tuple(_SUPPRESSION)), partial(_suppression, country), None)
+    return Reading(look_through(path, tuple(_SUPPRESSION)), partial(read_suppression, country), None)
 
 
 def _account(country: str, cells: list[str]) -> Account:
@@ -224,7 +224,8 @@ def _installment_problems(cells: list[str]) -> Iterator[Problem]:
         yield from _problems({"amount": read, "paid_amount": read}, [by_name["amount"], by_name["paid_amount"] or "0"])
 
 
-def _suppression(country: str, cells: list[str]) -> Suppression:
+def read_suppression(country: str, cells: list[str]) -> Suppression:
+    """One row's cells: phone, person_id, channel, reason, until. Raises BadRow with all that is wrong."""
     number, person_id, channel, reason, until = cells
     readers = _SUPPRESSION | ({"phone": partial(where.read_phone, country=country)} if number else {})
     try:

@@ -107,12 +107,12 @@ def import_(
     if kind not in ("accounts", "installments", "suppressions"):
         raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: accounts, installments, suppressions')
 
-    from dialer.cli import desk
     from dialer.cli.imports import import_file, print_report
+    from dialer.planning import replan_touched
 
     async def work(house: "House") -> None:
         report = await import_file(
-            house.store, house.clock, house.settings.lender.country, kind, file, desk.touched(house),  # type: ignore[arg-type]
+            house.store, house.clock, house.settings.lender.country, kind, file, replan_touched(house),  # type: ignore[arg-type]
             dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
         )  # fmt: skip
         if json:

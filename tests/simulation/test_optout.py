@@ -96,7 +96,8 @@ def test_case_26_it_is_looked_at_again_right_before_dialing(tmp_path: Path, monk
 def test_case_26_what_was_submitted_is_recorded_and_not_repeated(tmp_path: Path) -> None:
     """The call rings when the STOP comes: it runs to its end and is recorded, its retry is not made."""
     retry = CAMPAIGN.replace(
-        'otherwise = { on = ["no_answer"', 'retry = { on = ["no_answer"], after = "61m" }\notherwise = { on = ["no_answer"'
+        'otherwise = { on = ["no_answer"',
+        'retry = { on = ["no_answer"], after = "61m" }\notherwise = { on = ["no_answer"',
     )
 
     async def act(scene: Scene) -> None:
@@ -139,9 +140,7 @@ def test_case_26_the_database_has_the_last_word_against_a_second_confirmation(tm
         await scene.until("2026-01-13 12:00")
         await text(scene, ALICE, "STOP", "1")
         now = scene.clock.now()
-        await scene.house.store.write(
-            lambda tx: intake.lift(tx, ALICE, "P-1", "", "asked us to", now, lambda *_: None)
-        )
+        await scene.house.store.write(lambda tx: intake.lift(tx, ALICE, "P-1", "", "asked us to", now, lambda *_: None))
         await text(scene, ALICE, "STOP", "2")
         await scene.until("2026-01-13 13:00")
         assert [row.state for row in confirmations(scene)] == ["settled"]
@@ -241,8 +240,8 @@ def test_case_27_by_keys(tmp_path: Path) -> None:
     """A key for the wrong person leads on to one for "never again": both hold, the second on top of the first."""
     asks = CAMPAIGN.replace('9 = "stop" }\nsilent', '9 = "other" }\nsilent').replace(
         "[script.reminder.step.stop]",
-        '[script.reminder.step.other]\nsay = "打错了。不再来电请按9。"\noutcome = "wrong_number"\nkeys = { 9 = "stop" }\n'
-        "[script.reminder.step.stop]",
+        '[script.reminder.step.other]\nsay = "打错了。不再来电请按9。"\noutcome = "wrong_number"\n'
+        'keys = { 9 = "stop" }\n[script.reminder.step.stop]',
     )
 
     async def act(scene: Scene) -> None:
