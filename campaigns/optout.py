@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 STOP_WORDS = frozenset(
     {"STOP", "END", "QUIT", "CANCEL", "UNSUBSCRIBE", "REVOKE", "OPT OUT", "OPTOUT", "STOPALL", "TD", "T", "退订"}
@@ -33,17 +34,18 @@ AROUND = re.compile(
 """Courtesies and objects that change nothing about a stop word."""
 AROUND_ZH = re.compile(r"请|谢谢|多谢|马上|立即|短信|电话|您好|你好|吧|了|啊")
 REFUSAL = re.compile(
-    r"\b(DO NOT|DON T|DONT|NEVER|NO MORE) (EVER )?(CALL|TEXT|CONTACT|MESSAGE|PHONE|RING|SEND)\w*\b|\bLEAVE ME ALONE\b|"
+    r"\b(DO NOT|DONT|NEVER|NO MORE) (EVER )?(CALL|TEXT|CONTACT|MESSAGE|PHONE|RING|SEND)\w*\b|\bLEAVE ME ALONE\b|"
     r"\b(REMOVE|DELETE) (ME|MY NUMBER)\b|(别|勿|不要|不准|禁止|停止)(再|给我|向我)*(打|发|联系|骚扰|致电|来电)"
 )
 """Forbids contact without a stop word."""
-NEGATED = re.compile(r"\b(DON T|DONT|DO NOT|NOT|NEVER|WON T|WONT|CAN T|CANT|CANNOT)\b(?: [^ ]+){0,2}$")
+NEGATED = re.compile(r"\b(DONT|DO NOT|NOT|NEVER|WONT|CANT|CANNOT)\b(?: [^ ]+){0,2}$")
 NEGATED_ZH = re.compile(r"(不|别|勿|没|未)(要|想|用|是|会|能|有)?$")
 WRONG_PERSON = re.compile(
     r"\b(WRONG (PERSON|NUMBER|GUY|MAN|WOMAN)|NOT (ME|MY NUMBER|HIM|HER|THIS PERSON|THAT PERSON|THE PERSON)|"
-    r"(DON T|DONT|DO NOT) KNOW (HIM|HER|THEM|THIS PERSON|THAT PERSON|WHO)|NO SUCH PERSON)\b"
+    r"(DONT|DO NOT) KNOW (HIM|HER|THEM|THIS PERSON|THAT PERSON|WHO)|NO SUCH PERSON)\b"
     r"|打错|发错|号码(不对|错)|错号|不是本人|非本人|不是(我|他|她)(?!的错)|不认识|没有?这个?人|查无此人"
 )
+APOSTROPHES = re.compile("['’‘ʼ`´]")
 WORDS_MAX, SIGNS_MAX = 12, 30
 """A text up to so many words, and so many Chinese characters, is short: it says one thing."""
 
@@ -82,9 +84,10 @@ def meaning(text: str, words: Collection[str] = STOP_WORDS) -> Meaning:
 
 
 def _plain(text: str) -> str:
-    """Capitals of ordinary width, each run of anything but letters and digits as one space."""
-    wide = unicodedata.normalize("NFKC", text).upper()
-    return " ".join("".join(c if c.isalnum() else " " for c in wide).split())
+    """Capitals of ordinary width, words and runs of signs apart by one space, and nothing but letters and digits."""
+    wide = APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).upper())
+    apart = "".join(f" {c}" if _is_sign(c) != _is_sign(before) else c for before, c in pairwise(f" {wide}"))
+    return " ".join("".join(c if c.isalnum() else " " for c in apart).split())
 
 
 def _joined(plain: str) -> str:
