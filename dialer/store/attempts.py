@@ -28,6 +28,7 @@ _roster = (
         t.accounts.c.pay_to,
         t.accounts.c.consent_voice,
         t.accounts.c.consent_sms,
+        t.accounts.c.verify,
         t.installments.c.due_on,
         t.installments.c.amount,
         t.installments.c.paid_amount,
