@@ -26,8 +26,8 @@ _CALLED = {Channel.VOICE: "call", Channel.SMS: "message"}
 _STANDS = {State.PLANNED: "planned", State.SETTLED: "made", State.CANCELLED: "cancelled", State.BLOCKED: "blocked",
            State.EXPIRED: "expired"}  # fmt: skip
 _DETAILS = {
-    "disposition": "{}", "digits": "{}", "said": "{}", "promise": "{}", "talk_s": "talked {:.1f} s",
-    "code": "the provider's code {}", "why": "{}",
+    "disposition": "{}", "digits": "{}", "verified": "what was asked for: {}", "said": "{}", "promise": "{}",
+    "talk_s": "talked {:.1f} s", "code": "the provider's code {}", "why": "{}",
 }  # fmt: skip
 
 Kind = Literal[
