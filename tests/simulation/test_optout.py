@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.contract import Event, EventKind
+from adapters.contract import Event, EventKind, Refused
 from dialer import intake, operate
 from dialer.claim import Placement
 from dialer.dial import Dialer
@@ -206,6 +206,31 @@ def test_nothing_follows_from_a_confirmation(tmp_path: Path) -> None:
         assert {row.reason for row in scene.rows("suppressions")} == {"opted_out"}
         assert {row.stopped for row in scene.rows("members")} == {None}
         assert len(scene.mock.messages_to(ALICE)) == 2
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_a_confirmation_is_not_repeated_when_the_network_fails(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).delivered().then().fails(Refused("infrastructure"))
+        await begin(scene)
+        await scene.until("2026-01-13 12:00")
+        assert len(scene.rows(cause="round", state="settled")) == 1
+        await text(scene, ALICE, "STOP")
+        await scene.until("2026-01-17 00:00")
+        (confirmation,) = confirmations(scene)
+        assert (confirmation.state, confirmation.disposition) == ("settled", "infrastructure")
+        assert len(scene.rows()) == 7
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_a_stop_from_a_number_that_nobody_has_yet_holds_for_whoever_gets_it(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await begin(scene)
+        await text(scene, BOB, "STOP")
+        await scene.load(account(2, BOB), due(2, "2026-01-15"))
+        assert {row.state for row in scene.rows(person_id="P-2")} == {"cancelled"}
 
     play(tmp_path, "2026-01-12 08:00", act)
 
