@@ -140,6 +140,7 @@ class Step:
     keys: str = ""
     """The keys that are accepted, for `gather`; empty: any."""
     digits: int = 1
+    """How many keys make one answer, for `gather`; they are handed over together in one `Heard`."""
     to: str = ""
     """E.164, for `transfer`."""
     silence_s: float = 5.0

@@ -278,8 +278,11 @@ class Message(Strict):
     """What is sent. Filled in: {name} {lender} {lender_phone} {due_on} {amount} {pay_to} {days}."""
     text_many: Text | None = None
     """The same for several accounts of one person: {count} of them, {amount} is their sum."""
+    neutral: Flag = False
+    """Whoever else reads it learns nothing: {due_on} {amount} {pay_to} {count} {days} are not accepted in the texts,
+    and no essentials are asked for."""
     essentials: Flag = True
-    """Whether due date, amount and account to pay into must all be in the text."""
+    """Whether due date, amount and account to pay into must all be in the text. Nothing to a neutral one."""
 
 
 class Silent(Strict):
@@ -305,7 +308,10 @@ class Step(Strict):
     wrong: Silent | None = None
     """What follows a key that leads nowhere. Without it: once more, then the call ends."""
     verify: Name | None = None
-    """The step that is reached when the person has said who they are."""
+    """The step that is reached when the person has said who they are: with key 1, or with `digits`."""
+    digits: Literal[4] | None = None
+    """Asks for so many digits in place of a key: only those of the column `verify` in accounts.csv lead to the step
+    `verify`. Whoever has none there, and whoever is wrong more often than `wrong` says, goes on to `wrong.then`."""
     transfer: Name | None = None
     """The person is put through to this name under [transfers] in the settings."""
     outcome: Outcome | None = None
@@ -322,9 +328,10 @@ class Script(Strict):
     first: Name
     """The step with which the call begins."""
     voicemail: Text | None = None
-    """What is said to a machine. Without it the call ends there."""
+    """What is said to a machine, where the rule packs have no text for it. Nothing of the debt: anybody may play it."""
     essentials: Flag = True
-    """Whether due date, amount and account to pay into must all be in the first step."""
+    """Whether due date, amount and account to pay into must all be in the first step; in a script with `verify`, in
+    the step that it leads to."""
     step: Annotated[dict[Name, Step], Field(min_length=1)]
     """The steps, each under its name: `[script.NAME.step.STEP]`."""
 

@@ -39,6 +39,10 @@ class Values:
 
 
 NAMES = ("name", "lender", "lender_phone", "due_on", "amount", "count", "pay_to", "days")
+ESSENTIALS = ("due_on", "amount", "pay_to")
+"""When, how much, into which account. A text for several accounts may leave the last one out."""
+OF_THE_DEBT = frozenset({*ESSENTIALS, "count", "days"})
+"""Names that tell of a debt: nobody but the person may hear them."""
 DATE_FORMATS = ("long", "date", "month_day")
 """January 15, 2026 (also where no format is given) · Jan 15, 2026 · January 15."""
 
@@ -60,6 +64,11 @@ def template_faults(text: str) -> list[str]:
     except ValueError as error:
         return [f"braces don't match ({error}); a brace that is meant as text is written twice"]
     return [fault for _, name, spec in parts if name is not None and (fault := _fault(name, spec))]
+
+
+def is_neutral(*texts: str | None) -> bool:
+    """Whether none of the texts tells of a debt, as far as their names go."""
+    return not any(OF_THE_DEBT & {name for name, _ in template_names(text)} for text in texts if text)
 
 
 def render(template: str, values: Values) -> str:

@@ -10,17 +10,24 @@ from dataclasses import dataclass
 from datetime import time
 
 from campaigns.file import Campaign, Content, Message, Rounds, Script, Segment, Step
-from campaigns.message import NAMES, known_language, template_faults, template_names
+from campaigns.message import (
+    ESSENTIALS,
+    NAMES,
+    OF_THE_DEBT,
+    is_neutral,
+    known_language,
+    template_faults,
+    template_names,
+)
 from campaigns.model import Channel, Outcome
-from campaigns.script import unverified
+from campaigns.script import openings, unverified
 
 Path = tuple[str | int, ...]
 
-ESSENTIALS = ("due_on", "amount", "pay_to")
-"""When, how much, into which account. A text for several accounts may leave the last one out."""
 OF_ONE_ACCOUNT = frozenset({"amount", "pay_to"})
 """Names that mean another thing when one call is about several accounts."""
-OF_THE_DEBT = frozenset({*ESSENTIALS, "count", "days"})
+
+NOT_OF_THE_DEBT = "accepted: {name} {lender} {lender_phone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ def _combined(campaign: Campaign, key: str, name: str) -> Iterator[Problem]:
     """With `combine`, what names one account's amount or account needs another text for several."""
     remedy = "or audience.combine = false"
     if key == "message":
-        if campaign.message[name].text_many is None:
+        if campaign.message[name].text_many is None and not campaign.message[name].neutral:
             yield Problem((key, name), "has no text_many, and accounts are combined", f"accepted: text_many, {remedy}")
         return
     script = campaign.script[name]
@@ -166,9 +173,20 @@ def _combined(campaign: Campaign, key: str, name: str) -> Iterator[Problem]:
 
 
 def _message(loc: Path, message: Message) -> Iterator[Problem]:
-    yield from _template((*loc, "text"), message.text, ESSENTIALS if message.essentials else ())
-    if message.text_many:
-        yield from _template((*loc, "text_many"), message.text_many, ESSENTIALS[:2] if message.essentials else ())
+    if message.neutral and message.essentials and "essentials" in message.model_fields_set:
+        yield Problem((*loc, "essentials"), "contradicts neutral = true", "accepted: one of them")
+    wanted = ESSENTIALS if message.essentials and not message.neutral else ()
+    texts = {"text": message.text, "text_many": message.text_many}
+    for key, text in texts.items():
+        if text:
+            yield from _template((*loc, key), text, wanted if key == "text" else wanted[:2])
+            if message.neutral and not is_neutral(text):
+                yield Problem((*loc, key), f"names {_of_the_debt(text)} though it is neutral", NOT_OF_THE_DEBT)
+
+
+def _of_the_debt(*texts: str | None) -> str:
+    names = {name for text in texts if text for name in _used(text)}
+    return " ".join(f"{{{name}}}" for name in NAMES if name in names & OF_THE_DEBT)
 
 
 def _template(loc: Path, text: str, wanted: Sequence[str]) -> Iterator[Problem]:
@@ -193,18 +211,21 @@ def _script(loc: Path, script: Script) -> Iterator[Problem]:
         yield unknown((*loc, "first"), script.first, "is no step of this script", script.step)
     if script.voicemail:
         yield from _template((*loc, "voicemail"), script.voicemail, ())
+        if not template_faults(script.voicemail) and not is_neutral(script.voicemail):
+            wrong = f"names {_of_the_debt(script.voicemail)} to whoever plays it"
+            yield Problem((*loc, "voicemail"), wrong, NOT_OF_THE_DEBT)
+    essential = openings(script) if script.essentials else ()
     for name, step in script.step.items():
-        first = name == script.first and script.essentials
-        yield from _step((*loc, "step", name), step, ESSENTIALS if first else ())
+        yield from _step((*loc, "step", name), step, ESSENTIALS if name in essential else ())
         for path, target, _ in _edges(step):
             if target not in script.step:
                 yield unknown((*loc, "step", name, *path), target, "is no step of this script", script.step)
     yield from _ways(loc, script)
     for name in sorted(unverified(script) & {*script.step}):
         step = script.step[name]
-        if OF_THE_DEBT & (_used(step.say) | _used(step.say_many or "")):
-            wrong = "tells of the debt before the person has said who they are"
-            yield Problem((*loc, "step", name), wrong, "say it after the step that verify leads to", warning=True)
+        if not is_neutral(step.say, step.say_many):
+            wrong = f"names {_of_the_debt(step.say, step.say_many)} before the person has said who they are"
+            yield Problem((*loc, "step", name), wrong, "accepted: this after the step that verify leads to")
 
 
 def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]:
@@ -213,6 +234,7 @@ def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]
         yield from _template((*loc, "say"), step.say, essentials)
     if step.say_many:
         yield from _template((*loc, "say_many"), step.say_many, essentials[:2])
+    yield from _digits(loc, step)
     if step.transfer and asks:
         yield Problem(loc, "transfers and waits for keys at once", "accepted: transfer, or keys")
     if asks and not step.say:
@@ -227,6 +249,19 @@ def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]
     if step.outcome == Outcome.PROMISED and not step.promise:
         wrong, remedy = "names no day, so a pause for the promise never begins", 'add promise = "+1d" or "due"'
         yield Problem((*loc, "outcome"), wrong, remedy, warning=True)
+
+
+def _digits(loc: Path, step: Step) -> Iterator[Problem]:
+    """A step that asks for digits: it leads somewhere, takes no keys beside, and has an end for whom it stops."""
+    if step.digits is None:
+        return
+    if step.verify is None:
+        yield Problem((*loc, "digits"), "lead nowhere", "accepted: verify = the step that they open")
+    if step.keys:
+        yield Problem((*loc, "keys"), "stand beside digits", "accepted: keys in the step before")
+    if step.wrong is None or step.wrong.then is None:
+        wrong = "has no end for those who cannot be verified"
+        yield Problem(loc, wrong, "accepted: wrong = { then = a step that, say, asks them to call {lender_phone} }")
 
 
 def _edges(step: Step) -> list[tuple[Path, str, bool]]:

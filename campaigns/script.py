@@ -4,14 +4,20 @@
 heard, in whatever order, there is an answer, and a dialogue that is done only hangs up. The text said is a template,
 rendered by `campaigns.message`. The position is all that is remembered; it is stored with the attempt.
 
+Before a person has said who they are, nothing of the debt is said. A step with `verify` asks them: to press a key, or,
+with `digits`, for what only they know. Whether the digits are right is told by the caller's predicate (`Knows`); where
+there is nothing to compare with, nobody can pass.
+
 Source of the rules: interface.md, "Steps".
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from typing import Literal, NamedTuple
 
 from campaigns.file import Script, Silent, Step
+from campaigns.message import is_neutral
 from campaigns.model import Outcome
 
 VERIFY_KEY = "1"
@@ -42,6 +48,8 @@ class Transferred:
     connected: bool
 
 
+Knows = Callable[[str], bool]
+"""Whether these digits are what the person was asked for."""
 Heard = Keys | Silence | Machine | Transferred
 
 
@@ -81,12 +89,18 @@ class Said:
     say_many: str | None = None
     then: Literal["gather", "transfer", "hang_up"] = "hang_up"
     keys: str = ""
-    """The keys accepted, in the script's order; for `gather`."""
+    """The keys accepted, in the script's order; for `gather`. Empty: any, `digits` of them."""
+    digits: int = 1
+    """How many are gathered."""
     transfer: str | None = None
     """The name under `[transfers]` in the settings; for `transfer`."""
     outcome: Outcome | None = None
     """What the person has just made known, or how the dialogue ends. A repeated step says it again."""
     promise: str | None = None
+    verified: bool | None = None
+    """Whether the digits just heard were right; None: none were asked for."""
+    unverified: bool = False
+    """The person could not show who they are, and is not asked again: a human has to look into it."""
 
 
 class Answer(NamedTuple):
@@ -96,13 +110,18 @@ class Answer(NamedTuple):
     said: Said
 
 
-def begin(script: Script) -> Answer:
-    """The dialogue's start: the call was answered."""
-    return _enter(script, Position(script.first), script.first)
+def begin(script: Script, knows: Knows | None = None) -> Answer:
+    """The dialogue's start: the call was answered. `knows`: None where nothing is on file that could be asked for."""
+    return _enter(script, Position(script.first), script.first, knows)
 
 
-def advance(script: Script, position: Position, heard: Heard) -> Answer:
-    """One thing heard. A position of a step that the script no longer has ends the dialogue."""
+def advance(
+    script: Script, position: Position, heard: Heard, knows: Knows | None = None, voicemail: str | None = None
+) -> Answer:
+    """One thing heard. A position of a step that the script no longer has ends the dialogue.
+
+    `voicemail`: what the rule packs have said to a machine, a template; None: the script's own text.
+    """
     step = script.step.get(position.step)
     if position.done:
         return Answer(position, Said(position.step))
@@ -114,15 +133,17 @@ def advance(script: Script, position: Position, heard: Heard) -> Answer:
         return _end(position, step.outcome or (Outcome.AGENT if connected else Outcome.CALLBACK))
     match heard:
         case Machine():
-            return _leave_message(script, position)
+            return _leave_message(script, position, voicemail)
+        case Keys(digits) if step.digits:
+            return _check(script, step, position, digits, knows)
         case Keys(digits) if target := _targets(step).get(digits):
-            return _enter(script, position, target)
+            return _enter(script, position, target, knows)
         case Keys():
             again = replace(position, repeats_wrong=position.repeats_wrong + 1)
-            return _repeat(script, step, again, again.repeats_wrong, step.wrong)
+            return _repeat(script, step, again, again.repeats_wrong, step.wrong, knows)
         case Silence() | Transferred():  # a transfer that this step never began: nothing was heard from the person
             again = replace(position, repeats_silent=position.repeats_silent + 1)
-            return _repeat(script, step, again, again.repeats_silent, step.silent)
+            return _repeat(script, step, again, again.repeats_silent, step.silent, knows)
 
 
 def hung_up(position: Position | None) -> Outcome:
@@ -145,12 +166,19 @@ def offers_stop(script: Script) -> bool:
     return False
 
 
+def asks_for_digits(script: Script) -> bool:
+    """Whether the person has to key in what only they know."""
+    return any(step.digits for step in script.step.values())
+
+
 def unverified(script: Script) -> frozenset[str]:
     """The steps that can be said before the person has said who they are; empty when the script doesn't ask.
 
-    Nothing about the debt belongs into them, nor into the voicemail: a stranger may be listening."""
+    Nothing about the debt belongs into them, nor into the voicemail: a stranger may be listening. Where digits are
+    asked for, a key alone has not said it."""
     if not any(step.verify for step in script.step.values()):
         return frozenset()
+    by_digits = asks_for_digits(script)
     seen: set[str] = set()
     ahead = [script.first]
     while ahead:
@@ -159,22 +187,55 @@ def unverified(script: Script) -> frozenset[str]:
         if step is None or name in seen:
             continue
         seen.add(name)
-        leads_to = {*_targets(step).values()} - {step.verify}
+        leads_to = {*_targets(step).values()}
+        if not by_digits:
+            leads_to -= {step.verify or ""}
         ahead += leads_to | {rule.then for rule in (step.silent, step.wrong) if rule and rule.then}
     return frozenset(seen)
 
 
+def openings(script: Script) -> frozenset[str]:
+    """The steps with which the matter begins: the first; where the person is asked who they are, those that follow."""
+    by_digits = asks_for_digits(script)
+    asking = [step for step in script.step.values() if step.verify and (step.digits or not by_digits)]
+    return frozenset(step.verify for step in asking if step.verify) or frozenset({script.first})
+
+
 def _targets(step: Step) -> dict[str, str]:
     """Key → step, in the script's order."""
-    if step.verify is None or step.verify in step.keys.values():
+    if step.verify is None or step.digits or step.verify in step.keys.values():
         return step.keys
     return {VERIFY_KEY: step.verify} | step.keys
 
 
-def _enter(script: Script, position: Position, name: str) -> Answer:
+def _check(script: Script, step: Step, position: Position, digits: str, knows: Knows | None) -> Answer:
+    """The digits of a step that asks for them."""
+    if knows is not None and step.verify is not None and knows(digits):
+        position, said = _enter(script, position, step.verify, knows)
+        return Answer(position, replace(said, verified=True))
+    again = replace(position, repeats_wrong=position.repeats_wrong + 1)
+    after, said = _repeat(script, step, again, again.repeats_wrong, step.wrong, knows)
+    return Answer(after, replace(said, verified=False))
+
+
+def _give_up(script: Script, position: Position, rule: Silent | None, knows: Knows | None) -> Answer:
+    """The person did not show who they are: the safe ending, and no contact unless that says otherwise. It is no
+    proof of a wrong number either."""
+    position = replace(position, outcome=position.outcome or Outcome.NO_CONTACT)
+    step = script.step.get(rule.then) if rule and rule.then else None
+    if rule is None or rule.then is None or step is None or step.digits:
+        after, said = _end(position, position.outcome or Outcome.NO_CONTACT)
+    else:
+        after, said = _enter(script, position, rule.then, knows)
+    return Answer(after, replace(said, outcome=said.outcome or after.outcome, unverified=True))
+
+
+def _enter(script: Script, position: Position, name: str, knows: Knows | None) -> Answer:
     step = script.step.get(name)
     if step is None:
         return _end(position, position.outcome or Outcome.REACHED)
+    if step.digits and knows is None:
+        return _give_up(script, position, step.wrong, knows)
     if step.outcome:
         position = replace(position, outcome=step.outcome, promise=step.promise)
     position = replace(position, step=name, repeats_silent=0, repeats_wrong=0)
@@ -191,30 +252,38 @@ def _said(name: str, step: Step) -> Said:
         name,
         step.say,
         step.say_many,
-        then="transfer" if step.transfer else "gather" if keys else "hang_up",
-        keys="" if step.transfer else keys,
+        then="transfer" if step.transfer else "gather" if keys or step.digits else "hang_up",
+        keys="" if step.transfer or step.digits else keys,
+        digits=step.digits or 1,
         transfer=step.transfer,
         outcome=step.outcome,
         promise=step.promise,
     )
 
 
-def _repeat(script: Script, step: Step, position: Position, count: int, rule: Silent | None) -> Answer:
+def _repeat(
+    script: Script, step: Step, position: Position, count: int, rule: Silent | None, knows: Knows | None
+) -> Answer:
     """The step again, as often as its rule says; then the rule's next step, else a hang-up."""
     rule = rule or Silent(repeat=1)
     if count <= rule.repeat:
         return Answer(position, _said(position.step, step))
+    if step.digits:
+        return _give_up(script, position, rule if rule.then else step.wrong, knows)
     if rule.then is None:
         return _end(position, position.outcome or Outcome.REACHED)
-    return _enter(script, position, rule.then)
+    return _enter(script, position, rule.then, knows)
 
 
-def _leave_message(script: Script, position: Position) -> Answer:
-    """The script's voicemail. Once an outcome was said a person spoke: a late verdict "machine" changes nothing."""
-    if position.outcome or not script.voicemail:
+def _leave_message(script: Script, position: Position, voicemail: str | None) -> Answer:
+    """The packs' text for machines, else the script's own if it tells nothing of the debt, else nothing.
+
+    Once an outcome was said a person spoke: a late verdict "machine" changes nothing."""
+    text = (script.voicemail if is_neutral(script.voicemail) else None) if voicemail is None else voicemail
+    if position.outcome or not text:
         return _end(position, position.outcome or Outcome.NO_CONTACT)
     ended, said = _end(position, Outcome.VOICEMAIL_LEFT)
-    return Answer(ended, replace(said, say=script.voicemail))
+    return Answer(ended, replace(said, say=text))
 
 
 def _end(position: Position, outcome: Outcome) -> Answer:

@@ -31,6 +31,8 @@ from config.values import (
     Phone,
     Port,
     Rate,
+    SmsText,
+    Token,
     WallTime,
     WebAddress,
     Window,
@@ -108,6 +110,9 @@ class WebSettings(Strict):
     """The port to listen on."""
     public_url: WebAddress = "http://127.0.0.1:8080"
     """What providers call back."""
+    token: Token | None = None
+    """Who sends it may use the API (`/api/…`); without it there is none. Only from DIALER_WEB__TOKEN or a secrets
+    file, never from here."""
 
 
 class DigestSettings(Strict):
@@ -149,6 +154,15 @@ def _is_readable_on_the_way(url: str) -> bool:
     return parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
+class OptoutSettings(Strict):
+    """What follows when a person's text message ends contact."""
+
+    confirm: bool = True
+    """Whether one message confirms it, at most five minutes later and never a second time."""
+    confirmation: dict[Language, SmsText] = {}
+    """Language → that message's text. Filled in: {lender} {lender_phone}. Without one for zh or en: ours."""
+
+
 class LogSettings(Strict):
     """What the daemon writes about its work."""
 
@@ -175,6 +189,8 @@ class Settings(Strict):
     """What the daemon writes about its work."""
     digest: DigestSettings | None = None
     """The day in short, sent once a day. Without it: none is sent."""
+    optout: OptoutSettings = OptoutSettings()
+    """What follows a STOP by text message."""
     adapters: dict[Name, dict[str, Any]] = {}
     """Each adapter's own section, checked against the adapter's own model."""
     test_numbers: tuple[Phone, ...] = ()
@@ -191,6 +207,10 @@ class Settings(Strict):
     """A directory with one file per secret, named like the environment variable."""
 
 
+SECRETS = (("digest", "authorization"), ("web", "token"))
+"""Keys that never stand in the file."""
+
+
 def read(path: Path, env: Mapping[str, str]) -> tuple[Settings | None, Sources | None, list[Fault]]:
     """The settings (None where faults leave none), where each value stands, and all faults.
 
@@ -202,9 +222,10 @@ def read(path: Path, env: Mapping[str, str]) -> tuple[Settings | None, Sources |
     origin, found = sources.collect(document, env, Settings)
     if "database" in document.data and _has_password(document.data["database"]):
         found.append(document.fault(("database",), "holds a password", "accepted: DIALER_DATABASE, or a secrets file"))
-    if "authorization" in _table(document.data.get("digest")):
-        wrong, accepted = "is a secret", "accepted: DIALER_DIGEST__AUTHORIZATION, or a secrets file"
-        found.append(document.fault(("digest", "authorization"), wrong, accepted))
+    for table, key in SECRETS:
+        if key in _table(document.data.get(table)):
+            accepted = f"accepted: DIALER_{table.upper()}__{key.upper()}, or a secrets file"
+            found.append(document.fault((table, key), "is a secret", accepted))
     settings, wrongs = faults.check(Settings, origin.merged())
     found += [origin.fault(wrong.path, wrong.wrong, wrong.accepted) for wrong in wrongs]
     return settings and _absolute(settings, path.absolute().parent), origin, found

@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 import phonenumbers
 from babel import Locale, UnknownLocaleError
 from babel.numbers import is_currency
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -144,6 +144,14 @@ def _hook_address(value: str) -> str:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]{16,512}", value.get_secret_value()):
+        raise ValueError(
+            "is too weak, or no header can hold it; accepted: 16 to 512 letters, digits and signs of ASCII"
+        )
+    return value
+
+
 def _mail_address(value: str) -> str:
     if not re.fullmatch(r"[^@\s,;:<>()\"\\]+@[^@\s,;:<>()\"\\]+", value):
         raise ValueError("is not a mail address")
@@ -168,6 +176,8 @@ def _written(pattern: str, *examples: str, told: str) -> WithJsonSchema:
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Word = Annotated[str, Field(min_length=1, max_length=1000)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+SmsText = Annotated[str, Field(min_length=1, max_length=500)]
 LineName = Annotated[
     str,
     AfterValidator(_line_name),

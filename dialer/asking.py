@@ -13,12 +13,11 @@ from campaigns.limits import Whose
 from campaigns.model import Agreement, Channel
 from campaigns.rules import Ratio
 from campaigns.ruleset import Ruleset
-from dialer import dialogue
+from dialer import confirmation, dialogue
 from dialer.house import House, Launched
 from dialer.play import Stops
 from dialer.store import Tx, law, planbook
 
-CONFIRMATION = law.CONFIRMATION
 SUPPRESSED = "suppressed"
 
 
@@ -39,7 +38,7 @@ def load(
 ) -> Known:
     """The facts of attempts of one campaign, in the transaction that decides about them."""
     persons, phones = sorted({row.person_id for row in rows}), sorted({row.phone for row in rows})
-    rules = {rules_of(one, row, roster[row.attempt_id]) for row in rows}
+    rules = {one.rules(roster[row.attempt_id], row.country) for row in rows}
     since = now - max((each.look_back for each in rules), default=timedelta())
     by_account = any(each.counts_by_account for each in rules)
     found = law.contacts(tx, persons, phones, since, house.party, by_account)
@@ -65,13 +64,6 @@ def _abandoned(
     return known[key]
 
 
-def rules_of(one: Launched, row: Any, accounts: Sequence[Any], more: tuple[str, ...] = ()) -> Ruleset:
-    """The rules for an attempt, by the regions of its accounts and the number's country; `more`: its line's packs."""
-    if len(accounts) == 1:
-        return one.book.of((accounts[0].region,), row.country, more)
-    return one.book.of(tuple(sorted({account.region for account in accounts})), row.country, more)
-
-
 def ask_of(
     house: House, one: Launched, row: Any, accounts: Sequence[Any], ring_s: float, now: datetime, has_text: bool = True
 ) -> Ask:
@@ -91,7 +83,7 @@ def ask_of(
         whose,
         tuple(sorted(dues)),
         tuple(sorted({account.role for account in accounts})) or ("borrower",),
-        "confirmation" if row.cause == CONFIRMATION else "reminder",
+        "confirmation" if row.cause == confirmation.CAUSE else "reminder",
         saying=partial(_saying, house, one, row, accounts, now) if accounts and has_text else None,
     )
 
@@ -116,9 +108,9 @@ def facts_of(
         agreements=known.agreements.get(row.person_id, ()),
         checked_on=_checked_on(accounts),
         clock_off_s=house.clock.off_s(),
-        abandoned=known.abandoned(one, rules_of(one, row, accounts)),
+        abandoned=known.abandoned(one, one.rules(accounts, row.country)),
     )
-    if row.cause == CONFIRMATION:  # it says nothing of a debt, and answers the very stop that suppresses
+    if row.cause == confirmation.CAUSE:  # it says nothing of a debt, and answers the very stop that suppresses
         return facts
     fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
     stopped = next((account.stopped for account in fit if account.stopped), "")

@@ -74,6 +74,15 @@ def word(words: tuple[str, ...], text: str) -> str:
 
 
 @lru_cache(1024)
+def role(text: str) -> str:
+    """Who the person is to the debt: whoever else it is about is not to be told of it, so there are no more words."""
+    if text.lower() not in ("", "borrower", "guarantor"):
+        accepted = "borrower, guarantor, or empty; that anybody else is contacted is not built, on purpose"
+        raise _wrong(text, "is no role", accepted)
+    return text.lower()
+
+
+@lru_cache(1024)
 def language(text: str) -> str:
     try:
         if text:

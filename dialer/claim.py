@@ -13,7 +13,7 @@ from campaigns.gate import Block, Defer, LineFacts, Pass, check
 from campaigns.message import Values
 from campaigns.model import Channel, Contact, Reason
 from campaigns.verdict import Saw
-from dialer import asking, dialogue
+from dialer import asking, confirmation, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
@@ -42,6 +42,8 @@ class Placement:
     valid_until: datetime
     values: Values
     script: Script | None
+    voicemail: str | None
+    """What the rule packs have said to a machine; None: they say nothing of it."""
 
 
 @dataclass(slots=True)
@@ -181,7 +183,7 @@ class Claim:
         ask = asking.ask_of(self._house, one, row, accounts, line.settings.ring_timeout.total_seconds(), self._now)
         line_facts = self._line_facts(line, ask.channel)
         facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, self._now)
-        return check(ask, facts, asking.rules_of(one, row, accounts, line.settings.packs), self._now)
+        return check(ask, facts, one.rules(accounts, row.country, line.settings.packs), self._now)
 
     def _line_facts(self, line: Line, channel: Channel) -> LineFacts:
         tomorrow = datetime.combine(self._today + timedelta(days=1), datetime.min.time(), self._house.zone)
@@ -193,7 +195,7 @@ class Claim:
         channel, accounts = Channel(row.channel), list(known.roster[row.attempt_id])
         at = self._room[(line.name, channel)].pop(0)
         self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + line.price(channel)
-        if row.cause != asking.CONFIRMATION:
+        if row.cause != confirmation.CAUSE:
             ids = tuple(account.account_id for account in accounts)
             contact = Contact(
                 self._now, channel, None, row.person_id, row.phone, str(one.campaign_id), ids, self._house.party
@@ -250,7 +252,8 @@ class Claim:
             settings.time_limit.total_seconds(),
             p.valid_until,
         )
-        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, values, script)
+        voicemail = one.rules(p.accounts, p.row.country).limited_message(script.language) if script else None
+        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, values, script, voicemail)
 
     def _closed(self, row: Any, state: State, reason: Reason | None, rule: str | None) -> dict[str, Any]:
         if state == State.BLOCKED:

@@ -59,7 +59,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
     started_at = house.clock.now()
     await worker.open()
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
-    server = web.server(web.build(pulse.ready), settings.host, settings.port)
+    server = web.server(web.build(pulse.ready, house), settings.host, settings.port)
     serving = asyncio.create_task(_listen(server, settings.host, settings.port))
     beating = asyncio.create_task(pulse.run())
     bells = _bells(house, worker, started_at)

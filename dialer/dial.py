@@ -53,7 +53,9 @@ class Dialer:
             line = self.lines.by_name[placement.order.line]
             line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)
             if placement.script is not None:
-                self.dialogues.begin(placement.attempt_id, Dialogue(placement.script, placement.values))
+                self.dialogues.begin(
+                    placement.attempt_id, Dialogue(placement.script, placement.values, voicemail=placement.voicemail)
+                )
         if claimed.placements:
             self._start(self._place_in_turn(claimed.placements))
         return claimed

@@ -1,5 +1,6 @@
 """The running dialogues: which step each call stands at, kept in memory and, with every key, in the database."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,7 @@ from campaigns.file import Script
 from campaigns.message import Values, choose, forms, render
 from campaigns.model import Channel
 from campaigns.verdict import Saying
+from dialer import confirmation, secret
 from dialer.attempt import Kind
 from dialer.house import House, Launched
 from dialer.inbound import Inbox, News
@@ -20,6 +22,8 @@ from dialer.store import attempts as attempt_store
 
 SILENCE_S = 5.0
 """Seconds without a key that count as silence."""
+UNVERIFIED = "the person on the phone could not be verified; nothing was told"
+"""For the task of whoever looks into it."""
 
 
 @dataclass(slots=True)
@@ -29,6 +33,12 @@ class Dialogue:
     script: Script
     values: Values
     position: scripts.Position | None = None
+    voicemail: str | None = None
+    """What the rule packs have said to a machine, a template; None: the script's own."""
+    knows: scripts.Knows | None = None
+    """Whether digits are what the person was asked for; None: nothing is on file, or it is not loaded."""
+    is_loaded: bool = False
+    """Whether `knows` was looked for; it is only where the script asks for digits."""
     heard: int = 0
     """How many things were heard: numbers the news, so that a repeated one is known."""
 
@@ -53,8 +63,10 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
 
 def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> str:
     """The message's text as it is sent, in the person's language."""
-    message = one.file.message[attempt["script"]]
     values = values_of(house, attempt, accounts, "", now)
+    if confirmation.is_confirmation(attempt):
+        return render(confirmation.template(house.settings, values.language), values)
+    message = one.file.message[attempt["script"]]
     return render(choose(message.text, message.text_many, len(values.amounts)), values)
 
 
@@ -90,26 +102,46 @@ class Dialogues:
         dialogue = self._running.get(attempt_id) or await self._recall(attempt_id)
         if dialogue is None:
             return contract.Step("", "", "hang_up")
+        if not dialogue.is_loaded and scripts.asks_for_digits(dialogue.script):
+            accounts = await self.house.store.read(lambda tx: attempt_store.roster(tx, [attempt_id])[attempt_id])
+            dialogue.knows, dialogue.is_loaded = _knows(accounts), True
         if heard.what == "start" or dialogue.position is None:
-            dialogue.position, said = scripts.begin(dialogue.script)
+            dialogue.position, said = scripts.begin(dialogue.script, dialogue.knows)
             if heard.what == "start":
+                if said.unverified:
+                    await self._take(attempt_id, dialogue, heard, dialogue.position, said)
                 return self._render(dialogue, said)
-        position, said = scripts.advance(dialogue.script, dialogue.position, _heard(heard))
+        position, said = scripts.advance(
+            dialogue.script, dialogue.position, _heard(heard), dialogue.knows, dialogue.voicemail
+        )
+        await self._take(attempt_id, dialogue, heard, position, said)
+        dialogue.position = position
+        return self._render(dialogue, said)
+
+    async def _take(
+        self, attempt_id: int, dialogue: Dialogue, heard: contract.Heard, position: scripts.Position, said: scripts.Said
+    ) -> None:
+        """What was heard, durable. The digits that a person is known by are not: only whether they were right."""
         dialogue.heard += 1
+        digits = heard.digits
+        if said.verified is not None:
+            digits = ""
+        elif len(digits) > 1 and scripts.asks_for_digits(dialogue.script):
+            digits = secret.MASKED  # keyed in once more, or too late
         kind = {"machine": Kind.MACHINE_DETECTED, "transferred": Kind.TRANSFERRED}.get(heard.what, Kind.KEYED)
         news = News(
             kind,
             heard.at or self.house.clock.now(),
             attempt_id,
             identity=f"{attempt_id}/step/{dialogue.heard}",
-            digits=heard.digits,
+            digits=digits,
+            verified="" if said.verified is None else "yes" if said.verified else "no",
             position=position.to_text(),
             said=said.outcome,
             promise=said.promise,
+            unverified=UNVERIFIED if said.unverified else "",
         )
         await self.inbox.take([news])
-        dialogue.position = position
-        return self._render(dialogue, said)
 
     def _render(self, dialogue: Dialogue, said: scripts.Said) -> contract.Step:
         text = choose(said.say, said.say_many, len(dialogue.values.amounts))
@@ -120,6 +152,7 @@ class Dialogues:
             said.then,
             dialogue.script.language,
             said.keys,
+            said.digits,
             to=to,
             silence_s=SILENCE_S,
         )
@@ -139,12 +172,19 @@ class Dialogues:
             values = values_of(self.house, row._mapping, accounts, script.language, self.house.clock.now())
             position = scripts.Position.from_text(row.position) if row.position else None
             heard = attempt_store.steps_heard(tx, attempt_id)
-            return Dialogue(script, values, position, heard)
+            voicemail = one.rules(accounts, row.country).limited_message(script.language)
+            return Dialogue(script, values, position, voicemail, heard=heard)
 
         found = await self.house.store.read(load)
         if found is not None:
             self._running[attempt_id] = found
         return found
+
+
+def _knows(accounts: Iterable[Any]) -> scripts.Knows | None:
+    """Digits of any of the accounts that the call is about; None where there are none on file."""
+    kept = [(row.account_id, row.verify) for row in accounts if row.verify]
+    return (lambda digits: secret.matches(digits, kept)) if kept else None
 
 
 def _heard(heard: contract.Heard) -> scripts.Heard:

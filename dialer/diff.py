@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from campaigns.model import Channel, Draft, Member, Reason
 from campaigns.plan import last_instant
 from dialer.attempt import State
+from dialer.confirmation import CAUSE as CONFIRMATION
 from dialer.house import Launched
 from dialer.play import Place, Play, Stops
 from dialer.store import Tx, planbook
@@ -41,6 +42,9 @@ class Known:
     def of(cls, rows: Iterable[Any]) -> "Known":
         known = cls()
         for row in rows:
+            if row.cause == CONFIRMATION:
+                # It is no round of the plan, and the opt-out that it confirms must not cancel it.
+                continue
             place = (row.account_id, row.installment_id, row.day_offset, row.window)
             if row.cause == "round":
                 known.seen.add(place)

@@ -150,7 +150,7 @@ def _figures(found: Report, closed: dict[str, int]) -> Figures:
     return Figures(
         **found.totals.model_dump(),
         calls=sum(line.calls for line in found.lines),
-        messages=sum(line.messages for line in found.lines),
+        messages=found.messages.placed,
         right_party_contacts=found.right_party_contacts,
         installments_placed=found.funnel.placed,
         installments_reached=found.funnel.reached,

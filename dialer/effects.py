@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from campaigns.cadence import Paused, Stopped, promise_date, stop_and_pause
 from campaigns.model import Outcome
-from campaigns.optout import is_stop
+from campaigns.optout import Meaning, meaning
+from dialer import confirmation
 from dialer.house import House
 from dialer.store import Tx, desk
 from dialer.store import attempts as attempt_store
@@ -53,18 +54,37 @@ class Book:
         self._said.append(_Said(attempt, outcome, promise, at))
 
     def replied(self, sender: str, text: str, at: datetime) -> bool:
-        """A person's text message. False: nobody we know has this number."""
-        persons = desk.persons_of(self.tx, [sender])[sender]
-        if is_stop(text):
-            self._suppress(sender, None, False, "opted_out", "message")
-            for person in sorted(persons):
+        """A person's text message. False: nobody we know has this number.
+
+        An opt-out holds for the number, and for the persons who have it on every other one. Not for these where the
+        sender says that we have the wrong person: then the number is no longer theirs, and they are not the sender.
+        """
+        persons = sorted(desk.persons_of(self.tx, [sender])[sender])
+        found = meaning(text, self.house.stop_words)
+        if found.stops and self._suppress(sender, None, False, "opted_out", "message"):
+            confirmation.add(self.tx, self.house.settings, self._priorities(), sender, self.now)
+        for person in persons:
+            if found.wrong_person:
+                self._suppress(sender, person, True, Outcome.WRONG_NUMBER.value, "message")
+            elif found.stops:
                 self._suppress(None, person, False, "opted_out", "message")
-            self._touched |= persons
-        else:
-            desk.add_tasks(
-                self.tx, [_task("review", person, None, "text message", self.now) for person in sorted(persons)]
-            )
+        if found.stops or found.wrong_person:
+            self._touched |= set(persons)
+        if found.review:
+            kind = TASKS[Outcome.WRONG_NUMBER] if found.wrong_person else "review"
+            desk.add_tasks(self.tx, [_task(kind, person, None, _told(found), self.now) for person in persons])
         return bool(persons)
+
+    def unverified(self, attempt: dict[str, Any], why: str) -> None:
+        """A call in which the person could not show who they are: nothing was told, a human looks into it."""
+        task = _task("review", attempt["person_id"], attempt["attempt_id"], why, self.now)
+        desk.add_tasks(self.tx, [task])
+
+    def _priorities(self) -> dict[int, int]:
+        """campaign id → its highest priority, of those that are not cancelled."""
+        return {
+            one.campaign_id: max(part.priority for part in one.file.segment) for one in self.house.launched(self.tx)
+        }
 
     def write(self) -> set[str]:
         """Writes it all; returns the persons whose plans have to be looked at again."""
@@ -122,6 +142,12 @@ class Book:
             "source": source, "created_at": self.now,
         }  # fmt: skip
         return desk.suppress(self.tx, row)
+
+
+def _told(found: Meaning) -> str:
+    """What a text message meant, for the task of the one who reads it."""
+    meant = [text for text, holds in (("wrong number", found.wrong_person), ("opted out", found.stops)) if holds]
+    return f"text message ({', '.join(meant)})" if meant else "text message"
 
 
 def _task(kind: str, person: str, attempt_id: int | None, detail: str, now: datetime) -> dict[str, Any]:

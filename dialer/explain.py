@@ -19,7 +19,7 @@ from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, Verdict, c
 from campaigns.hours import zone_named
 from campaigns.model import Channel
 from campaigns.ruleset import Ruleset
-from dialer import asking
+from dialer import asking, confirmation
 from dialer.attempt import State
 from dialer.claim import LIVE_CALL, ONE_CALL
 from dialer.errors import DialerError
@@ -217,7 +217,7 @@ class _Asking:
         settings = self._house.settings.lines[line.name] if line else None
         ring_s = settings.ring_timeout.total_seconds() if settings else one.ring_s
         ask = asking.ask_of(self._house, one, row, accounts, ring_s, self._at, has_text=bool(row.attempt_id))
-        rules = asking.rules_of(one, row, accounts, settings.packs if settings else ())
+        rules = one.rules(accounts, row.country, settings.packs if settings else ())
         facts = self._facts(one, row, accounts, line)
         verdict = self._check(ask, facts, rules, row)
         passes_at, reason = self._first_pass(verdict, ask, facts, rules)
@@ -266,7 +266,7 @@ class _Asking:
         """The facts as dialing loads them, with the switch and the suppressions as at the instant asked about."""
         known = asking.load(self._tx, self._house, one, [row], {row.attempt_id: accounts}, self._at)
         found = asking.facts_of(self._house, one, row, accounts, known, line, self._at)
-        suppressed = "" if row.cause == asking.CONFIRMATION else self._suppressed(row)
+        suppressed = "" if row.cause == confirmation.CAUSE else self._suppressed(row)
         return replace(found, halted=flag(self._tx, "halt"), suppressed=suppressed)
 
     def _suppressed(self, row: Any) -> str:

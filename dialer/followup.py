@@ -7,6 +7,7 @@ from typing import Any
 from campaigns.cadence import Ended, FollowUp, Place, back_off, first_permitted, follow_up, follow_up_expiry, rounds
 from campaigns.model import Channel, Disposition, Outcome, Reason
 from dialer.attempt import State
+from dialer.confirmation import is_confirmation
 from dialer.house import House, Launched
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
@@ -23,7 +24,7 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     open_ended = [
         (one, attempt)
         for attempt in settled
-        if (one := launched.get(attempt["campaign_id"])) and _may_follow(one, attempt)
+        if not is_confirmation(attempt) and (one := launched.get(attempt["campaign_id"])) and _may_follow(one, attempt)
     ]
     roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt in open_ended])
     for one, attempt in open_ended:
@@ -71,7 +72,7 @@ def _place(house: House, one: Launched, attempt: dict[str, Any], accounts: Seque
     if at is None:
         return None
     zones = attempt["zones"] or (house.settings.lender.time_zone,)
-    rules = one.book.of(tuple(sorted({row.region for row in accounts})), attempt["country"])
+    rules = one.rules(accounts, attempt["country"])
     return Place(segment, at, attempt["due_on"], zones, one.file.audience, rules, one.ring_s)
 
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.file import Campaign
 from campaigns.model import Channel
+from campaigns.optout import STOP_WORDS
 from campaigns.rulebook import Rulebook
+from campaigns.ruleset import Ruleset
 from config.settings import Settings
 from dialer import check
 from dialer.clock import Clock, SystemClock
@@ -37,6 +40,13 @@ class Launched:
         priorities = sorted({segment.priority for segment in self.file.segment}, reverse=True)
         return [(self.campaign_id, channel.value, p) for p in priorities for channel in Channel if self.lines(channel)]
 
+    def rules(self, accounts: Sequence[Any], country: str, more: tuple[str, ...] = ()) -> Ruleset:
+        """The rules for an attempt about these accounts (rows with a region) on a number of this country; `more`: names
+        of its line's packs."""
+        if len(accounts) == 1:
+            return self.book.of((accounts[0].region,), country, more)
+        return self.book.of(tuple(sorted({account.region for account in accounts})), country, more)
+
     def lines(self, channel: str) -> tuple[str, ...]:
         return self.file.lines.voice if channel == Channel.VOICE else self.file.lines.sms
 
@@ -49,6 +59,7 @@ class House:
     clock: Clock
     store: Store
     _compiled: dict[tuple[int, int], tuple[Campaign, Rulebook]] = field(default_factory=dict)
+    _stop_words: frozenset[str] | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -58,6 +69,13 @@ class House:
     def party(self) -> str:
         """Who we are to the rules that count contacts: `creditor`, or one of its `agents`."""
         return "creditor" if self.settings.lender.actor == "creditor" else "agents"
+
+    @property
+    def stop_words(self) -> frozenset[str]:
+        """Texts that mean stop: those known everywhere, and those of every pack."""
+        if self._stop_words is None:
+            self._stop_words = STOP_WORDS | check.load_book(self.settings, None).stop_words
+        return self._stop_words
 
     def today(self, now: datetime) -> date:
         """The lender's date."""

@@ -7,18 +7,21 @@ effect, whatever the attempt's state is.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
+from campaigns.script import asks_for_digits
 from dialer import effects, followup, settle
 from dialer.attempt import Kind, State, advance
+from dialer.confirmation import is_confirmation
 from dialer.house import House
 from dialer.lines import Lines
 from dialer.planning import replan_persons
+from dialer.secret import MASKED
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
@@ -44,12 +47,18 @@ class News:
     position: str | None = None
     said: Outcome | None = None
     promise: str | None = None
+    verified: str = ""
+    """`yes` or `no` in place of the digits that a person is known by: these are written down nowhere."""
+    unverified: str = ""
+    """Why a human has to look into who was on the phone."""
     retry_after_s: float | None = None
     why: str = ""
 
     def data(self) -> dict[str, Any]:
         """What is kept of it beside kind and time."""
-        names = ("ref", "disposition", "digits", "code", "talk_s", "text", "sender", "said", "promise", "why")
+        names = (
+            "ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why",
+        )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name))}
 
 
@@ -81,7 +90,7 @@ class Inbox:
     house: House
     lines: Lines
     written: Callable[[], None]
-    """Called when something was written: room may be free, follow-ups may be due."""
+    """Called when something was written: room may be free, follow-ups and confirmations may be due."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
     _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -128,7 +137,7 @@ class Inbox:
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
-        if ended:
+        if ended or any(one.kind is None for one in news):
             self.written()
         for _, done in batch:
             if not done.done():
@@ -162,6 +171,8 @@ class _Batch:
 
     def put(self, one: News) -> None:
         attempt = self.moving.find(one)
+        if one.digits and one.position is None and attempt is not None and self._asks_for_digits(attempt):
+            one = replace(one, digits=MASKED)
         if one.kind is None:
             stray = not self.book.replied(one.sender, one.text, one.at)
         elif attempt is None:
@@ -175,11 +186,19 @@ class _Batch:
                 self.returned[attempt["attempt_id"]] = (attempt, one.kind)
             if one.said is not None and (one.said != said_before or one.promise):
                 self.book.said(attempt, one.said, one.promise, one.at)
+            if one.unverified:
+                self.book.unverified(attempt, one.unverified)
         self.rows.append(_row(one, attempt, stray, self.now))
+
+    def _asks_for_digits(self, attempt: dict[str, Any]) -> bool:
+        """Whether keys of this call may be those that the person is known by. The provider reports them as well."""
+        file = self.house.version(self.tx, attempt["campaign_id"], attempt["version"] or 1).file
+        script = file.script.get(attempt["script"])
+        return script is not None and asks_for_digits(script)
 
     def write(self) -> list[Ended]:
         for attempt in self.settling:
-            if settle.settle(attempt, self.now):
+            if settle.settle(attempt, self.now) and not is_confirmation(attempt):
                 self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
         back = [attempt for attempt, _ in self.returned.values()]
         over = [*self.settling, *back]
@@ -272,7 +291,7 @@ def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -
 def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
     if one.kind == Kind.MACHINE_DETECTED:
         attempt["detected"] = "machine"
-    elif one.kind == Kind.HUMAN_DETECTED or one.digits:
+    elif one.kind == Kind.HUMAN_DETECTED or one.digits or one.verified:
         attempt["detected"] = "human"
     _wait(house, attempt, one, now)
 

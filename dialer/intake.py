@@ -37,6 +37,8 @@ T = TypeVar("T", bound=Hashable)
 Touched = Callable[[Tx, set[str], datetime], object]
 """Called with the persons whose plans may change, in the transaction that changed them."""
 
+BORROWER = "borrower"
+"""Who a person is where no file says it."""
 NO_ZONE = "no time zone can be told from file, region or number: loaded, but the gate refuses contact"
 NO_PAY_TO = "pay_to is empty: what names it has no account to name"
 MOVED = "the account went to another person"
@@ -86,14 +88,29 @@ class Kind(Generic[T]):
 def compare_accounts(tx: Tx, chunk: Chunk[Account]) -> Difference[Account]:
     known = portfolio.accounts(tx, [account.account_id for _, account in chunk.good])
     found: Difference[Account] = Difference(rejects=list(chunk.rejects))
-    for _, account in chunk.good:
-        before = known.get(account.account_id)
+    for _, row in chunk.good:
+        before = known.get(row.account_id)
+        account = _completed(row, before)
         if found.add(account, before):
             found.touched.update(row.person_id for row in (account, before) if row)
         found.notices[NO_ZONE] += not account.zones
         found.notices[NO_PAY_TO] += not account.pay_to
         found.notices[MOVED] += before is not None and before.person_id != account.person_id
     return found
+
+
+def _completed(account: Account, before: Account | None) -> Account:
+    """The file's row with what is known and the file does not say: an empty cell or a missing column takes nothing
+    away, as with payments.
+
+    But what was known of another person, or of another number, is not known of this one.
+    """
+    role, verify, checked_on = account.role, account.verify, account.checked_on
+    if before is not None and before.person_id == account.person_id:
+        role, verify = role or before.role, verify or before.verify
+        if before.phone == account.phone:
+            checked_on = max(filter(None, (checked_on, before.checked_on)), default=None)
+    return account._replace(role=role or BORROWER, verify=verify, checked_on=checked_on)
 
 
 def write_accounts(tx: Tx, found: Difference[Account], now: datetime) -> None:

@@ -4,7 +4,7 @@ What is *desired* follows from the frozen campaign, the roster and the calendar,
 promises and pauses exclude. The difference to what is still planned is written; what was made stays made.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -83,6 +83,15 @@ def replan_persons(tx: Tx, house: House, person_ids: Iterable[str], now: datetim
     for start in range(0, len(every), PAGE):
         total.add(replan(tx, house, People(ids=tuple(every[start : start + PAGE])), now))
     return total
+
+
+def replan_touched(house: House) -> Callable[[Tx, set[str], datetime], object]:
+    """What an import, a payment or a suppression calls in its own transaction: see `intake.Touched`."""
+
+    def replan(tx: Tx, persons: set[str], now: datetime) -> None:
+        replan_persons(tx, house, persons, now)
+
+    return replan
 
 
 def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: datetime) -> Counts:

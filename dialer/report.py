@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from campaigns.model import Channel, Disposition, Outcome
 from dialer import report_page
 from dialer.attempt import State
+from dialer.confirmation import CAUSE as CONFIRMATION
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.report_model import (
@@ -52,7 +53,8 @@ OWN_COLUMN = frozenset({Outcome.REACHED, Outcome.PROMISED, Outcome.SAYS_PAID, Ou
 def build(tx: Tx, house: House, campaign: str | None = None, day: date | None = None) -> Report:
     """The report now, counted by the database. Raises DialerError for a campaign that was never launched."""
     scope = _scope(tx, house, campaign, day)
-    rows = report_rows.counts(tx, scope)
+    every = report_rows.counts(tx, scope)
+    rows = [row for row in every if row.cause != CONFIRMATION]
     hours, weekdays = _answered(report_rows.calls_by_quarter(tx, scope), house.zone)
     paid = _paid(tx, house, scope)
     lender = house.settings.lender
@@ -76,8 +78,8 @@ def build(tx: Tx, house: House, campaign: str | None = None, day: date | None = 
         promises=_promises(report_rows.promises(tx, scope)),
         paid_after_contact=_sums((row.currency, row.amount, row.payments) for row in paid),
         paid_after_days=_paid_after_days(paid),
-        messages=_messages(rows),
-        lines=_lines(rows),
+        messages=_messages(every),
+        lines=_lines(every),
         load=_load(report_rows.placed_by_quarter(tx, scope), house.zone),
         capacity=_capacity(house),
         lost=_lost(tx, scope),
@@ -244,6 +246,9 @@ def _messages(rows: Iterable[Any]) -> Messages:
     found = Messages()
     for row in rows:
         if row.channel != Channel.SMS or not row.is_placed:
+            continue
+        if row.cause == CONFIRMATION:
+            found.confirmations += row.attempts
             continue
         found.placed += row.attempts
         if row.disposition in (Disposition.SENT, Disposition.DELIVERED, Disposition.UNDELIVERED):

@@ -124,13 +124,18 @@ class Promises(BaseModel):
 
 
 class Messages(BaseModel):
+    """The reminders among the messages."""
+
     placed: int = 0
     sent: int = Field(0, description="the provider gives no receipts")
     delivered: int = 0
     undelivered: int = 0
+    confirmations: int = Field(0, description="sent besides, to confirm an opt-out: no reminders, counted nowhere else")
 
 
 class LineCounts(BaseModel):
+    """What a line carried, confirmations of opt-outs included."""
+
     line: str
     calls: int = 0
     answered: int = 0

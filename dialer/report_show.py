@@ -123,6 +123,8 @@ def _of_lines(found: Report) -> Iterator[tuple[str, str]]:
     if m.placed:
         ends = ((m.delivered, "delivered"), (m.undelivered, "undelivered"), (m.sent, "sent, without receipts"))
         yield "Messages", f"{m.placed:,}: " + (", ".join(f"{n:,} {word}" for n, word in ends if n) or "all under way")
+    if m.confirmations:
+        yield "Opt-outs", f"{m.confirmations:,} confirmed by a message"
     for line in found.lines:
         calls = f"{line.calls:,} calls, {share(line.answered, line.calls)} answered, {line.messages:,} messages"
         spend = f"spend {line.spend:,} {found.currency}, {line.spend_on_messages:,} of it on messages"

@@ -15,7 +15,7 @@ from babel.numbers import is_currency
 
 from campaigns import where
 from config.files import Fault
-from dialer import cell
+from dialer import cell, secret
 from dialer.csvfile import CHUNK_ROWS, Row, Sheet, look_through
 
 T = TypeVar("T", bound=Hashable)
@@ -42,9 +42,12 @@ class Account(NamedTuple):
     pay_to: str
     consent_voice: str
     consent_sms: str
-    role: str = "borrower"
+    role: str = ""
+    """`borrower` or `guarantor`; empty in a file that does not say."""
     verify: str = ""
+    """The hash of what the person is asked for; see `dialer.secret`. Empty: nothing, or the file does not say."""
     checked_on: date | None = None
+    """When the number was last looked up in a register of reassigned numbers."""
 
 
 class Installment(NamedTuple):
@@ -166,7 +169,8 @@ def read_accounts(path: Path, country: str) -> Reading[Account]:
 
     Raises InvalidInput for what concerns the whole file, as do the other two.
     """
-    return Reading(look_through(path, tuple(_ACCOUNT)), partial(_account, country), lambda account: account.account_id)
+    sheet = look_through(path, tuple(_ACCOUNT), tuple(_ACCOUNT_TOO))
+    return Reading(sheet, partial(_account, country), lambda account: account.account_id)
 
 
 def read_installments(path: Path) -> Reading[Installment]:
@@ -177,25 +181,28 @@ def read_installments(path: Path) -> Reading[Installment]:
 
 def read_suppressions(path: Path, country: str) -> Reading[Suppression]:
     """suppressions.csv. `country`: the lender's, for numbers in national form."""
-    return Reading(look_through(path, tuple(_SUPPRESSION)), partial(_suppression, country), None)
+    return Reading(look_through(path, tuple(_SUPPRESSION)), partial(read_suppression, country), None)
 
 
 def _account(country: str, cells: list[str]) -> Account:
+    needed, more = cells[: len(_ACCOUNT)], cells[len(_ACCOUNT) :]
     try:
-        account_id, person_id, name, number, language, zone, region, pay_to, voice, sms = read_cells(_ACCOUNT, cells)
+        account_id, person_id, name, number, language, zone, region, pay_to, voice, sms = read_cells(_ACCOUNT, needed)
+        role, verify, checked_on = read_cells(_ACCOUNT_TOO, more) if any(more) else ("", "", None)
         phone = where.read_phone(number, region[:2] or country)
     except ValueError as error:
         raise BadRow(*_account_problems(country, cells)) from error
     number_country, line_type = where.number_facts(phone)
     zones = where.zones_of(phone, region, zone)
     return Account(
-        account_id, person_id, name, phone, number_country, line_type, zones, language, zone, region, pay_to, voice, sms
-    )
+        account_id, person_id, name, phone, number_country, line_type, zones, language, zone, region, pay_to, voice,
+        sms, role, secret.digest(account_id, verify), checked_on,
+    )  # fmt: skip
 
 
 def _account_problems(country: str, cells: list[str]) -> Iterator[Problem]:
-    yield from told_problems(_ACCOUNT, cells)
-    by_name = dict(zip(_ACCOUNT, cells, strict=True))
+    yield from told_problems(_ACCOUNT | _ACCOUNT_TOO, cells)
+    by_name = dict(zip(_ACCOUNT, cells, strict=False))
     if not list(told_problems({"region": cell.region}, [by_name["region"]])):
         yield from told_problems(
             {"phone": lambda text: where.read_phone(text, by_name["region"][:2] or country)}, [by_name["phone"]]
@@ -229,7 +236,8 @@ def _installment_problems(cells: list[str]) -> Iterator[Problem]:
         )
 
 
-def _suppression(country: str, cells: list[str]) -> Suppression:
+def read_suppression(country: str, cells: list[str]) -> Suppression:
+    """One row's cells: phone, person_id, channel, reason, until. Raises BadRow with all that is wrong."""
     number, person_id, channel, reason, until = cells
     readers = _SUPPRESSION | ({"phone": partial(where.read_phone, country=country)} if number else {})
     try:
@@ -273,6 +281,12 @@ _ACCOUNT: dict[str, Read] = {
     "consent_voice": cell.consent,
     "consent_sms": cell.consent,
 }
+_ACCOUNT_TOO: dict[str, Read] = {
+    "role": cell.role,
+    "verify": secret.read,
+    "number_checked_on": cell.day_or_none,
+}
+"""Columns that may be missing."""
 _INSTALLMENT: dict[str, Read] = {
     "account_id": cell.ident,
     "due_on": cell.day,

@@ -15,6 +15,7 @@ from campaigns.model import Channel
 from campaigns.optout import is_stop
 from campaigns.rulebook import Rulebook
 from dialer.attempt import State
+from dialer.confirmation import CAUSE as CONFIRMATION
 from dialer.house import House
 from dialer.log import mask_phone, mask_text
 from dialer.report_words import PLAIN
@@ -25,8 +26,8 @@ _CALLED = {Channel.VOICE: "call", Channel.SMS: "message"}
 _STANDS = {State.PLANNED: "planned", State.SETTLED: "made", State.CANCELLED: "cancelled", State.BLOCKED: "blocked",
            State.EXPIRED: "expired"}  # fmt: skip
 _DETAILS = {
-    "disposition": "{}", "digits": "{}", "said": "{}", "promise": "{}", "talk_s": "talked {:.1f} s",
-    "code": "the provider's code {}", "why": "{}",
+    "disposition": "{}", "digits": "{}", "verified": "what was asked for: {}", "said": "{}", "promise": "{}",
+    "talk_s": "talked {:.1f} s", "code": "the provider's code {}", "why": "{}",
 }  # fmt: skip
 
 Kind = Literal[
@@ -155,6 +156,9 @@ class _Story:
     def _slot(self, row: Any, others: list[str]) -> str:
         # `try` is a keyword, so the column is read by its name in the row's mapping.
         number = row._mapping["try"]
+        if row.cause == CONFIRMATION:
+            stands = _STANDS.get(row.state, f"now {row.state}")
+            return f"a message to {mask_phone(row.phone)} that confirms the opt-out; {stands}"
         cause = "" if row.cause == "round" else f", try {number} ({row.cause})"
         begins, ends = row.window_from.astimezone(self._zone), row.window_until.astimezone(self._zone)
         until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%Y-%m-%d %H:%M}"
@@ -181,7 +185,11 @@ class _Story:
                 yield self._entry(row.claimed_at, "contact", text, attempt_id=row.attempt_id)
         for row in timeline.replies(self._tx, phone):
             said = row.data.get("text", "")
-            text = f'a text message "{said.strip()}"' if is_stop(said) else f"a text message, {len(said)} characters"
+            text = (
+                f'a text message "{said.strip()}"'
+                if is_stop(said, self._house.stop_words)
+                else f"a text message, {len(said)} characters"
+            )
             yield self._entry(row.at, "reply", text)
         for row in timeline.suppressions(self._tx, person, phone):
             yield self._entry(row.created_at, "suppression", suppression(row))

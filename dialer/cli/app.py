@@ -107,16 +107,16 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import a lender's file: upserts by key; bad rows go to FILE.rejects.csv."""
-    from dialer.cli import desk
     from dialer.cli.imports import import_file, print_report
     from dialer.law_rows import EVERY_KIND
+    from dialer.planning import replan_touched
 
     if kind not in EVERY_KIND:
         raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: {", ".join(EVERY_KIND)}')
 
     async def work(house: "House") -> None:
         report = await import_file(
-            house.store, house.clock, house.settings.lender.country, kind, file, desk.touched(house),  # type: ignore[arg-type]
+            house.store, house.clock, house.settings.lender.country, kind, file, replan_touched(house),  # type: ignore[arg-type]
             dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
         )  # fmt: skip
         if json:

@@ -1,7 +1,7 @@
 """Faces of what an operator does: launch, pause, halt, suppress, paid. Each calls one function and prints."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,9 @@ from dialer.cli.done import (
 from dialer.cli.progress import Working
 from dialer.house import House, open_house
 from dialer.log import mask_phone
-from dialer.planning import replan_persons
+from dialer.planning import replan_touched
 from dialer.roster import Suppression
 from dialer.store import Tx
-
-
-def touched(house: House) -> intake.Touched:
-    """What an import or a payment calls in its own transaction: plans of these persons are looked at again."""
-
-    def replan(tx: Tx, persons: set[str], now: datetime) -> None:
-        replan_persons(tx, house, persons, now)
-
-    return replan
 
 
 def say(done: Done, text: str, json: bool, out: Console) -> None:
@@ -116,7 +107,7 @@ class Suppress:
 
 async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> None:
     phone = _phone(house, asked.phone)
-    now, then = house.clock.now(), touched(house)
+    now, then = house.clock.now(), replan_touched(house)
     wrong = [] if phone or asked.person else ["nobody to suppress; accepted: PHONE or --person P"]
     if not asked.reason.strip():
         wrong.append("--reason is missing; accepted: a text, kept with the suppression and shown by `dialer explain`")
@@ -167,7 +158,7 @@ class Paid:
 
 async def paid(house: House, asked: Paid, json: bool, out: Console) -> None:
     amount = _amount(asked.amount)
-    now, then = house.clock.now(), touched(house)
+    now, then = house.clock.now(), replan_touched(house)
     on = asked.on or house.today(now)
     if on > house.today(now):
         raise BadParameter(f"--on {on} lies ahead; accepted: today or earlier, a payment counts when it has arrived")

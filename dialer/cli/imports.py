@@ -12,6 +12,7 @@ from rich.console import Console
 from typer import BadParameter
 
 from config.files import Fault
+from dialer import secret
 from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
@@ -163,7 +164,7 @@ async def _compare(store: Store, what: Kind[Any], reading: Reading[Any], target:
             found = await store.read(partial(_compare_chunk, what, chunk))
             total.add(found)
             if target is not None:
-                rejects.write(_reject_rows(found.rejects))
+                rejects.write(_reject_rows(reading, found.rejects))
             bar.advance(chunk.rows)
         if target is not None:
             rejects.commit()
@@ -182,7 +183,7 @@ async def _load_chunks(
         for chunk in reading:
             found = await store.write(partial(what.load, chunk=chunk, now=clock.now(), touched=touched))
             total.add(found)
-            rejects.write(_reject_rows(found.rejects))
+            rejects.write(_reject_rows(reading, found.rejects))
             bar.advance(chunk.rows)
         rejects.commit()
     return total
@@ -212,12 +213,12 @@ def _rejects_file(reading: Reading[Any], target: Path) -> AtomicCsv:
     return AtomicCsv(target, ("line", "field", "reason", *reading.sheet.header))
 
 
-def _reject_rows(rejects: Iterable[Reject]) -> Iterable[list[str]]:
+def _reject_rows(reading: Reading[Any], rejects: Iterable[Reject]) -> Iterable[list[str]]:
     for reject in rejects:
         fields = "; ".join(problem.field for problem in reject.problems)
         told = [(problem.wrong, problem.accepted.removeprefix("accepted: ")) for problem in reject.problems]
         reasons = "; ".join(f"{wrong} (accepted: {accepted})" for wrong, accepted in told)
-        yield [str(reject.row.line), fields, reasons, *reject.row.cells]
+        yield [str(reject.row.line), fields, reasons, *secret.masked(reading.sheet.header, reject.row.cells)]
 
 
 def _working(verb: str, reading: Reading[Any], console: Console | None) -> Working:

@@ -200,6 +200,31 @@ def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
     insert_all(tx, t.attempt_accounts, accounts)
 
 
+_last_message = (
+    select(t.attempts)
+    .where(_a.phone == bindparam("to"), _a.claimed_at.is_not(None), _a.channel == "sms")
+    .where(_a.cause != "confirmation")
+    .order_by(_a.claimed_at.desc(), _a.attempt_id.desc())
+    .limit(1)
+)
+
+
+def last_message(tx: Tx, phone: str) -> AnyRow | None:
+    """The last reminder that was sent to this number as a message, or may have been."""
+    return tx.execute(_last_message, {"to": phone}).first()
+
+
+def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
+    """Adds the attempt unless its round and try are there already. False: they are, and nothing was added.
+
+    Whether they are is the database's word (`uq_attempt_accounts_round`), not ours."""
+    insert = insert_for(tx.dialect.name, t.attempt_accounts).on_conflict_do_nothing()
+    if not tx.execute(insert.returning(t.attempt_accounts.c.account_id), accounts).first():
+        return False
+    insert_all(tx, t.attempts, [attempt])
+    return True
+
+
 _overdue = (
     select(t.attempts).where(IS_RUNNING, _a.check_at <= bindparam("now")).order_by(_a.check_at).limit(bindparam("most"))
 )

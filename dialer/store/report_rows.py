@@ -47,6 +47,10 @@ _handed_over = _quarter_of(func.coalesce(_a.placed_at, _a.claimed_at))
 _IN_FORCE = text("NOT attempt_accounts.cancelled")
 
 
+_IS_REMINDER = _a.cause != "confirmation"
+"""Whoever is told that nothing more will come is not reminded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which attempts: of one campaign, and with their slot (`planned_for`) in [since, until); None: any."""
@@ -95,12 +99,12 @@ def counts(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
 
 
 def deferrals(tx: Tx, scope: Scope) -> dict[str, int]:
-    """rule → how many attempts it deferred at least once."""
+    """rule → how many reminders it deferred at least once."""
     v = t.verdicts.c
     statement = (
         select(v.rule, func.count(v.attempt_id.distinct()))
         .join(t.attempts, _a.attempt_id == v.attempt_id)
-        .where(v.verdict == "defer", v.rule.is_not(None), *scope.where())
+        .where(v.verdict == "defer", v.rule.is_not(None), _IS_REMINDER, *scope.where())
         .group_by(v.rule)
     )
     return {row[0]: row[1] for row in tx.execute(statement)}
@@ -132,7 +136,7 @@ def placed_by_quarter(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
 
 
 def funnel(tx: Tx, scope: Scope, outcomes: Sequence[str]) -> AnyRow:
-    """(planned, placed, reached): installments by how far the attempts about them came; reached: these outcomes."""
+    """(planned, placed, reached): installments by how far the reminders of them came; reached: these outcomes."""
     placed = and_(_IN_FORCE, _a.claimed_at.is_not(None))
     one = (
         select(
@@ -141,7 +145,7 @@ def funnel(tx: Tx, scope: Scope, outcomes: Sequence[str]) -> AnyRow:
         )
         .select_from(t.attempt_accounts)
         .join(t.attempts, _a.attempt_id == _aa.attempt_id)
-        .where(*scope.where())
+        .where(_IS_REMINDER, *scope.where())
         .group_by(_aa.account_id, _aa.installment_id)
         .subquery()
     )
@@ -273,6 +277,7 @@ def _followed(days: Sequence[PaymentDay], backs: Sequence[str], scope: Scope, ou
             _aa.installment_id == _p.installment_id,
             _IN_FORCE,
             _a.outcome.in_(outcomes),
+            _IS_REMINDER,
             _a.placed_at >= span.c[backs[-1]],
             _a.placed_at < span.c.ends,
             _a.placed_at < _p.recorded_at,

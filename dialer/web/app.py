@@ -1,4 +1,4 @@
-"""The web server of `dialer run`: is it alive, is it ready. Hooks and the API come to this room."""
+"""The web server of `dialer run`: is it alive, is it ready, and the API. Hooks come to this room."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -8,6 +8,9 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+
+from dialer.house import House
+from dialer.web import suppressions
 
 
 class Health(BaseModel):
@@ -26,8 +29,8 @@ class Ready(BaseModel):
     """The reason of an emergency stop: it is ready, but places nothing until `dialer unhalt`."""
 
 
-def build(ready: Callable[[], Ready]) -> FastAPI:
-    """The application; `ready` is asked at each `/readyz`."""
+def build(ready: Callable[[], Ready], house: House) -> FastAPI:
+    """The application; `ready` is asked at each `/readyz`. The API is there only where the settings have a token."""
     app = FastAPI(title="dialer", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -39,6 +42,8 @@ def build(ready: Callable[[], Ready]) -> FastAPI:
         found = ready()
         return JSONResponse(found.model_dump(), status_code=200 if found.ready else 503)
 
+    if house.settings.web.token is not None:
+        suppressions.add_to(app, house, house.settings.web.token.get_secret_value())
     return app
 
 

@@ -199,6 +199,7 @@ def _add_what_is_rare(database: Path) -> None:
     """So that every column has something in it, whatever the seed: what is rare, and what must never happen."""
     with sqlite3.connect(database) as store:
         for change, where in (
+            ("cause = 'confirmation'", "disposition = 'delivered' AND attempt_id % 4 = 1"),
             ("disposition = 'sent'", "disposition = 'delivered' AND attempt_id % 3 = 0"),
             ("disposition = 'undelivered'", "disposition = 'delivered' AND attempt_id % 7 = 0"),
             ("state = 'expired', reason = 'launched_late', rule = NULL", "state = 'cancelled' AND attempt_id % 5 = 0"),

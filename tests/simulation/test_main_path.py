@@ -420,7 +420,7 @@ def test_a_text_message_td_suppresses_both_channels_for_phone_and_person(tmp_pat
         await scene.start()
         await scene.until("2026-01-17 00:00")
         assert len(scene.mock.calls_to(ALICE)) == 1
-        assert len(scene.mock.messages_to(ALICE)) == 1
+        assert len(scene.mock.messages_to(ALICE)) == 2  # the reminder, and the confirmation of the opt-out
         assert {(row.phone, row.person_id, row.channel) for row in scene.rows("suppressions")} == {
             (ALICE, None, ""),
             (None, "P-1", ""),

@@ -34,8 +34,13 @@ class Recount:
         return ZoneInfo(self.settings["lender"]["time_zone"])
 
     @cached_property
-    def mine(self) -> list[Line]:
+    def every(self) -> list[Line]:
         return [one for one in self.lines_ if self.campaign in (None, one["campaign"]) and self._is_of_day(one)]
+
+    @cached_property
+    def mine(self) -> list[Line]:
+        """The reminders: what confirms an opt-out is none."""
+        return [one for one in self.every if one["cause"] != "confirmation"]
 
     def _is_of_day(self, one: Line) -> bool:
         return self.day in (None, self.local_day(one["planned_for"]))
@@ -46,6 +51,10 @@ class Recount:
     @cached_property
     def placed(self) -> list[Line]:
         return [one for one in self.mine if one["claimed_at"]]
+
+    @cached_property
+    def carried(self) -> list[Line]:
+        return [one for one in self.every if one["claimed_at"]]
 
     @cached_property
     def settled(self) -> list[Line]:
@@ -112,7 +121,7 @@ class Recount:
     def outside_window(self) -> int:
         return sum(
             one["placed_at"] is not None and not one["window_from"] <= one["placed_at"] < one["window_until"]
-            for one in self.mine
+            for one in self.every
         )
 
     # --- installments and money ----------------------------------------------------------------------------------
@@ -168,13 +177,15 @@ class Recount:
 
     def messages(self) -> dict[str, int]:
         ends = Counter(one["disposition"] for one in self.placed if one["channel"] == "sms")
-        return {"placed": ends.total(), **{name: ends[name] for name in ("sent", "delivered", "undelivered")}}
+        ends_by_name = {name: ends[name] for name in ("sent", "delivered", "undelivered")}
+        confirmations = sum(one["cause"] == "confirmation" for one in self.carried)
+        return {"placed": ends.total(), **ends_by_name, "confirmations": confirmations}
 
     def by_line(self) -> list[dict[str, Any]]:
         found = []
-        for name in sorted({one["line"] for one in self.placed}):
-            calls = [one for one in self.placed if (one["line"], one["channel"]) == (name, "voice")]
-            texts = [one for one in self.placed if (one["line"], one["channel"]) == (name, "sms")]
+        for name in sorted({one["line"] for one in self.carried}):
+            calls = [one for one in self.carried if (one["line"], one["channel"]) == (name, "voice")]
+            texts = [one for one in self.carried if (one["line"], one["channel"]) == (name, "sms")]
             found.append(
                 {
                     "line": name,
@@ -189,7 +200,7 @@ class Recount:
 
     def load(self) -> list[dict[str, Any]]:
         found: Counter[tuple[datetime, str, str]] = Counter()
-        for one in self.placed:
+        for one in self.carried:
             local = datetime.fromisoformat(one["placed_at"] or one["claimed_at"]).astimezone(self.zone)
             begin = local - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
             found[begin.astimezone(UTC), one["line"], one["channel"]] += 1
@@ -206,7 +217,7 @@ class Recount:
 
     def lost(self) -> dict[str, Any]:
         causes, ends, took = Counter[str](), Counter[str](), []
-        for one in self.mine:
+        for one in self.every:
             losing = [
                 e for e in one["events"] if e["kind"] in ("uncertain", "lease_expired", "silent") and not e["stray"]
             ]

@@ -155,6 +155,7 @@ def steps(**other: dict[str, Any]) -> dict[str, Any]:
     return edit(lambda content: content["script"]["s"]["step"].update(other))
 
 
+TOLD = "names {due_on} {amount} {pay_to} before the person has said who they are"
 LOOP = "loops: no key leads to a step that ends the call"
 
 
@@ -178,7 +179,8 @@ LOOP = "loops: no key leads to a step that ends the call"
         ({"two": {"say": "x", "keys": {"1": "one"}, "silent": {"then": "end"}}, "end": {"say": "bye"}}, []),
         # nowhere
         ({"two": {"say": "x", "keys": {"1": "gone"}}}, ['script.s.step.two.keys.1: "gone" is no step of this script']),
-        ({"two": {"say": "x", "verify": "gone"}}, ['script.s.step.two.verify: "gone" is no step of this script']),
+        ({"two": {"say": "x", "verify": "gone"}},
+         ['script.s.step.two.verify: "gone" is no step of this script', "script.s.step.one: " + TOLD]),
         # steps that can't be carried out
         ({"two": {}}, ["script.s.step.two: says nothing and does nothing"]),
         ({"two": {"keys": {"1": "one"}, "outcome": "reached"}},
@@ -291,12 +293,77 @@ def test_only_a_promise_can_pause_until_the_promised_day() -> None:
 
 
 def test_warnings_are_told_apart_from_faults() -> None:
-    content = steps(two={"say": "x", "verify": "three"}, three={"outcome": "promised"}, four={"say": "never said"})
+    content = steps(two={"say": "x", "keys": {"1": "three"}}, three={"outcome": "promised"}, four={"say": "never said"})
     content["message"]["unused"] = content["message"]["m"]
     assert found(content) == []
     assert found(content, warnings=True) == [
         "message.unused: is used by no round",
         "script.s.step.three.outcome: names no day, so a pause for the promise never begins",
         "script.s.step.four: is reached from no step",
-        "script.s.step.one: tells of the debt before the person has said who they are",
     ]
+
+
+# --- nothing is told to others ---------------------------------------------------------------------------------------
+
+ASK = {"say": "{name}? 1", "verify": "debt", "keys": {"2": "end"}}
+DEBT = {"say": "{due_on} {amount} {pay_to}", "outcome": "reached"}
+END = {"say": "{lender_phone}"}
+CODE: dict[str, Any] = {"say": "?", "verify": "debt", "digits": 4, "wrong": {"then": "end"}}
+
+
+def asking(**other: dict[str, Any]) -> dict[str, Any]:
+    """The campaign with a script that asks who is there; `other` replaces steps of it."""
+    whole = {"one": ASK, "debt": DEBT, "end": END} | other
+    return edit(lambda content: content["script"]["s"].update(step=whole))
+
+
+@pytest.mark.parametrize(
+    ("other", "wrong"),
+    [
+        ({}, []),
+        ({"one": ASK | {"say": "{name}, {amount}?"}}, ["one: names {amount} before the person has said who they are"]),
+        ({"end": {"say": "x", "say_many": "{count}"}}, ["end: names {count} before the person has said who they are"]),
+        ({"debt": {"say": "{due_on} {amount}"}}, ["debt.say: lacks {pay_to}"]),
+        # a key alone does not do where digits are asked for
+        ({"one": {"say": "1?", "keys": {"1": "code"}}, "code": CODE}, []),
+        ({"one": {"say": "1?", "verify": "code"}, "code": CODE}, []),
+        ({"one": {"say": "1?", "verify": "code"}, "code": CODE | {"say": "{due_on}?"}},
+         ["code: names {due_on} before the person has said who they are"]),
+        ({"one": {"say": "1?", "verify": "code", "keys": {"3": "debt"}}, "code": CODE},
+         ["debt: names {due_on} {amount} {pay_to} before the person has said who they are"]),
+        # what a step with digits needs
+        ({"one": CODE | {"wrong": {"repeat": 2}}}, ["one: has no end for those who cannot be verified"]),
+        ({"one": {"say": "?", "digits": 4, "keys": {"1": "debt"}, "wrong": {"then": "end"}}},
+         ["one.say: lacks {due_on} {amount} {pay_to}", "one.digits: lead nowhere", "one.keys: stand beside digits"]),
+    ],
+)  # fmt: skip
+def test_nothing_of_the_debt_is_said_before_the_person_is_known(other: dict[str, Any], wrong: list[str]) -> None:
+    assert found(asking(**other)) == [f"script.s.step.{one}" for one in wrong]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("{name}, call {lender} at {lender_phone}.", []),
+        ("{amount} till {due_on}", ["script.s.voicemail: names {due_on} {amount} to whoever plays it"]),
+    ],
+)
+def test_a_machine_is_told_nothing_of_the_debt(text: str, wrong: list[str]) -> None:
+    assert found(edit(lambda content: content["script"]["s"].update(voicemail=text))) == wrong
+
+
+def test_a_neutral_message_names_nothing_of_the_debt_and_needs_no_essentials() -> None:
+    def message(**keys: Any) -> list[str]:
+        content = data()
+        content["audience"]["combine"] = True
+        content["script"]["s"]["step"]["one"]["say_many"] = "{due_on} {amount}"
+        content["message"]["m"] = {"neutral": True} | keys
+        return found(content)
+
+    assert message(text="{name}: {lender} {lender_phone}") == []
+    assert message(text="{days}", text_many="{count} {amount}") == [
+        "message.m.text: names {days} though it is neutral",
+        "message.m.text_many: names {amount} {count} though it is neutral",
+    ]
+    assert message(text="x", essentials=False) == []
+    assert "message.m.essentials: contradicts neutral = true" in message(text="x", essentials=True)

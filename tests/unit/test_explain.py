@@ -314,7 +314,7 @@ def test_an_account_taken_out_of_a_joint_call_tells_that_call_as_anothers(tmp_pa
 def test_replies_are_told_and_only_a_stop_word_is_repeated(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.mock.on(ALICE).rings_out().replies("我叫王丽,住在上海")
-        scene.mock.on(BOB).rings_out().replies("TD")
+        scene.mock.on(BOB).rings_out().replies("TD").then().delivered()
         both = "".join(late(n, HISTORY[0]) + due(n, "2026-01-15") for n in (1, 2))
         await scene.load(account(1, ALICE) + account(2, BOB), both)
         await scene.launch()

@@ -13,6 +13,7 @@ from campaigns.script import (
     Answer,
     Heard,
     Keys,
+    Knows,
     Machine,
     Position,
     Silence,
@@ -20,6 +21,7 @@ from campaigns.script import (
     advance,
     begin,
     hung_up,
+    openings,
     unverified,
 )
 
@@ -218,6 +220,24 @@ def test_a_machine_hears_nothing_where_the_script_has_no_voicemail() -> None:
     assert (position.outcome, position.done) == (Outcome.NO_CONTACT, True)
 
 
+@pytest.mark.parametrize(
+    ("own", "packs", "says", "outcome"),
+    [
+        ("请回电{lender_phone}。", "v", "v", Outcome.VOICEMAIL_LEFT),
+        (None, "v", "v", Outcome.VOICEMAIL_LEFT),
+        ("应还{amount}。", "v", "v", Outcome.VOICEMAIL_LEFT),
+        ("应还{amount}。", None, "", Outcome.NO_CONTACT),
+        ("{due_on:long}", None, "", Outcome.NO_CONTACT),
+    ],
+)
+def test_a_machine_hears_the_packs_text_else_ours_and_never_of_the_debt(
+    own: str | None, packs: str | None, says: str, outcome: Outcome
+) -> None:
+    dialogue = script_of({"a": {"say": "x", "keys": {"1": "b"}}, "b": {"say": "b"}}, voicemail=own)
+    position, said = advance(dialogue, begin(dialogue).position, Machine(), voicemail=packs)
+    assert (said.say, position.outcome, position.done) == (says, outcome, True)
+
+
 def test_a_late_machine_takes_no_opt_out_away() -> None:
     stop: dict[str, object] = {"say": "b", "outcome": "opted_out", "keys": {"1": "a"}}
     dialogue = script_of({"a": {"say": "x", "keys": {"9": "b"}}, "b": stop}, voicemail="v")
@@ -322,6 +342,53 @@ def test_a_way_around_verify_is_seen() -> None:
     assert unverified(REMINDER) == frozenset()
 
 
+CODE = WHO | {
+    "who": {"say": "{name}本人请按1。", "keys": {"1": "code", "2": "stranger"}},
+    "code": {"say": "后四位?", "verify": "greet", "digits": 4, "wrong": {"repeat": 1, "then": "safe"}},
+    "safe": {"say": "请致电{lender_phone}。"},
+}
+
+
+def told(dialogue: Script, heard: list[Heard], knows: Knows | None) -> list[Answer]:
+    answers = [begin(dialogue, knows)]
+    for one in heard:
+        answers.append(advance(dialogue, answers[-1].position, one, knows))
+    return answers
+
+
+def test_digits_are_gathered_and_only_the_right_ones_open_the_debt() -> None:
+    dialogue = script_of(CODE)
+    asked, opened = told(dialogue, [Keys("1"), Keys("1234")], "1234".__eq__)[1:]
+    assert (asked.said.then, asked.said.keys, asked.said.digits, asked.said.verified) == ("gather", "", 4, None)
+    assert (opened.said.step, opened.said.verified, opened.said.digits) == ("greet", True, 1)
+    again, safe = told(dialogue, [Keys("1"), Keys("0000"), Keys("1")], "1234".__eq__)[2:]
+    assert (again.said.step, again.said.verified, again.said.unverified) == ("code", False, False)
+    assert (safe.said.step, safe.said.verified, safe.said.unverified) == ("safe", False, True)
+    assert (safe.position.outcome, safe.position.done) == (Outcome.NO_CONTACT, True)
+
+
+def test_where_nothing_is_on_file_nobody_is_asked_and_nobody_passes() -> None:
+    safe = told(script_of(CODE), [Keys("1")], None)[-1]
+    assert (safe.said.step, safe.said.unverified, safe.position.outcome) == ("safe", True, Outcome.NO_CONTACT)
+    first = script_of({"code": CODE["code"], "greet": CODE["greet"], "safe": CODE["safe"], "paid": {"say": "x"}})
+    assert told(first, [], None)[0].said.step == "safe"
+
+
+def test_the_safe_ending_may_go_on_and_says_what_it_means() -> None:
+    stop: Steps = {"safe": {"say": "?", "keys": {"9": "stop"}}, "stop": {"say": "x", "outcome": "opted_out"}}
+    safe, stopped = told(script_of(CODE | stop), [Keys("1"), Keys("9")], None)[1:]
+    assert (safe.said.outcome, safe.position.done) == (Outcome.NO_CONTACT, False)
+    assert stopped.position.outcome is Outcome.OPTED_OUT
+
+
+def test_a_key_alone_says_nothing_of_who_is_there_where_digits_are_asked_for() -> None:
+    assert unverified(script_of(CODE)) == {"who", "code", "safe", "stranger"}
+    assert unverified(script_of(CODE | {"who": {"say": "?", "verify": "code"}})) == {"who", "code", "safe"}
+    assert openings(script_of(CODE | {"who": {"say": "?", "verify": "code"}})) == {"greet"}
+    assert openings(script_of(WHO)) == {"greet"}
+    assert openings(REMINDER) == {"greet"}
+
+
 heards = st.one_of(
     st.builds(Keys, st.sampled_from(["", *"0123456789*#", "12"])),
     st.just(Silence()),
@@ -344,6 +411,16 @@ def test_whatever_is_heard_the_dialogue_ends_and_stays_ended(dialogue: Script, h
         assert not now.position.done or now.position.outcome is not None
         if before.position.done:
             assert now.position == before.position
+
+
+@given(heard=st.lists(heards, max_size=8), right=st.sampled_from(["1234", "1", None]))
+def test_whatever_is_heard_the_debt_is_told_only_after_the_digits(heard: list[Heard], right: str | None) -> None:
+    answers = told(script_of(CODE), heard, right.__eq__ if right else None)
+    passed = False
+    for answer in answers:
+        passed = passed or answer.said.verified is True
+        assert passed or answer.said.step in unverified(script_of(CODE))
+    assert not (passed and right is None)
 
 
 @st.composite
