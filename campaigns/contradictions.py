@@ -97,10 +97,8 @@ def _week(windows: Sequence[Window]) -> Iterator[list[Span]]:
 
 def _hours(window: Window, weekday: str, is_holiday: bool) -> list[Span]:
     off = is_holiday and window.has_holidays
-    days = [
-        entry for entry in window.open
-        if (entry.days == "holidays" if off else entry.days == "all" or (entry.days != "holidays" and weekday in entry.days))
-    ]  # fmt: skip
+    wanted = ("holidays",) if off else ("all",)
+    days = [entry for entry in window.open if entry.days in wanted or (not off and weekday in entry.days)]
     spans = []
     for entry in days:
         opens, closes = (

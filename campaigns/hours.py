@@ -87,7 +87,7 @@ def intersect(some: Sequence[Interval], others: Sequence[Interval]) -> list[Inte
 
 @lru_cache(maxsize=256)
 def public_holidays(country: str, year: int) -> frozenset[date] | None:
-    """The public holidays of a country, or of a part of one (`CA-ON`), in a year; None if the calendar does not know it.
+    """The public holidays of a country or a part of one (`CA-ON`) in a year; None if the calendar does not know it.
 
     Unknown are years for which `holidays` only guesses: those of a country that announces each year (told by its
     make-up workdays, which are never computed), and those with estimated dates. Raises NotImplementedError for a

@@ -16,7 +16,7 @@ from config.faults import nearest
 from config.settings import Settings
 from dialer.cli.common import CONFIG, Config, Json, out, settings_of
 from dialer.clock import SystemClock
-from dialer.rulelist import PackShown, RulesReport, RuleShown, Whom, check_packs, known_packs, listed
+from dialer.rulelist import RuleShown, RulesReport, Whom, check_packs, known_packs, listed
 
 CHECK = "check"
 WIDE = 100
@@ -128,8 +128,8 @@ def _legend(report: RulesReport) -> str:
         "for a creditor: there is no dialer.toml here, so nothing is turned on or off"
     )  # fmt: skip
     return (
-        "[dim]Grades: P the text was read, S a secondary source, M from memory (off unless `unverified` names it), H the "
-        f"house's own (`relaxed` turns it off). `binds` is told {escape(whose)}. Which packs apply to whom: "
+        "[dim]Grades: P the text was read, S a secondary source, M from memory (off unless `unverified` names it), "
+        f"H the house's own (`relaxed` turns it off). `binds` is told {escape(whose)}. Which packs apply to whom: "
         "docs/rules.md. A pack is a reading of the law, not legal advice. `dialer rules NAME` tells a pack in full.[/]"
     )
 

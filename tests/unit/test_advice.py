@@ -161,7 +161,7 @@ def test_a_pack_that_nobody_looked_at_for_a_year(desk: Desk) -> None:
         "upgrade the dialer, or have counsel read it anew"
     )
     # A house's own rules are nobody's law.
-    desk.write(pack={'grade = "P"': 'grade = "H"'})
+    desk.write(pack={'grade = "P"': 'grade = "H"', 'force = "law"': 'force = "house"'})
     assert not [told for told in desk.advice(datetime(2027, 3, 2, 4, tzinfo=UTC)) if "packs" in told]
 
 

@@ -173,7 +173,7 @@ checked_on = 2026-11-23
             'kind = "windw"',
             'ours.toml:3: rule[1].kind: "windw" is not known, perhaps "window" is meant',
         ),
-        ('kind = "window"\n', "", "ours.toml:1: rule[1].kind: is missing; accepted: cap, cooloff, window"),
+        ('kind = "window"\n', "", "ours.toml:1: rule[1].kind: is missing; accepted: cap, consent, content"),
         ('citation = "ours"\n', "", "ours.toml:1: rule[1].citation: is missing; accepted: text that is not empty"),
         (
             "citation",
