@@ -293,7 +293,7 @@ class Retention(RuleBase):
     kind: Literal["retention"]
     """How long records are kept."""
     keep_days: Annotated[Whole, Field(ge=1)]
-    """In days."""
+    """So many days after they were written."""
 
     @property
     def says(self) -> str:
