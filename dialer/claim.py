@@ -60,6 +60,8 @@ class Claimed:
     """When the next planned attempt of any active campaign is due; in the past where some were left."""
     more: bool = False
     """Whether something due was left for want of room or of time."""
+    wanted: set[tuple[str, Channel]] = field(default_factory=set)
+    """The lines, with the channel, that could have taken what was left."""
 
 
 @dataclass(slots=True)
@@ -122,7 +124,11 @@ class Claim:
             self._decide(one, channel, rows)
             if len(rows) < most:
                 return
+        self._left_over(one, channel)
+
+    def _left_over(self, one: Launched, channel: Channel) -> None:
         self._result.more = True
+        self._result.wanted.update((name, channel) for name in one.lines(channel))
 
     def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> None:
         """Gates the batch in turn; what passes counts for those after it."""
@@ -136,7 +142,7 @@ class Claim:
                 continue
             line = self._line(one, row)
             if line is None:
-                self._result.more = True
+                self._left_over(one, channel)
                 continue
             verdict = self._gate(one, row, line, known)
             if isinstance(verdict, Pass):

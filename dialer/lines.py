@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.contract import Adapter, Spec
+from campaigns.hours import opening
 from campaigns.model import Channel
 from config.settings import LineSettings
 from dialer.log import log
@@ -128,6 +129,15 @@ class Line:
             return False
         return is_open(self.settings, now.astimezone(self.zone).time())
 
+    def _opens_at(self, now: datetime) -> datetime | None:
+        """When its own hours begin again; None: they hold now, or it has none."""
+        local = now.astimezone(self.zone)
+        if is_open(self.settings, local.time()):
+            return None
+        days = (local.date(), local.date() + timedelta(days=1))
+        begins = (opening(day, first, self.zone) for day in days for first, _ in self.settings.hours)
+        return min(at for at in begins if at > now)
+
     def next_room(self, channel: Channel, now: datetime) -> datetime | None:
         """When there will be room again; None where only the end of a running call makes some."""
         if channel not in self.settings.channels:
@@ -138,7 +148,7 @@ class Line:
             return None
         # Half of the room used up is a good time to refill: fewer, larger transactions.
         at = self.next_at[channel] - self.ahead / 2
-        waits = (self.held_until, self.breaker.until if self.breaker.state == "open" else None)
+        waits = (self.held_until, self._opens_at(now), self.breaker.until if self.breaker.state == "open" else None)
         return max([at, now, *(wait for wait in waits if wait is not None)])
 
     def took(self, channel: Channel, attempt_id: int, at: datetime) -> None:

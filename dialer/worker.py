@@ -164,8 +164,9 @@ class Worker:
             return None
         if not claimed.more:
             return await self._company(claimed.next_due_at) if self.gather else claimed.next_due_at
-        rooms = [at for line in self.lines for channel in Channel if (at := line.next_room(channel, now)) is not None]
-        # Room that this work can't use (another campaign's line) must not make the loop spin.
+        wanted = [(self.lines.by_name[name], channel) for name, channel in claimed.wanted if name in self.lines.by_name]
+        rooms = [at for line, channel in wanted if (at := line.next_room(channel, now)) is not None]
+        # What was left may be for one of these lines alone: room on the others must not make the loop spin.
         least = LEAST_WAIT if claimed.placements else IDLE_WAIT
         return max(min(rooms), now + least) if rooms else None
 

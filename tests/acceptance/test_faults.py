@@ -191,7 +191,8 @@ def test_bad_command(case: dict[str, str], dialer: Command, database: bytes) -> 
 
 
 COMMANDS = (
-    "init check import plan launch pause resume cancel status halt run simulate attempts report explain suppress paid"
+    "init check import plan launch pause resume cancel status halt run simulate attempts report "
+    "explain rules suppress paid"
 )
 
 

@@ -59,6 +59,8 @@ explain L-1003 --at 2099-01-01
 {SIMULATE} --from 2026-01-01 --to 2026-01-02
 paid ACCOUNT DUE_ON --amount 1.00
 paid ACCOUNT DUE_ON --reverse
+rules
+rules cn us-ma
 schema
 schema --out schemas
 schema campaign --out campaign.json

@@ -71,11 +71,14 @@ script = "reminder"
 language = "en"
 first = "greet"
 [script.reminder.step.greet]
-say = "{{name}}, {{amount}} is due on {{due_on}}, pay to {{pay_to}}. Press 1 if it is paid."
-keys = {{ 1 = "paid" }}
+say = "{{name}}, {{amount}} is due on {{due_on}}, pay to {{pay_to}}. Press 1 if it is paid, 9 for no more calls."
+keys = {{ 1 = "paid", 9 = "stop" }}
 [script.reminder.step.paid]
 say = "Thank you."
 outcome = "says_paid"
+[script.reminder.step.stop]
+say = "You will get no more calls."
+outcome = "opted_out"
 """
 
 

@@ -106,6 +106,13 @@ def test_a_line_keeps_its_own_hours() -> None:
     assert one.slots(Channel.VOICE, NOW + timedelta(minutes=30)) == []
 
 
+def test_outside_its_hours_a_line_has_room_when_they_begin_again() -> None:
+    one = line(hours=[["09:00", "10:30"], ["14:00", "15:00"]])
+    assert one.next_room(Channel.SMS, NOW + timedelta(minutes=10)) == NOW + timedelta(minutes=10)
+    assert one.next_room(Channel.SMS, NOW + timedelta(minutes=30)) == NOW + timedelta(hours=4)
+    assert one.next_room(Channel.SMS, NOW + timedelta(hours=5)) == NOW + timedelta(hours=23)
+
+
 def test_retry_after_holds_the_line() -> None:
     one = line()
     one.held_until = NOW + 5 * SECOND
