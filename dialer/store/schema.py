@@ -7,11 +7,11 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
-from dialer.store.tables import metadata
+from dialer.store.record_tables import metadata
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0004"
+HEAD = "0005"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 

@@ -15,7 +15,7 @@ from dialer.errors import DialerError
 from dialer.store import InlineStore, migrate, schema
 from dialer.store.migrate import versions
 from dialer.store.schema import HEAD, create, upgrade, version
-from dialer.store.tables import metadata
+from dialer.store.record_tables import metadata
 
 
 def test_migrations_equal_the_tables(tmp_path: Path) -> None:

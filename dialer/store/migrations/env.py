@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from dialer.store.tables import metadata
+from dialer.store.record_tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():
