@@ -183,8 +183,8 @@ class _Story:
             said = row.data.get("text", "")
             text = f'a text message "{said.strip()}"' if is_stop(said) else f"a text message, {len(said)} characters"
             yield self._entry(row.at, "reply", text)
-        for row in timeline.suppressions(self._tx, person, phone):
-            yield self._entry(row.created_at, "suppression", suppression(row))
+        for stop in timeline.suppressions(self._tx, person, phone):
+            yield self._entry(stop.created_at, "suppression", suppression(stop))
             if row.lifted_at is not None:
                 why = mask_text(row.lifted_reason or "no reason given")
                 yield self._entry(row.lifted_at, "suppression", f"lifted ({why}): {suppression(row)}")

@@ -8,6 +8,9 @@ from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary,
 from dialer.store.tables import Key, metadata
 from dialer.store.types import Instant
 
+EVERY = metadata
+"""All tables, these among them."""
+
 placements = Table(
     "placements",
     metadata,

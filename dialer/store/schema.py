@@ -7,7 +7,7 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
-from dialer.store.record_tables import metadata
+from dialer.store.record_tables import EVERY
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
@@ -17,7 +17,7 @@ HEAD = "0005"
 
 def create(store: InlineStore) -> None:
     """All tables at once, for a simulation's database that nobody upgrades."""
-    store.run(metadata.create_all)
+    store.run(EVERY.create_all)
 
 
 def upgrade(url: str) -> str | None:

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from dialer.store.record_tables import metadata
+from dialer.store.record_tables import EVERY
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.configure(connection=context.config.attributes["connection"], target_metadata=EVERY, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()
