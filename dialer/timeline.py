@@ -185,9 +185,9 @@ class _Story:
             yield self._entry(row.at, "reply", text)
         for stop in timeline.suppressions(self._tx, person, phone):
             yield self._entry(stop.created_at, "suppression", suppression(stop))
-            if row.lifted_at is not None:
-                why = mask_text(row.lifted_reason or "no reason given")
-                yield self._entry(row.lifted_at, "suppression", f"lifted ({why}): {suppression(row)}")
+            if stop.lifted_at is not None:
+                why = mask_text(stop.lifted_reason or "no reason given")
+                yield self._entry(stop.lifted_at, "suppression", f"lifted ({why}): {suppression(stop)}")
         for row in timeline.tasks(self._tx, person):
             text = f"{row.kind}: {mask_text(row.detail)}"
             yield self._entry(row.opened_at, "task", f"opened {text}", attempt_id=row.attempt_id)

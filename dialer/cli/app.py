@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import usage
+from dialer.cli import record, usage
 from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
 
@@ -358,3 +358,6 @@ def paid(
     assert due is not None
     asked = desk.Paid(account, due, amount, day, reverse)
     with_house(config, lambda house: desk.paid(house, asked, json, out))
+
+
+record.add_to(app)
