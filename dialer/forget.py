@@ -94,12 +94,12 @@ def _suppressions(tx: Tx, house: House, known: Known, now: datetime) -> list[dic
             continue
         person = row.person_id if mine else None
         own_phone = row.phone if row.both or row.phone in known.own_phones else None
+        reason = row.reason if row.reason in {one.value for one in Outcome} else OTHER
         if row.lifted_at is None and (row.until is None or row.until >= today) and (person or own_phone):
-            reason = row.reason if row.reason in {one.value for one in Outcome} else OTHER
             stop = {name: getattr(row, name) for name in ("both", "channel", "until", "created_at")}
             kept.append({**stop, "person_id": person, "phone": own_phone, "reason": reason})
-        left_phone = None if own_phone else row.phone
-        erasure_store.rename_suppression(tx, row.suppression_id, None if mine else row.person_id, left_phone)
+        left = None if mine else row.person_id, None if own_phone else row.phone
+        erasure_store.rename_suppression(tx, row.suppression_id, *left, reason)
     return kept
 
 

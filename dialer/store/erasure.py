@@ -104,12 +104,12 @@ def _stops(where: ColumnElement[bool]) -> Any:
     return select(t.suppressions).where(where)
 
 
-def rename_suppression(tx: Tx, key: int, person_id: str | None, phone: str | None) -> None:
+def rename_suppression(tx: Tx, key: int, person_id: str | None, phone: str | None, reason: str) -> None:
     """What is left of a suppression without the forgotten person; nothing: it goes."""
     if person_id is None and phone is None:
         tx.execute(delete(t.suppressions).where(_s.suppression_id == key))
     else:
-        values = {"person_id": person_id, "phone": phone}
+        values = {"person_id": person_id, "phone": phone, "reason": reason, "lifted_reason": None}
         tx.execute(update(t.suppressions).where(_s.suppression_id == key).values(**values))
 
 

@@ -1,5 +1,6 @@
 """`dialer forget`: nothing of the person is left, who opted out stays so, and the record is as whole as before."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ async def one_person(scene: Scene, *, keys: str = "9", person: str = "P-7701") -
     scene.paid(7701, "2026-01-15", "10.00")
 
 
-WORDS = (ALICE, "+86138****8001", "欧阳", PAY_TO + "7701", "7701", "7702")
+WORDS = (ALICE, "+86138****8001", "欧阳", PAY_TO + "7701", "P-7701", "L-7701", "L-7702")
 
 
 def test_nothing_of_the_person_is_left_in_any_column(tmp_path: Path) -> None:
@@ -288,8 +289,8 @@ def test_while_an_attempt_runs_nothing_is_erased(tmp_path: Path) -> None:
         await scene.load(account(1, ALICE), due(1, "2026-01-15"))
         await scene.launch()
         await scene.start()
-        while not scene.rows("live_calls"):
-            await scene.clock.sleep_until(scene.clock.now() + (scene.worker.poll / 3600))
+        await scene.clock.sleep_until(scene.rows()[0].due_at + timedelta(seconds=5))
+        assert scene.rows("live_calls")
         before = cells(scene)["accounts.phone"]
         with pytest.raises(DialerError, match=r"is running.*try again after 2026-01-14 \d\d:\d\d"):
             await forget(scene.house, "P-1")
@@ -316,12 +317,14 @@ def test_a_number_that_somebody_else_has_stays_with_them(tmp_path: Path) -> None
         await scene.load(account(1, ALICE) + account(2, ALICE, 2), "")
         now = scene.clock.now()
         inline(scene).run(
-            lambda tx: intake.suppress(tx, Suppression(ALICE, "P-1", "", "asked", None), "command", now, scene.touched)
+            lambda tx: intake.suppress(
+                tx, Suppression(ALICE, "P-1", "", "王丽 asked", None), "command", now, scene.touched
+            )
         )
         done = await forget(scene.house, "P-1")
         assert done.shared == 1
         (left,) = scene.rows("suppressions")
-        assert (left.phone, left.person_id) == (ALICE, None)
+        assert (left.phone, left.person_id, left.reason) == (ALICE, None, "suppressed before it was forgotten")
         assert {row.person_id for row in scene.rows("accounts")} == {"P-2"}
         (kept,) = scene.rows("opt_outs")
         assert kept.person_mark
@@ -341,9 +344,10 @@ def test_without_the_key_nobody_is_called(tmp_path: Path) -> None:
         await forget(scene.house, "P-7701")
         await scene.load(account(5, CAROL, 5), due(5, "2026-01-15"))
         assert scene.rows("attempts", person_id="P-5", state="planned")
-        inline(scene).run(lambda tx: tx.exec_driver_sql("DELETE FROM flags WHERE name = 'forget_key'"))
-        await scene.until("2026-01-16 00:00")
-        assert scene.mock.calls_to(CAROL) == []
+        store, today = inline(scene), scene.house.today(scene.clock.now())
+        store.run(lambda tx: tx.exec_driver_sql("DELETE FROM flags WHERE name = 'forget_key'"))
+        with pytest.raises(DialerError, match="another forget_key"):  # what the claim asks
+            store.run(lambda tx: planbook.stops(tx, ["P-5"], [CAROL], today))
         with pytest.raises(DialerError, match=r"another forget_key.*nobody is called"):
             await scene.load(account(6, CAROL, 6), due(6, "2026-01-15"))
 
