@@ -11,7 +11,7 @@ from datetime import date, datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import func, select, update
 
 from dialer.errors import DialerError
 from dialer.store.common import AnyRow, flag, in_parts, insert_all, set_flag
@@ -23,7 +23,10 @@ OPTION = "forget_key"
 """The execution option under which the store's connections carry the key of the settings."""
 KEY_BYTES = 32
 _o = opt_outs.c
-_any = select(exists().where(_o.lifted_at.is_(None)))
+_HOLDS = _o.lifted_at.is_(None)
+"""As the partial index on the key wants it: whether there are any, and under which keys, is asked with every batch."""
+_first_key = select(func.min(_o.key)).where(_HOLDS)
+_last_key = select(func.max(_o.key)).where(_HOLDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ def in_force(tx: Tx, persons: Iterable[str], phones: Iterable[str], today: date 
 
     Raises DialerError where marks were made under a key that is not at hand: then nobody knows whom they name.
     """
-    if not tx.execute(_any).scalar():
-        return []
     key = _key_at_hand(tx)
+    if key is None:
+        return []
     by_person = {_mark(key, "person", one): one for one in persons if one}
     by_phone = {_mark(key, "phone", one): one for one in phones if one}
     found: dict[int, Kept] = {}
@@ -99,30 +102,32 @@ def lift(tx: Tx, person: str | None, phone: str | None, channel: str, now: datet
     return found
 
 
-def check_key(tx: Tx) -> None:
-    """Raises DialerError where opt-outs in force were made under a key that is not at hand."""
-    if tx.execute(_any).scalar():
-        _key_at_hand(tx)
+def _key_at_hand(tx: Tx) -> bytes | None:
+    """The key of the settings, else the database's own. None: no opt-out is in force, so none is needed.
 
-
-def _key_at_hand(tx: Tx) -> bytes:
-    key = tx.get_execution_options().get(OPTION) or flag(tx, KEY_FLAG)
-    other = _o.lifted_at.is_(None) & (_o.key != _name_of(key.encode()))
-    if tx.execute(select(exists().where(other))).scalar():
+    Raises DialerError where opt-outs in force were made under another one.
+    """
+    first = tx.execute(_first_key).scalar()
+    if first is None:
+        return None
+    key = _key_of(tx)
+    if {first, tx.execute(_last_key).scalar()} != {_name_of(key)}:
         raise DialerError(
             "opt-outs of forgotten persons were made under another forget_key, so nobody knows whom they name and "
             "nobody is called; give DIALER_FORGET_KEY its former value"
         )
-    return str(key).encode()
+    return key
+
+
+def _key_of(tx: Tx) -> bytes:
+    return str(tx.get_execution_options().get(OPTION) or flag(tx, KEY_FLAG)).encode()
 
 
 def _key(tx: Tx, now: datetime) -> bytes:
-    """The key of the settings, else the database's own, made when it is needed first."""
-    check_key(tx)
-    given = tx.get_execution_options().get(OPTION)
-    if not given and not flag(tx, KEY_FLAG):
+    """The same, made where there is none."""
+    if not _key_of(tx):
         set_flag(tx, KEY_FLAG, token_hex(KEY_BYTES), now)
-    return str(given or flag(tx, KEY_FLAG)).encode()
+    return _key_at_hand(tx) or _key_of(tx)
 
 
 def _mark(key: bytes, what: str, value: str) -> str:

@@ -3,7 +3,7 @@
 Every change here needs a migration in `migrations/versions` (a test compares them).
 """
 
-from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary, String, Table, Text, false
+from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary, String, Table, Text, false, text
 
 from dialer.store.tables import Key, metadata
 from dialer.store.types import Instant
@@ -102,5 +102,6 @@ opt_outs = Table(
     Column("key", String, nullable=False, comment="which key made the marks"),
     Column("created_at", Instant, nullable=False),
     Column("lifted_at", Instant),
+    Index("ix_opt_outs_key", "key", sqlite_where=text("lifted_at IS NULL"), postgresql_where=text("lifted_at IS NULL")),
     comment="Suppressions of forgotten persons",
 )

@@ -353,7 +353,7 @@ def open_installment() -> str:
 def test_without_a_name_all_are_listed() -> None:
     lines = invoke("schema").splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["campaign", "settings", "pack"]
-    assert "explain   what `dialer explain --json` prints" in [line.strip() for line in lines]
+    assert "explain       what `dialer explain --json` prints" in [line.strip() for line in lines]
 
 
 def test_a_name_that_is_not_known_is_answered_with_the_nearest() -> None:

@@ -119,6 +119,8 @@ def _opt_outs() -> None:
         sa.PrimaryKeyConstraint("opt_out_id", name=op.f("pk_opt_outs")),
         comment="Suppressions of forgotten persons",
     )  # fmt: skip
+    holds = sa.text("lifted_at IS NULL")
+    op.create_index(op.f("ix_opt_outs_key"), "opt_outs", ["key"], sqlite_where=holds, postgresql_where=holds)
     op.create_index(op.f("ix_opt_outs_person_mark"), "opt_outs", ["person_mark"], unique=False)
     op.create_index(op.f("ix_opt_outs_phone_mark"), "opt_outs", ["phone_mark"], unique=False)
 
