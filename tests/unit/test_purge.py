@@ -8,12 +8,13 @@ import pytest
 
 from dialer import audit, purge, record
 from dialer.errors import DialerError
-from dialer.purge import KEEP_DAYS, Purged
+from dialer.purge import Purged
 from dialer.store import InlineStore, desk
 from tests.support.scene import ALICE, BOB, CAROL, Scene, account, due, play
 
 START = "2026-01-12 08:00"
-LATER = "2029-03-01 08:00"
+LATER = "2026-03-01 08:00"
+KEEP = 20
 DAY = date(2026, 2, 1)
 PERSONAL = ("attempts", "attempt_accounts", "events", "verdicts", "placements", "promises", "tasks", "contacts",
             "accounts", "installments", "payments", "members", "persons")  # fmt: skip
@@ -35,7 +36,7 @@ def sizes(scene: Scene) -> dict[str, int]:
 
 
 async def years(scene: Scene) -> None:
-    """ALICE is called and pays, BOB promises and keeps it, CAROL never pays; then three years pass."""
+    """ALICE is called and pays, BOB promises and keeps it, CAROL never pays; then weeks pass."""
     scene.mock.on(ALICE).answers(keys="1")
     scene.mock.on(BOB).answers(keys="2")
     await scene.load(
@@ -70,7 +71,7 @@ def test_what_is_old_goes_and_what_is_open_stays(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         before = sizes(scene)
         head = verify(scene).heads[0].hash
-        found = await purge.purge(scene.house, DAY, KEEP_DAYS)
+        found = await purge.purge(scene.house, DAY, KEEP)
         left = sizes(scene)
         # CAROL's installment is open: the person stays, and its attempts are old all the same.
         assert {row.person_id for row in scene.rows("persons")} == {"P-3"}
@@ -96,11 +97,11 @@ def test_what_is_old_goes_and_what_is_open_stays(tmp_path: Path) -> None:
 def test_digests_go_where_all_that_they_held_is_gone(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         before = len(scene.rows("digests", kind="events"))
-        await purge.purge(scene.house, DAY, KEEP_DAYS)
+        await purge.purge(scene.house, DAY, KEEP)
         (first, *_others) = scene.rows("seal_parts", kind="events")
         assert scene.rows("digests", kind="events", seal_id=first.seal_id) == []
         assert 0 < len(scene.rows("digests", kind="events")) < before
-        again = await purge.purge(scene.house, DAY, KEEP_DAYS)
+        again = await purge.purge(scene.house, DAY, KEEP)
         assert again.counts == {}
         verify(scene)
 
@@ -109,7 +110,7 @@ def test_digests_go_where_all_that_they_held_is_gone(tmp_path: Path) -> None:
 
 def test_a_purged_row_that_is_there_again_and_a_part_that_nothing_explains_are_told(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        await purge.purge(scene.house, DAY, KEEP_DAYS)
+        await purge.purge(scene.house, DAY, KEEP)
         store = inline(scene)
         names = "attempt_id, at, stage, verdict, rule, until, reason, saw"
         store.run(
@@ -131,9 +132,9 @@ def test_a_purged_row_that_is_there_again_and_a_part_that_nothing_explains_are_t
 def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         before = sizes(scene), len(scene.rows("actions")), len(scene.rows("seals"))
-        dry = await purge.purge(scene.house, DAY, KEEP_DAYS, dry_run=True)
+        dry = await purge.purge(scene.house, DAY, KEEP, dry_run=True)
         assert (sizes(scene), len(scene.rows("actions")), len(scene.rows("seals"))) == before
-        real = await purge.purge(scene.house, DAY, KEEP_DAYS)
+        real = await purge.purge(scene.house, DAY, KEEP)
         assert dry.counts == {name: real.counts[name] for name in ("attempts", "persons")}
 
     stage(tmp_path, act)
@@ -145,7 +146,7 @@ def test_pages_are_as_small_as_one_likes(tmp_path: Path, monkeypatch: pytest.Mon
 
     async def act(scene: Scene) -> None:
         attempts = len(scene.rows())
-        found = await purge.purge(scene.house, DAY, KEEP_DAYS)
+        found = await purge.purge(scene.house, DAY, KEEP)
         assert found.counts["attempts"] == attempts
         assert len(scene.rows("actions", action="purge")) == attempts + 2
         verify(scene)
@@ -161,7 +162,7 @@ def test_an_attempt_with_an_open_task_or_promise_stays_whole(tmp_path: Path) -> 
         task = {"kind": "review", "person_id": "P-1", "detail": "", "opened_at": scene.clock.now()}
         with_task = scene.rows("attempts", person_id="P-1")[0].attempt_id
         store.run(lambda tx: desk.add_tasks(tx, [{**task, "attempt_id": with_task}]))
-        await purge.purge(scene.house, DAY, KEEP_DAYS)
+        await purge.purge(scene.house, DAY, KEEP)
         assert {with_promise, with_task} <= {row.attempt_id for row in scene.rows()}
         assert {row.attempt_id for row in scene.rows("placements")} >= {with_promise, with_task}
         assert {row.person_id for row in scene.rows("persons")} == {"P-1", "P-2", "P-3"}
@@ -173,12 +174,12 @@ def test_an_attempt_with_an_open_task_or_promise_stays_whole(tmp_path: Path) -> 
 def test_what_is_younger_stays(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         before = sizes(scene)
-        found = await purge.purge(scene.house, date(2026, 1, 1), KEEP_DAYS)
+        found = await purge.purge(scene.house, date(2026, 1, 1), KEEP)
         assert found == Purged(date(2026, 1, 1))
         assert sizes(scene) == before
-        last = scene.house.today(scene.clock.now()) - timedelta(days=KEEP_DAYS)
+        last = scene.house.today(scene.clock.now()) - timedelta(days=KEEP)
         with pytest.raises(DialerError, match=f"must be kept; give {last} or earlier"):
-            await purge.purge(scene.house, last + timedelta(days=1), KEEP_DAYS)
+            await purge.purge(scene.house, last + timedelta(days=1), KEEP)
 
     stage(tmp_path, act)
 
@@ -190,7 +191,7 @@ def test_who_was_forgotten_is_purged_in_time(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         await forget(scene.house, "P-2")
         verify(scene)
-        await purge.purge(scene.house, DAY, KEEP_DAYS)
+        await purge.purge(scene.house, DAY, KEEP)
         assert len(scene.rows()) == 0
         verify(scene)
 
