@@ -203,6 +203,9 @@ class Settings(Strict):
     """Ids of rules of grade M (from memory) that are turned on."""
     relaxed: tuple[Name, ...] = ()
     """Ids of rules of force `house` that are turned off: where the house reads a law strictly, the law alone holds."""
+    forget_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    """Under which the opt-outs of forgotten persons are kept, 16 characters or more; only from DIALER_FORGET_KEY or a
+    secrets file, never from here. Without it: a key of the database's own."""
     secrets: Path | None = None
     """A directory with one file per secret, named like the environment variable."""
 
@@ -226,6 +229,8 @@ def read(path: Path, env: Mapping[str, str]) -> tuple[Settings | None, Sources |
         if key in _table(document.data.get(table)):
             accepted = f"accepted: DIALER_{table.upper()}__{key.upper()}, or a secrets file"
             found.append(document.fault((table, key), "is a secret", accepted))
+    if "forget_key" in document.data:
+        found.append(document.fault(("forget_key",), "is a secret", "accepted: DIALER_FORGET_KEY, or a secrets file"))
     settings, wrongs = faults.check(Settings, origin.merged())
     found += [origin.fault(wrong.path, wrong.wrong, wrong.accepted) for wrong in wrongs]
     return settings and _absolute(settings, path.absolute().parent), origin, found

@@ -18,7 +18,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from adapters import loader
 from config.settings import Settings
-from dialer import check, notify, outlook, sweep, zones
+from dialer import check, notify, outlook, record, sweep, zones
 from dialer.errors import DialerError
 from dialer.house import House, open_house
 from dialer.log import log
@@ -75,6 +75,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
         bells.shutdown(wait=False)
         left = await worker.drain(DRAIN_S)
         await worker.close()
+        await _sealing(house, worker)()
         server.should_exit = True
         await serving
         beating.cancel()
@@ -116,6 +117,7 @@ def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOSchedul
     # At the start too: a daemon that was down at 00:05 must not forget the day.
     bells.add_job(_guarded(daily), next_run_time=house.clock.now())
     bells.add_job(_guarded(minutely), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(_sealing(house, worker), IntervalTrigger(seconds=60, timezone=house.zone))
     if house.settings.digest is not None:
         # Its libraries take their time to import.
         from dialer.digest_send import Courier
@@ -124,6 +126,15 @@ def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOSchedul
         # On the minute, and at the start for an hour that was missed.
         bells.add_job(ring, CronTrigger(minute="*", timezone=house.zone), next_run_time=house.clock.now())
     return bells
+
+
+def _sealing(house: House, worker: Worker) -> Callable[[], Awaitable[None]]:
+    """Seals what was recorded since, into this worker's chain."""
+
+    async def work() -> None:
+        await record.seal(house, worker.name)
+
+    return _guarded(work)
 
 
 def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -17,7 +17,7 @@ from campaigns.ruleset import Ruleset
 from config.settings import Settings
 from dialer import check
 from dialer.clock import Clock, SystemClock
-from dialer.store import Store, Tx
+from dialer.store import Store, Tx, optouts
 from dialer.store import campaigns as campaign_store
 from dialer.store.schema import upgrade
 
@@ -105,7 +105,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     """The house of one process on the machine's clock; the database is made or upgraded first."""
     # In a thread: the upgrade of a large database takes its time, and whoever waits wants to see that.
     await asyncio.to_thread(upgrade, settings.database)
-    store = Store(settings.database)
+    key = settings.forget_key
+    store = Store(settings.database, **({optouts.OPTION: key.get_secret_value()} if key else {}))
     try:
         yield House(settings, SystemClock(), store)
     finally:

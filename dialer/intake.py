@@ -29,7 +29,7 @@ from dialer.roster import (
     read_installments,
     read_suppressions,
 )
-from dialer.store import Tx, planbook, portfolio
+from dialer.store import Tx, optouts, planbook, portfolio
 from dialer.store.common import note_action
 from dialer.store.portfolio import Payment
 
@@ -238,14 +238,16 @@ def lift(
     """
     rows = portfolio.suppressions(tx, _given(phone), _given(person_id))
     rows = [row for row in rows if not channel or row.channel in ("", channel)]
-    if not rows:
+    kept = optouts.lift(tx, person_id, phone, channel, now)
+    if not rows and not kept:
         raise DialerError("no such suppression is in force; `dialer explain` shows what holds for an account")
     portfolio.lift(tx, [row.suppression_id for row in rows], reason, now)
     portfolio.keep_channel(tx, [row for row in rows if channel and not row.channel], _other(channel), now)
     ended = [Suppression(row.phone, row.person_id, row.channel, row.reason, row.until) for row in rows]
     note_action(tx, "lift", _subject(Suppression(phone, person_id, channel, reason, None)), reason, now)
+    ended += [Suppression(one.phone, one.person_id, one.channel, one.reason, one.until) for one in kept]
     touched(tx, _contacts(tx, ended), now)
-    return len(rows)
+    return len(ended)
 
 
 def _person(persons: dict[str, str], value: Installment) -> str:

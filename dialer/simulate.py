@@ -19,7 +19,7 @@ from adapters.mock import ADAPTER, MockAdapter
 from adapters.mock import Settings as MockSettings
 from config.files import Fault
 from config.settings import Settings
-from dialer import intake, operate, sweep
+from dialer import intake, operate, record, sweep
 from dialer.clock import VirtualClock, run_virtual
 from dialer.errors import InvalidInput
 from dialer.house import House
@@ -86,6 +86,7 @@ async def _run(what: Simulation, clock: VirtualClock, then: Callable[[House, Tx]
     await running
     await worker.drain(SETTLING.total_seconds())
     await worker.close()
+    await record.seal(house, worker.name)
     return store.run(lambda tx: then(house, tx))
 
 
@@ -133,6 +134,7 @@ async def _days(
         for hour in range(1, 24):
             await _until(house, day, time(hour))
             await sweep.expire(house)
+            await record.seal(house, worker.name)
         day += timedelta(days=1)
     await _until(house, day, time())
 

@@ -191,11 +191,11 @@ class _Story:
                 else f"a text message, {len(said)} characters"
             )
             yield self._entry(row.at, "reply", text)
-        for row in timeline.suppressions(self._tx, person, phone):
-            yield self._entry(row.created_at, "suppression", suppression(row))
-            if row.lifted_at is not None:
-                why = mask_text(row.lifted_reason or "no reason given")
-                yield self._entry(row.lifted_at, "suppression", f"lifted ({why}): {suppression(row)}")
+        for stop in timeline.suppressions(self._tx, person, phone):
+            yield self._entry(stop.created_at, "suppression", suppression(stop))
+            if stop.lifted_at is not None:
+                why = mask_text(stop.lifted_reason or "no reason given")
+                yield self._entry(stop.lifted_at, "suppression", f"lifted ({why}): {suppression(stop)}")
         for row in timeline.tasks(self._tx, person):
             text = f"{row.kind}: {mask_text(row.detail)}"
             yield self._entry(row.opened_at, "task", f"opened {text}", attempt_id=row.attempt_id)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dialer.cli import record, usage
 from dialer.cli import rules as rules_command
-from dialer.cli import usage
 from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
 
@@ -365,3 +365,6 @@ def paid(
     assert due is not None
     asked = desk.Paid(account, due, amount, day, reverse)
     with_house(config, lambda house: desk.paid(house, asked, json, out))
+
+
+record.add_to(app)

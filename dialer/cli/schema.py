@@ -39,9 +39,10 @@ class SchemaReport(BaseModel):
 
 
 def answers() -> dict[str, type[BaseModel]]:
-    """Command → what it prints with `--json`."""
+    """Command → what it prints with `--json`; `audit-head` is the command `audit head`."""
     # Each comes from the module of its command; all together take their time to import.
-    from dialer.cli import check, done, imports, init, plan, views
+    from dialer.audit import Audit, HeadReport
+    from dialer.cli import check, done, imports, init, plan, record, views
     from dialer.cli.digest import DigestReport
     from dialer.explain import Explanation
     from dialer.report_model import Report
@@ -50,10 +51,13 @@ def answers() -> dict[str, type[BaseModel]]:
 
     return {
         "attempts": views.Exported,
+        "audit-head": HeadReport,
+        "audit-verify": Audit,
         "cancel": done.StatusDone,
         "check": check.CheckReport,
         "digest": DigestReport,
         "explain": Explanation,
+        "forget": record.ForgetReport,
         "halt": done.HaltDone,
         "import": imports.ImportReport,
         "init": init.InitReport,
@@ -61,6 +65,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "paid": done.PaidDone,
         "pause": done.StatusDone,
         "plan": plan.Plan,
+        "purge": record.PurgeReport,
         "report": Report,
         "resume": done.StatusDone,
         "rules": RulesReport,
@@ -76,7 +81,8 @@ def schema(name: str | None, to: Path | None, as_json: bool, console: Console) -
     """Prints the schema of this name, or writes it to the file `to`. Without a name: lists them all, or writes those
     of files into the folder `to`. Raises BadParameter for an unknown name, DialerError where nothing can be written.
     """
-    known = shapes.FILES | {command: f"what `dialer {command} --json` prints" for command in answers()}
+    words = {command: command.replace("-", " ") for command in answers()}
+    known = shapes.FILES | {command: f"what `dialer {words[command]} --json` prints" for command in words}
     if name is not None and name not in known:
         raise BadParameter(f'no schema is named "{name}"{nearest(name, known)}; accepted: {", ".join(known)}')
     if name is not None and to is None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_for
+from dialer.store.record_tables import placements
 
 Tx = Connection
 _a = t.attempts.c
@@ -110,9 +111,23 @@ def _guarded(tx: Tx, statement: Any, rows: Sequence[Values]) -> None:
         raise Overtaken(f"{len(rows)} attempts were to move, not all did")
 
 
+_PLACED = (
+    "attempt_id", "campaign_id", "version", "person_id", "phone", "channel", "script", "line", "caller", "worker",
+    "claimed_at",
+)  # fmt: skip
+_note_placements = placements.insert().from_select(
+    _PLACED,
+    select(*(_a[name] for name in _PLACED))
+    .where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_a.attempt_id),
+)
+
+
 def claim(tx: Tx, rows: Sequence[Values]) -> None:
-    """planned → placing: the intent, durable before any provider is spoken to."""
+    """planned → placing: the intent, durable before any provider is spoken to, and noted for the record."""
     _guarded(tx, _claim, rows)
+    for part in in_parts(row["of"] for row in rows):
+        tx.execute(_note_placements, {"ids": part})
 
 
 def defer(tx: Tx, rows: Sequence[Values]) -> None:

@@ -1,7 +1,7 @@
 """Connections and transactions: the one writer that commits in groups, and the readers beside it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +37,11 @@ class Store:
     of them fails the others are run again on their own. They change nothing outside the database.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **options: str) -> None:
+        """`options` go with every transaction, for statements that need a secret of the settings."""
         self.url = driver_url(url)
-        self._writer = _engine(self.url, "BEGIN IMMEDIATE", pool_size=1)
-        self._reader = _engine(self.url, "BEGIN", pool_size=2)
+        self._writer = _engine(self.url, "BEGIN IMMEDIATE", 1, options)
+        self._reader = _engine(self.url, "BEGIN", 2, options)
         self._waiting: list[_Job] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -58,6 +59,17 @@ class Store:
         """Runs `work` in a read-only snapshot."""
         async with self._reader.begin() as connection:
             return await connection.run_sync(work)
+
+    async def forget_pages(self) -> bool:
+        """Moves what was written into the database's file and empties the log beside it, which holds old pages.
+
+        False: somebody still reads an older state; the log is emptied when it has grown the next time.
+        """
+        async with self._writer.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            async with raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+                return not (await cursor.fetchone())[0]
 
     async def close(self) -> None:
         if self._running is not None:
@@ -136,6 +148,9 @@ class InlineStore(Store):
         with self._engine.begin() as connection:
             return work(connection)
 
+    async def forget_pages(self) -> bool:
+        return True  # no log lies beside what is in memory
+
     async def close(self) -> None:
         self._engine.dispose()
 
@@ -148,8 +163,10 @@ def driver_url(url: str) -> URL:
     return parsed.set(drivername="sqlite+aiosqlite")
 
 
-def _engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": BUSY_S})
+def _engine(url: URL, begin: str, pool_size: int, options: Mapping[str, str]) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, connect_args={"timeout": BUSY_S}, execution_options={**options}
+    )
     _prepare(engine.sync_engine, begin, synchronous="FULL")
     return engine
 
@@ -159,14 +176,18 @@ def _prepare(engine: Engine, begin: str, synchronous: str) -> None:
 
     SQLAlchemy opens no transaction on a SELECT, and a deferred read-then-write fails at once under load
     without minding busy_timeout; so a writing transaction takes the lock when it begins. FULL, because a
-    placement must be on the disk before the provider is spoken to, also when the power goes.
+    placement must be on the disk before the provider is spoken to, also when the power goes. secure_delete, because
+    what is erased must not stay readable in the file.
     """
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "cache_size=-65536", "temp_store=MEMORY"):
+        for pragma in (
+            "journal_mode=WAL", f"synchronous={synchronous}", "cache_size=-65536", "temp_store=MEMORY",
+            "secure_delete=ON",
+        ):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

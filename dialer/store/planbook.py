@@ -6,6 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import bindparam, or_, select, update
 
 from dialer.play import Stops
+from dialer.store import optouts
 from dialer.store import tables as t
 from dialer.store.attempts import IS_RUNNING
 from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all
@@ -78,7 +79,7 @@ _touching = select(t.suppressions).where(
 
 
 def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) -> Stops:
-    """The suppressions in force that touch any of these."""
+    """The suppressions in force that touch any of these, and the opt-outs of those who were forgotten."""
     found = Stops()
     seen: set[int] = set()
     half = IN_MAX // 2
@@ -88,13 +89,15 @@ def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) ->
             if row.suppression_id not in seen:
                 seen.add(row.suppression_id)
                 _add(found, row)
+    for kept in optouts.in_force(tx, persons, phones, today):
+        _add(found, kept)
     return found
 
 
-def _add(found: Stops, row: AnyRow) -> None:
+def _add(found: Stops, row: AnyRow | optouts.Kept) -> None:
     entry = (row.channel, row.until)
     if row.both:
-        found.pairs.setdefault((row.person_id, row.phone), []).append(entry)
+        found.pairs.setdefault((row.person_id or "", row.phone or ""), []).append(entry)
         return
     if row.person_id:
         found.persons.setdefault(row.person_id, []).append(entry)

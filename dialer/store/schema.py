@@ -7,11 +7,11 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store.database import InlineStore, driver_url
-from dialer.store.law_tables import EVERY
+from dialer.store.record_tables import EVERY
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0004"
+HEAD = "0005"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 
+from dialer.store import optouts
 from dialer.store import tables as t
 from dialer.store.common import AnyRow
 from dialer.store.database import Tx
@@ -97,12 +98,13 @@ def replies(tx: Tx, phone: str) -> Sequence[AnyRow]:
     return tx.execute(statement.where(e.data["sender"].as_string() == phone).order_by(e.event_id)).all()
 
 
-def suppressions(tx: Tx, person_id: str, phone: str) -> Sequence[AnyRow]:
-    """Suppressions that touch this person on this phone, lifted ones too."""
+def suppressions(tx: Tx, person_id: str, phone: str) -> list[AnyRow | optouts.Kept]:
+    """Suppressions that touch this person on this phone, lifted ones too; and opt-outs from before it was forgotten."""
     s = t.suppressions.c
     whole = ~s.both & or_(s.person_id == person_id, s.phone == phone)
     pair = s.both & (s.person_id == person_id) & (s.phone == phone)
-    return tx.execute(select(t.suppressions).where(or_(whole, pair)).order_by(s.suppression_id)).all()
+    rows = tx.execute(select(t.suppressions).where(or_(whole, pair)).order_by(s.suppression_id))
+    return [*rows, *optouts.in_force(tx, [person_id], [phone])]
 
 
 def promises(tx: Tx, account_id: str) -> Sequence[AnyRow]:

@@ -1,0 +1,60 @@
+"""Erasing sealed rows so that it is seen: one action tells how many, erasures which, and both are sealed in turn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dialer.erased import ranges, told
+from dialer.record import digest
+from dialer.store import Tx
+from dialer.store import erasure as erasure_store
+from dialer.store import record as record_store
+
+
+@dataclass(slots=True)
+class Eraser:
+    """Collects what one action erases; `close` writes the action and its erasures. All in one transaction."""
+
+    tx: Tx
+    now: datetime
+    counts: dict[str, int] = field(default_factory=dict)
+    """Table → rows, of all that was erased."""
+    _erasures: list[dict[str, Any]] = field(default_factory=list)
+    _sealed: dict[str, int] = field(default_factory=dict)
+
+    def blank(self, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes over columns: rows of `of`, the id, and the columns' new values."""
+        erasure_store.blank(self.tx, kind, rows)
+        self.add({kind: len(rows)})
+        ids = record_store.sealed_among(self.tx, kind, (row["of"] for row in rows))
+        remains = {str(row[0]): digest(kind, row).hex() for row in record_store.read_again(self.tx, kind, ids)}
+        self._note(kind, ids, remains)
+
+    def remove(self, kind: str, ids: Sequence[int]) -> None:
+        """Deletes rows, but the one with the highest id."""
+        last = record_store.last_id(self.tx, kind)
+        gone = sorted(key for key in ids if key != last)
+        erasure_store.remove(self.tx, kind, gone)
+        self.add({kind: len(gone)})
+        self._note(kind, record_store.sealed_among(self.tx, kind, gone), {})
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Counts what was erased without a seal."""
+        for table, count in counts.items():
+            self.counts[table] = self.counts.get(table, 0) + count
+
+    def _note(self, kind: str, ids: Iterable[int], remains: Mapping[str, str]) -> None:
+        ids = list(ids)
+        if ids:
+            record_store.unsalt(self.tx, kind, ids)
+            self._sealed[kind] = self._sealed.get(kind, 0) + len(ids)
+            own = {"at": self.now, "kind": kind, "rows": len(ids), "ids": ranges(ids), "remains": dict(remains)}
+            self._erasures.append(own)
+
+    def close(self, action: str, detail: str) -> int:
+        """Notes the action and returns its id."""
+        detail = f"{detail}: sealed rows {told(self._sealed) or '0'}"
+        key = record_store.add_action(self.tx, action, "", detail, self.now)
+        record_store.add_erasures(self.tx, [{"action_id": key, **one} for one in self._erasures])
+        return key
