@@ -1,0 +1,333 @@
+"""Rules at work in the engine: packs by region, contacts made elsewhere, shared numbers, two workers, the clock."""
+
+import asyncio
+import itertools
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.mock import ADAPTER, MockAdapter
+from campaigns.model import Channel
+from campaigns.where import zones_of
+from config.settings import Settings
+from dialer import check, operate, zones
+from dialer.claim import Claim, Claimed
+from dialer.clock import SystemClock
+from dialer.house import House
+from dialer.law_rows import EVERY_KIND
+from dialer.lines import Line, Lines
+from dialer.store import InlineStore, Store
+from dialer.store import tables as t
+from dialer.store.schema import upgrade
+from tests.support.scene import (
+    ACCOUNTS_HEAD,
+    ALICE,
+    BOB,
+    CAMPAIGN,
+    INSTALLMENTS_HEAD,
+    SETTINGS,
+    SHANGHAI,
+    Scene,
+    account,
+    due,
+    late,
+    play,
+)
+
+CONTACTS = "person_id,account_id,phone,channel,at,event,direction,by\n"
+AGREEMENTS = "person_id,kind,given_on,until\n"
+LATE = late(1, "2025-12-15", "2025-11-15", "2025-10-15")
+"""Makes a C of the account: two rounds a day."""
+
+
+async def take(scene: Scene, kind: str, text: str) -> None:
+    what = EVERY_KIND[kind]
+    for chunk in what.read(scene.file(f"{kind}.csv", text), "CN"):
+        found = await scene.house.store.write(
+            lambda tx, chunk=chunk: what.load(tx, chunk, scene.clock.now(), scene.touched)
+        )
+        assert not found.rejects, found.rejects
+
+
+def write(scene: Scene, change: Any) -> None:
+    store = scene.house.store
+    assert isinstance(store, InlineStore)
+    store.run(change)
+
+
+# --- contacts made elsewhere -----------------------------------------------------------------------------------------
+
+
+def test_case_14_what_an_agency_did_leaves_no_room_for_us(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        made = "".join(
+            f"P-1,,,voice,2026-01-13T08:0{minute}:00+08:00,connected,outbound,agents\n" for minute in range(3)
+        )
+        dues = due(1, "2026-01-15") + due(2, "2026-01-15")
+        await scene.load(account(1, ALICE) + account(2, BOB), LATE + LATE.replace("L-1", "L-2") + dues)
+        await take(scene, "contacts", CONTACTS + made)
+        await take(scene, "contacts", CONTACTS + made)
+        assert len(scene.rows("contacts")) == 3, "the same file again adds nothing"
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 22:00")
+        first = [row for row in scene.rows(person_id="P-1") if row.day_offset == -2]
+        assert [(row.state, row.rule) for row in first] == [("expired", "cn-gbt.notify3")] * 2
+        assert all(row.state == "settled" for row in scene.rows(person_id="P-2") if row.day_offset == -2)
+        seen = [row for row in scene.rows("verdicts") if row.rule == "cn-gbt.notify3"]
+        assert {tuple(one[1:]) for one in seen[0].saw["contacts"]} == {("voice", "connected")}
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_an_agreement_lifts_what_it_is_about_and_nothing_else(tmp_path: Path) -> None:
+    pack = """
+[[rule]]
+id = "ours.daily"
+kind = "cap"
+force = "house"
+actor = ["creditor"]
+channels = ["voice"]
+max = 1
+period = { type = "calendar_day" }
+count = ["placed"]
+waive = ["agreed_frequency"]
+citation = "ours"
+url = "ours"
+grade = "H"
+checked_on = 2026-11-23
+"""
+
+    async def act(scene: Scene) -> None:
+        history = LATE + LATE.replace("L-1", "L-2")
+        await scene.load(account(1, ALICE) + account(2, BOB), history + due(1, "2026-01-15") + due(2, "2026-01-15"))
+        await take(scene, "agreements", AGREEMENTS + "P-1,agreed_frequency,2026-01-01,\n")
+        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
+        await scene.start()
+        await scene.until("2026-01-13 22:00")
+        days = {one: [row.state for row in scene.rows(person_id=one) if row.day_offset == -2] for one in ("P-1", "P-2")}
+        assert days == {"P-1": ["settled", "settled"], "P-2": ["settled", "expired"]}
+
+    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
+    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+
+
+# --- which packs apply -----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_jurisdiction_is_denied_with_one_task(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        abroad = account(1, ALICE).replace(",CN,", ",FR,").replace("zh-CN,,", "zh-CN,Asia/Shanghai,")
+        await scene.load(abroad, LATE + due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-16 00:00")
+        assert {(row.state, row.rule) for row in scene.rows()} == {("blocked", "dialer.jurisdiction")}
+        (task,) = scene.rows("tasks")
+        assert (task.kind, task.person_id) == ("fix_data", "P-1")
+        assert "FR" in task.detail
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_a_regions_pack_holds_without_being_named(tmp_path: Path) -> None:
+    """The campaign names no pack: the number's country brings China's."""
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        await scene.launch(CAMPAIGN.replace('packs = ["cn"]\n', ""))
+        one = scene.house.store.run(lambda tx: scene.house.launched(tx))[0]  # type: ignore[attr-defined]
+        assert "cn-gbt.hours" in one.rules(scene.rows("accounts"), "CN").rules
+        assert "cn-gbt.hours" not in one.book.everywhere.rules
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_a_lines_own_pack_holds_on_that_line(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        await take(scene, "contacts", CONTACTS + "".join(
+            f"P-9,,{ALICE},voice,2026-01-13T08:{minute:02}:00+08:00,rang_out,outbound,agents\n" for minute in range(20)
+        ))  # fmt: skip
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 22:00")
+        assert {row.rule for row in scene.rows() if row.day_offset == -2} == {"carrier-aliyun.day"}
+
+    ours = (Path(__file__).parents[2] / "config" / "rules" / "house.toml").read_text(encoding="utf-8")
+    for old, new in (
+        ('name = "house"', 'name = "ours"'), ("house.", "ours."), ('["number"]', '["number", "person"]'),
+    ):  # fmt: skip
+        ours = ours.replace(old, new)
+    (tmp_path / "ours.toml").write_text(ours, encoding="utf-8")
+    limits = 'rules = ["ours.toml"]\nhouse = "ours"\n'
+    settings = SETTINGS.replace('adapter = "mock"', 'adapter = "mock"\npacks = ["carrier-aliyun"]')
+    play(tmp_path, "2026-01-13 08:30", act, limits + settings)
+
+
+# --- caps under concurrency ------------------------------------------------------------------------------------------
+
+
+def test_caps_hold_over_accounts_campaigns_and_persons_of_a_number(tmp_path: Path) -> None:
+    """Two campaigns, two accounts of one person, and another person on the same telephone: three contacts a day."""
+
+    async def act(scene: Scene) -> None:
+        roster = account(1, ALICE, person=1) + account(2, ALICE, person=1) + account(3, ALICE, person=3)
+        history = "".join(LATE.replace("L-1", f"L-{n}") for n in (1, 2, 3))
+        await scene.load(roster, history + "".join(due(n, "2026-01-15") for n in (1, 2, 3)))
+        alone = CAMPAIGN.replace("combine = true", "combine = false")
+        await scene.launch(alone)
+        await scene.launch(alone.replace('name = "test"', 'name = "other"'))
+        await scene.start()
+        await scene.until("2026-01-16 00:00")
+        placed = [row for row in scene.rows() if row.claimed_at]
+        for day in (13, 14, 15):
+            mine = [row for row in placed if row.claimed_at.astimezone(SHANGHAI).day == day]
+            assert len(mine) == 3, "of one number, whoever's it is"
+            times = sorted(row.claimed_at for row in mine if row.person_id == "P-1")
+            assert all(b - a >= timedelta(hours=1) for a, b in itertools.pairwise(times))
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+class Fixed(SystemClock):
+    """A real clock that stands still."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__()
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+
+async def two_claims(folder: Path, settings: Settings, now: datetime) -> list[Claimed]:
+    """Two stores on one file, as two workers have them, and a claim on each at once."""
+    upgrade(settings.database)
+    houses = [House(settings, Fixed(now), Store(settings.database)) for _ in range(2)]
+    first = houses[0].store
+    roster = "".join(account(n, ALICE, person=1) for n in range(1, 6))
+    dues = "".join(due(n, "2026-01-15") for n in range(1, 6))
+    for kind, text in (("accounts", ACCOUNTS_HEAD + roster), ("installments", INSTALLMENTS_HEAD + dues)):
+        (folder / f"{kind}.csv").write_text(text, encoding="utf-8")
+        what = EVERY_KIND[kind]
+        for chunk in what.read(folder / f"{kind}.csv", "CN"):
+            await first.write(lambda tx, what=what, chunk=chunk: what.load(tx, chunk, now, lambda *_: None))
+    await operate.launch(houses[0], folder / "campaign.toml")
+    await first.write(lambda tx: tx.execute(t.attempts.update().values(due_at=now)))
+
+    def claim(house: House, worker: str) -> Any:
+        line = Line("main", settings.lines["main"], MockAdapter(), ADAPTER, dict.fromkeys(Channel, now), house.zone)
+        room = {("main", Channel.VOICE): [now] * 10}
+        return house.store.write(lambda tx: Claim(tx, house, Lines([line]), room, worker, now).run())
+
+    claimed = await asyncio.gather(claim(houses[0], "one"), claim(houses[1], "two"))
+    for house in houses:
+        await house.store.close()
+    return list(claimed)
+
+
+def test_case_30_two_workers_and_one_slot_place_once(tmp_path: Path) -> None:
+    """Two claiming transactions at the same instant on one file: one gets the attempt, the other sees the contact."""
+    (tmp_path / "dialer.toml").write_text(SETTINGS, encoding="utf-8")
+    settings = check.read_settings(tmp_path / "dialer.toml", {})
+    settings = settings.model_copy(update={"database": f"sqlite:///{tmp_path}/two.db"})
+    (tmp_path / "campaign.toml").write_text(CAMPAIGN.replace("combine = true", "combine = false"), encoding="utf-8")
+    claimed = asyncio.run(two_claims(tmp_path, settings, datetime(2026, 1, 14, 10, tzinfo=SHANGHAI)))
+    assert sum(len(one.placements) for one in claimed) == 1, "one hour between two calls of a person, over both workers"
+    assert sum(one.deferred for one in claimed) >= 4
+
+
+# --- payments, zones, clocks: cases 32 and 33 -------------------------------------------------------------------------
+
+
+def test_case_32_a_payment_after_queueing_cancels(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 12:00")
+        scene.paid(1, "2026-01-15")
+        await scene.until("2026-01-16 00:00")
+        later = [row for row in scene.rows() if row.day_offset > -2]
+        assert {(row.state, row.reason) for row in later} == {("cancelled", "paid")}
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_case_32_new_zone_data_is_worked_in(tmp_path: Path) -> None:
+    """The account was imported when less was known of its number: after the upgrade its plan moves."""
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        wrong = ("Europe/Moscow",)
+        write(scene, lambda tx: tx.execute(t.accounts.update().values(zones=wrong)))
+        await scene.launch()
+        before = scene.rows()[0].planned_for
+        assert await zones.refresh(scene.house) == 1
+        assert scene.rows("accounts")[0].zones == zones_of(ALICE, "CN", "") == ("Asia/Shanghai",)
+        planned = [row for row in scene.rows() if row.state == "planned"]
+        assert planned
+        assert {row.zones for row in planned} == {("Asia/Shanghai",)}
+        assert planned[0].planned_for != before
+        assert await zones.refresh(scene.house) == 0, "once an upgrade"
+
+    play(tmp_path, "2026-01-12 08:30", act)
+
+
+def test_case_33_a_clock_that_was_set_holds_everything_for_a_while(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        await scene.launch()
+        slot = scene.rows(round=1)[0].planned_for
+        scene.clock.is_off_s = 3.0
+        await scene.start()
+        await scene.clock.sleep_until(slot + timedelta(minutes=2))
+        assert not [row for row in scene.rows() if row.claimed_at]
+        assert {row.rule for row in scene.rows("verdicts")} == {"dialer.clock"}
+        scene.clock.is_off_s = 0.0
+        await scene.clock.sleep_until(slot + timedelta(minutes=5))
+        assert [row.state for row in scene.rows(round=1)] == ["settled"]
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_the_machines_clock_tells_when_it_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, steady = [1_000_000.0], [500.0]
+    monkeypatch.setattr("dialer.clock.time.time", lambda: wall[0])
+    monkeypatch.setattr("dialer.clock.time.monotonic", lambda: steady[0])
+    clock = SystemClock()
+    assert clock.off_s() == 0.0
+    for step_s, off_s in ((0.05, 0.0), (3600.0, 3600.0)):
+        wall[0] += 10 + step_s
+        steady[0] += 10
+        assert clock.off_s() == pytest.approx(off_s, abs=0.1)
+    wall[0] += 59
+    steady[0] += 59
+    assert clock.off_s() == pytest.approx(3600.0, abs=1)
+    wall[0] += 2
+    steady[0] += 2
+    assert clock.off_s() == 0.0
+
+
+# --- the facts a verdict saw ----------------------------------------------------------------------------------------
+
+
+def test_a_refusal_keeps_the_facts_it_rests_on(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        roster = account(1, ALICE, person=1) + account(2, BOB, person=1)
+        await scene.load(roster, due(1, "2026-01-15") + due(2, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-15 00:00")
+        refused = [row for row in scene.rows("verdicts") if row.rule == "house.gap"]
+        assert refused
+        (contact,) = refused[0].saw["contacts"]
+        first = min(row.claimed_at for row in scene.rows() if row.claimed_at)
+        assert datetime.fromisoformat(contact[0]) == first.replace(microsecond=0)
+        assert json.dumps(refused[0].saw)
+
+    play(tmp_path, "2026-01-14 09:00", act)
