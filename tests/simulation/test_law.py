@@ -280,7 +280,8 @@ def test_case_32_new_zone_data_is_worked_in(tmp_path: Path) -> None:
 
 def test_case_33_a_clock_that_was_set_holds_everything_for_a_while(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
-        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        history = LATE.replace("L-1", "L-7")
+        await scene.load(account(7, ALICE), history + due(7, "2026-01-15"))
         await scene.launch()
         slot = scene.rows(round=1)[0].planned_for
         scene.clock.is_off_s = 3.0
