@@ -12,6 +12,7 @@ from campaigns.rulebook import Rulebook
 from campaigns.ruleset import Ruleset
 from config.settings import LineSettings, Settings
 from dialer.packs import Packs, pack_files, read_packs
+from dialer.unsaid import unsaid
 
 FORTNIGHT = [date(2026, 6, 1) + timedelta(days=n) for n in range(14)]
 """Days on which a window has to be legal at least once: every weekday twice, in a year that holiday calendars know."""
@@ -36,11 +37,12 @@ def misfits(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
     for number, pack in enumerate(campaign.packs):
         if pack not in known:
             yield unknown(("packs", number), pack, "is no rule pack", known)
-    yield from _windows(campaign, settings)
+    yield from _unlawful(campaign, settings)
 
 
-def _windows(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
-    """Rounds whose window leaves no room for an attempt on any day: by the rules, or by the hours of the lines."""
+def _unlawful(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
+    """What can never pass: rounds whose window leaves no room on any day, by the rules or the hours of the lines, and
+    texts that do not say what the rules demand."""
     always = [settings.house, *campaign.packs]
     if read_packs(settings, [*always, settings.lender.country.lower()])[1]:  # told with the settings
         return
@@ -52,6 +54,7 @@ def _windows(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
         wrong, _, accepted = str(error).partition("; ")
         yield Problem(("packs",), wrong, accepted)
         return
+    yield from unsaid(campaign, settings, rules)
     for loc, rounds in contents(campaign):
         if isinstance(rounds, Rounds):
             lines = [settings.lines[name] for name in getattr(campaign.lines, rounds.channel) if name in settings.lines]

@@ -60,7 +60,9 @@ def known_of(tx: Tx, person_id: str) -> Known | None:
     """All of a person; None where nothing is known of this id."""
     a = t.accounts.c
     accounts = tx.execute(
-        select(a.account_id, a.name, a.phone, a.pay_to, a.region, a.country).where(a.person_id == person_id).order_by(a.account_id)
+        select(a.account_id, a.name, a.phone, a.pay_to, a.region, a.country)
+        .where(a.person_id == person_id)
+        .order_by(a.account_id)
     ).all()
     attempts = tx.execute(
         select(_a.attempt_id, _a.phone, _a.state, _a.check_at, _a.claimed_at).where(_a.person_id == person_id)

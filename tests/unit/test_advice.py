@@ -69,12 +69,15 @@ channel = "voice"
 script = "reminder"
 otherwise = { on = ["busy"], channel = "sms", message = "missed", after = "10m" }
 [message.missed]
-text = "{name}: {amount} is due on {due_on:month_day}, to {pay_to}."
+text = "{name}: {amount} is due on {due_on:month_day}, to {pay_to}. STOP"
 [script.reminder]
 language = "en"
 first = "greet"
 [script.reminder.step.greet]
 say = "{due_on} {amount} {pay_to}"
+keys = { 9 = "stop" }
+[script.reminder.step.stop]
+outcome = "opted_out"
 """
 PACK = """\
 [[rule]]
@@ -224,7 +227,7 @@ def test_a_long_message_and_its_price(desk: Desk) -> None:
     assert desk.advice(longest=Longest("Wang", "account 1", ())) == []
     (told,) = desk.advice(longest=longest)
     assert told == (
-        "c.toml:18: message.missed.text: takes 2 segments (GSM-7, 171 characters) with the longest name and account of "
+        "c.toml:18: message.missed.text: takes 2 segments (GSM-7, 176 characters) with the longest name and account of "
         "the portfolio, 0.10 CNY a message with main where each is billed; one segment holds 160 characters"
     )
 
@@ -238,8 +241,8 @@ def test_a_sign_that_makes_a_message_dear_is_named(desk: Desk) -> None:
 
 def test_a_message_for_several_accounts_is_measured_too_and_in_every_language(desk: Desk) -> None:
     many = (
-        'text_many = "{name}: {count} payments, {amount}, are due on {due_on:long}. '
-        + "x" * 70
+        'text_many = "STOP ends it. {name}: {count} payments, {amount}, are due on {due_on:long}. '
+        + "x" * 66
         + '"\n[script.reminder]'
     )
     desk.write(campaign={"[script.reminder]": many})
