@@ -14,7 +14,7 @@ from campaigns.rulebase import Waive
 from dialer import cell
 from dialer.csvfile import look_through
 from dialer.intake import KINDS, Difference, Kind
-from dialer.roster import BadRow, Chunk, Read, Reading, read_cells, told_problems
+from dialer.roster import BadRow, Chunk, Problem, Read, Reading, read_cells, told_problems
 from dialer.store import Tx, law, portfolio
 
 EVENTS = (
@@ -122,9 +122,12 @@ def _contact(country: str, cells: list[str]) -> MadeContact:
 
 def _agreement(cells: list[str]) -> MadeAgreement:
     try:
-        return MadeAgreement(*read_cells(_AGREEMENT, cells))
+        found = MadeAgreement(*read_cells(_AGREEMENT, cells))
     except ValueError as error:
         raise BadRow(*told_problems(_AGREEMENT, cells)) from error
+    if found.until is not None and found.until < found.given_on:
+        raise BadRow(Problem("until", "lies before given_on", "that day or later, or empty"))
+    return found
 
 
 def compare_contacts(tx: Tx, chunk: Chunk[MadeContact]) -> Difference[MadeContact]:
