@@ -77,7 +77,8 @@ async def report(
         report_show.show(found, out)
     if html is not None:
         async with Working("drawing the report", None if json else err):
-            await asyncio.to_thread(reporting.write_html, found, html, language or house.settings.lender.language)
+            settings = house.settings
+            await asyncio.to_thread(reporting.write_html, found, html, language or settings.lender.language, settings)
         if not json:
             out.print(f"The report as a page: {html}", markup=False)
 
