@@ -27,9 +27,9 @@ def store_of(scene: Scene) -> InlineStore:
     return scene.house.store
 
 
-def told(scene: Scene, number: int = 1, at: str | None = None) -> Explanation:
+def told(scene: Scene, number: int = 1, at: str | None = None, language: str | None = "en") -> Explanation:
     instant = datetime.fromisoformat(at).replace(tzinfo=SHANGHAI) if at else None
-    return store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant))
+    return store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant, language))
 
 
 def answer(scene: Scene, at: str | None = None) -> Answer:

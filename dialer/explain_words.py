@@ -1,0 +1,55 @@
+"""How an account's story is told in Chinese or English: the words of the report's page, and its own beside them."""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+
+from campaigns.words import is_chinese
+from dialer.report_words import Speech, speech
+
+TOLD_MAX = 5
+"""So many of a list of facts are told one by one."""
+
+
+def tongue(language: str) -> Speech:
+    """Chinese for a zh language, else English."""
+    found = speech(language)
+    return replace(found, words={**found.words, **_chinese()}) if is_chinese(language) else found
+
+
+def perhaps(words: Speech, text: str) -> str:
+    """A text that somebody wrote, or that the engine wrote: then it is known and told in the language."""
+    return words.words.get(text, text)
+
+
+def listed(words: Speech, parts: Iterable[str]) -> str:
+    """`a, b, c`, each once; of many the last ones are counted."""
+    once = list(dict.fromkeys(parts))
+    if len(once) > TOLD_MAX:
+        once = [*once[: TOLD_MAX - 1], words.say("{0} more", len(once) - TOLD_MAX + 1)]
+    return words.say(", ").join(once)
+
+
+def sentences(words: Speech, parts: Iterable[str]) -> str:
+    """Whole sentences, one after the other."""
+    return ("" if words.words else " ").join(parts)
+
+
+def day(words: Speech, at: datetime) -> str:
+    """`Tue 2026-01-13`."""
+    return words.say("{0} {1}", words.say(f"{at:%a}"), f"{at:%Y-%m-%d}")
+
+
+def moment(at: datetime) -> str:
+    """`2026-01-13 09:30:00`."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+@cache
+def _chinese() -> dict[str, str]:
+    """English → Chinese, from the file beside the templates."""
+    found: dict[str, str] = tomllib.loads((files("dialer") / "templates" / "explain.zh.toml").read_text("utf-8"))
+    return found
