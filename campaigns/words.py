@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from babel import Locale
 
-from campaigns.limits import ContactChannel, CountedEvent, Key, Period
+from campaigns.limits import CountedEvent, Key, Period
 from campaigns.rulebase import DEFAULT_DAYS, DaysPastDue, Mode, RuleBase, Stage, Waive
 from campaigns.rules import (
     AnyRule, Cap, Consent, Content, Cooloff, ExclusiveChannel, NumberCheck, OptOut, Part, Party, Ratio, Retention, Ring,
@@ -16,7 +16,7 @@ from campaigns.rules import (
 )  # fmt: skip
 from campaigns.window import WEEKDAYS, Opening, Weekday, Window
 
-CHANNELS: dict[ContactChannel, str] = {"voice": "电话", "sms": "短信", "letter": "信函", "visit": "上门"}
+CHANNELS: dict[str, str] = {"voice": "电话", "sms": "短信", "letter": "信函", "visit": "上门"}
 ROLES: dict[Role, str] = {"borrower": "借款人", "guarantor": "保证人"}
 SAID: dict[Said, str] = {
     "lender": "机构名称", "lender_phone": "机构电话", "name": "对方姓名", "due_on": "到期日", "amount": "金额",
@@ -115,7 +115,7 @@ def _when(rule: RuleBase) -> str:
         told.append("且".join(filter(None, (least, most))))
     debt = f"债务{'、'.join(told)}时，" if told else ""
     numbers = rule.line_type if not isinstance(rule, Consent) else ()
-    noun = CHANNELS[rule.channels[0]] if len(rule.channels) == 1 else "联系"
+    noun = CHANNELS[rule.channels[0].value] if len(rule.channels) == 1 else "联系"
     which = f"{_or(MODES[one] for one in rule.mode)}的{noun}" if rule.mode else ""
     to = f"联系{_or(LINES[one] for one in numbers)}号码" if numbers else ""
     contact = f"{'，'.join(filter(None, (which, to)))}：" if which or to else ""
@@ -134,7 +134,7 @@ def _do(rule: RuleBase) -> str:
     return _DEEDS[rule.channels[0]] if len(rule.channels) == 1 else "联系"
 
 
-_DEEDS = {"voice": "拨打电话", "sms": "发送短信"}
+_DEEDS: dict[str, str] = {"voice": "拨打电话", "sms": "发送短信"}
 
 
 def _whose(key: Iterable[Key]) -> str:
@@ -207,12 +207,12 @@ def _after(period: Period, event: str) -> str:
 
 def _counted(rule: Cap) -> str:
     """`接通3次电话`; where several things count: `3次联系（计入：接通、短信送达）`."""
-    channels = rule.count_channels or rule.channels
+    channels: tuple[str, ...] = rule.count_channels or rule.channels
     noun = _list(CHANNELS[one] for one in channels)
     if rule.count == ("placed",):
-        verb = {("voice",): f"拨打{rule.max}次电话", ("sms",): f"发送{rule.max}条短信"}
-        return verb.get(tuple(channels), f"联系{rule.max}次（{noun}合计）")
-    if tuple(channels) == ("voice",) and len(rule.count) == 1 and rule.count[0] in _SIMPLE:
+        verb: dict[tuple[str, ...], str] = {("voice",): f"拨打{rule.max}次电话", ("sms",): f"发送{rule.max}条短信"}
+        return verb.get(channels, f"联系{rule.max}次（{noun}合计）")
+    if channels == ("voice",) and len(rule.count) == 1 and rule.count[0] in _SIMPLE:
         return _SIMPLE[rule.count[0]].format(rule.max)
     return f"联系{rule.max}次（{noun}；计入{_list(EVENTS[one] for one in rule.count)}）"
 
@@ -252,7 +252,7 @@ def _optout(rule: OptOut) -> str:
     words = f"对方回复{_list(rule.words)}即视为拒绝联系" if rule.words else ""
     if not rule.offered:
         return words or "对方表示拒绝的，即视为拒绝联系"
-    many = {("voice",): "每次电话", ("sms",): "每条短信"}.get(tuple(rule.channels), "每次联系")
+    many = {"电话": "每次电话", "短信": "每条短信"}.get(_list(CHANNELS[one.value] for one in rule.channels), "每次联系")
     return f"{many}须提供拒绝联系的方式{'；' if words else ''}{words}"
 
 

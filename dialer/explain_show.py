@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dialer.explain_model import Answer, Explanation, Refusing, Room
-from dialer.explain_words import day, listed, moment, tongue
+from dialer.explain_words import day, listed, moment, sentences, tongue
 from dialer.report_words import Speech
 from dialer.timeline import Entry
 from dialer.verdict_words import MADE
@@ -51,11 +51,11 @@ class _Shown:
     def head(self) -> Iterator[str]:
         """Who, the answer in short, what is owed. Account, name and phone come first: they are looked for."""
         found, say = self.found, self.words.say
-        consents = [say("{0} {1}", say(channel), say(consent or "unknown"))
+        consents = [f"{say(channel)} {say(consent or 'unknown')}"
                     for channel, consent in (("voice", found.consent_voice), ("sms", found.consent_sms))]  # fmt: skip
-        who = say("person {0}; times of {1}; consent: {2}", found.person_id, found.time_zone, ", ".join(consents))
+        who = say("person {0}; times of {1}; consent: {2}", found.person_id, found.time_zone, listed(self.words, consents))
         whom = f"{escape(found.name)} {escape(found.phone)}"
-        yield f"[bold]{escape(found.account_id)}[/] {whom}{escape(say(', '))}{escape(who)}"
+        yield say("{0}, {1}", f"[bold]{escape(found.account_id)}[/] {whom}", escape(who))
         yield f"[bold]{escape(found.summary)}[/]"
         still = [one for one in found.installments if one.is_open]
         for one in still:
@@ -125,11 +125,11 @@ class _Shown:
         if answer.verdict == "pass":
             last = answer.placeable_until
             until = say(", until {} at the latest", moment(last)) if last and last.year < datetime.max.year else ""
-            return say("{0}.", f"{verdict}{escape(until)}")
+            return say("{}.", f"{verdict}{escape(until)}")
         reason = f"{answer.reason} [{answer.rule}]"
         seen = say("Seen: {}.", answer.seen) if answer.seen else ""
-        told = escape(say("{}.", reason))
-        return f"{verdict}{escape(say(', '))}{told} {escape(' '.join(filter(None, (seen, *self._when(answer)))))}".rstrip()
+        told = sentences(self.words, filter(None, (say("{}.", reason), seen, *self._when(answer))))
+        return say("{0}, {1}", verdict, escape(told))
 
     def _when(self, answer: Answer) -> Iterator[str]:
         """When the named rule would pass, and when all would."""

@@ -25,12 +25,12 @@ def perhaps(words: Speech, text: str) -> str:
     return words.words.get(text, text)
 
 
-def listed(words: Speech, parts: Iterable[str]) -> str:
+def listed(words: Speech, parts: Iterable[str], between: str = ", ") -> str:
     """`a, b, c`, each once; of many the last ones are counted."""
     once = list(dict.fromkeys(parts))
     if len(once) > TOLD_MAX:
         once = [*once[: TOLD_MAX - 1], words.say("{0} more", len(once) - TOLD_MAX + 1)]
-    return words.say(", ").join(once)
+    return words.say(between).join(once)
 
 
 def sentences(words: Speech, parts: Iterable[str]) -> str:

@@ -50,7 +50,7 @@ def seen(saw: Saw | None, at: datetime, words: Speech) -> str:
     if not saw:
         return ""
     if saw.get("contacts"):
-        return listed(words, (contact(one, at, words) for one in reversed(saw["contacts"])))
+        return listed(words, (contact(one, at, words) for one in reversed(saw["contacts"])), "; ")
     if "local" in saw:
         pairs = zip(saw["zones"], map(datetime.fromisoformat, saw["local"]), strict=False)
         return listed(words, (words.say("{0} in {1}", f"{local:%H:%M:%S}", zone) for zone, local in pairs))
@@ -64,7 +64,7 @@ def contact(one: Sequence[str], at: datetime, words: Speech) -> str:
     when, channel, ended = one
     local = datetime.fromisoformat(when)
     shown = f"{local:%H:%M}" if local.date() == at.date() else f"{local:%m-%d %H:%M}"
-    return words.say("{0} {1} ({2})", shown, words.say(MADE.get(channel, channel)), words.name(ended))
+    return words.say("{0} {1}, {2}", shown, words.say(MADE.get(channel, channel)), words.name(ended))
 
 
 # --- the packs' rules: by what was seen ------------------------------------------------------------------------------
