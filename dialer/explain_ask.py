@@ -146,9 +146,7 @@ class Asking:
         is_block = isinstance(verdict, Block)
         return why(verdict.rule, rules.rules.get(verdict.rule), verdict.saw, verdict.reason, self._words, is_block)
 
-    def _others(
-        self, one: Launched, verdict: Verdict, ask: Ask, facts: Facts, rules: Ruleset
-    ) -> list[Refusing]:
+    def _others(self, one: Launched, verdict: Verdict, ask: Ask, facts: Facts, rules: Ruleset) -> list[Refusing]:
         """Each rule of the packs asked alone, as if the dialer itself had nothing against it."""
         if isinstance(verdict, Pass) or not ask.zones:
             return []

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from dialer.explain_model import Answer, Explanation, Refusing, Room
 from dialer.explain_words import day, listed, moment, sentences, tongue
 from dialer.report_words import Speech
 from dialer.timeline import Entry
 from dialer.verdict_words import MADE
+from dialer.wide import WideText
 
 _STYLES = {
     "block": "bold red", "defer": "yellow", "pass": "green", "blocked": "bold red", "cancelled": "dim",
@@ -25,20 +27,15 @@ def show(found: Explanation, console: Console) -> None:
     """Prints it: who, the answer in short, what is owed, the story, the gate's words, the rules that decided."""
     shown = _Shown(found, tongue(found.language))
     for line in shown.head():
-        _say(console, line)
+        console.print(Group(shown.text(line)), soft_wrap=False)
     console.print()
     console.print(shown.story())
     console.print()
     for line in shown.gate():
-        _say(console, line)
+        console.print(Group(shown.text(line)), soft_wrap=False)
     if rules := shown.rules():
         console.print()
         console.print(rules)
-
-
-def _say(console: Console, text: str) -> None:
-    """A sentence, broken between words also where the console would leave that to the terminal."""
-    console.print(text, soft_wrap=False, highlight=False)
 
 
 @dataclass(frozen=True)
@@ -48,18 +45,27 @@ class _Shown:
     found: Explanation
     words: Speech
 
+    def text(self, markup: str) -> Text:
+        """A text that breaks between words, also where the console would leave that to the terminal."""
+        found = Text.from_markup(markup)
+        return WideText(found.plain, spans=found.spans) if self.words.words else found
+
     def head(self) -> Iterator[str]:
         """Who, the answer in short, what is owed. Account, name and phone come first: they are looked for."""
         found, say = self.found, self.words.say
         consents = [f"{say(channel)} {say(consent or 'unknown')}"
                     for channel, consent in (("voice", found.consent_voice), ("sms", found.consent_sms))]  # fmt: skip
-        who = say("person {0}; times of {1}; consent: {2}", found.person_id, found.time_zone, listed(self.words, consents))
+        who = say(
+            "person {0}; times of {1}; consent: {2}", found.person_id, found.time_zone, listed(self.words, consents)
+        )
         whom = f"{escape(found.name)} {escape(found.phone)}"
         yield say("{0}, {1}", f"[bold]{escape(found.account_id)}[/] {whom}", escape(who))
         yield f"[bold]{escape(found.summary)}[/]"
         still = [one for one in found.installments if one.is_open]
         for one in still:
-            yield escape(say("Open: due {0}, {1} of {2} {3} paid", one.due_on, one.paid_amount, one.amount, one.currency))
+            yield escape(
+                say("Open: due {0}, {1} of {2} {3} paid", one.due_on, one.paid_amount, one.amount, one.currency)
+            )
         if not still:
             yield escape(say("Nothing is left to pay."))
 
@@ -79,8 +85,8 @@ class _Shown:
                 heading = day(self.words, first.at)
                 table.add_row(f"[bold]{heading}[/]")
             numbers = _numbers([one.attempt_id for one in entries if one.attempt_id is not None])
-            text = escape(_text(entries))
-            table.add_row(f"{first.at:%H:%M:%S}", say(first.kind), numbers, text, style=_style(first, is_past))
+            cells = (f"{first.at:%H:%M:%S}", say(first.kind), numbers, self.text(escape(_text(entries))))
+            table.add_row(*cells, style=_style(first, is_past))
         if is_past:
             table.add_row(*self._asked())
         return table
@@ -96,21 +102,16 @@ class _Shown:
         asked = moment(found.asked_at)
         if not found.answers:
             yield escape(say("At {} nothing would be placed: no campaign is launched.", asked))
-        for answer in found.answers:
-            whom = escape(say("At {0} the gate would say of {1}:", asked, self._of_what(answer)))
-            yield f"{whom} {self._said(answer)}"
-            for one in answer.others:
-                yield f"  {escape(self._other(one))}"
-            if rooms := [self._room(one) for one in answer.rooms]:
-                yield f"  {escape(say('Used of the limits: {}.', listed(self.words, rooms)))}"
-        yield from self._packs()
-
-    def _packs(self) -> Iterator[str]:
-        """The packs of all answers, each set once."""
-        for packs in dict.fromkeys(tuple((one.name, one.rules) for one in answer.packs) for answer in self.found.answers):
+        for packs, answers in groupby(found.answers, lambda answer: answer.packs):
+            for answer in answers:
+                of_what, said = escape(self._of_what(answer)), self._said(answer)
+                yield say("At {0} the gate would say of {1}: {2}", asked, of_what, said)
+                yield from (escape(self._other(one)) for one in answer.others)
+                if rooms := [self._room(one) for one in answer.rooms]:
+                    yield escape(say("Used of the limits: {}.", listed(self.words, rooms)))
             if packs:
-                told = [self.words.say("{0} ({1} rule{1:|s})", name, count) for name, count in packs]
-                yield escape(self.words.say("Asked: {}.", listed(self.words, told)))
+                told = [say("{0} ({1} rule{1:|s})", one.name, one.rules) for one in packs]
+                yield escape(say("Asked: {}.", say(", ").join(told)))
 
     def _of_what(self, answer: Answer) -> str:
         say = self.words.say
@@ -165,7 +166,7 @@ class _Shown:
         for rule, one in sorted(found.items()):
             source = ", ".join(part for part in (one.citation, getattr(one, "url", None)) if part)
             source = source or say("no longer in the rule packs")
-            table.add_row(escape(str(rule)), escape(one.says or ""), escape(source))
+            table.add_row(self.text(escape(str(rule))), self.text(escape(one.says or "")), self.text(escape(source)))
         return table
 
 

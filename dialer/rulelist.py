@@ -187,7 +187,7 @@ def _warnings(file: Path, pack: Pack, others: Mapping[str, str], today: date) ->
             where = others[rule.id]
             yield warning((*place, "id"), f"{rule.id} is an id of {where} too; beside it the two must be the same rule")
         if rule.grade == "M":
-            yield warning((*place, "grade"), f"from memory: off, unless the settings say unverified = [\"{rule.id}\"]")
+            yield warning((*place, "grade"), f'from memory: off, unless the settings say unverified = ["{rule.id}"]')
         if rule.checked_on > today:
             yield warning((*place, "checked_on"), f"{rule.checked_on} lies ahead; write the day it was compared")
         elif today - rule.checked_on > STALE:

@@ -147,7 +147,14 @@ class _Story:
             self._refusals.setdefault(row.attempt_id, []).append((row.rule or "", told.why))
         until = row.until and row.until.astimezone(self._zone)
         return self._entry(
-            row.at, "verdict", told.text, state=row.verdict, until=until, saw=row.saw, **about, **self._by(book, row.rule)
+            row.at,
+            "verdict",
+            told.text,
+            state=row.verdict,
+            until=until,
+            saw=row.saw,
+            **about,
+            **self._by(book, row.rule),
         )
 
     def _by(self, book: Rulebook, rule: str | None) -> Mapping[str, str | None]:

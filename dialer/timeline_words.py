@@ -18,7 +18,7 @@ from dialer.attempt import State
 from dialer.explain_words import listed, perhaps
 from dialer.log import mask_phone, mask_text
 from dialer.report_words import Speech
-from dialer.verdict_words import MADE, seen, warned, why
+from dialer.verdict_words import MADE, ended, seen, warned, why
 
 _STANDS = {State.PLANNED: "planned", State.SETTLED: "made", State.CANCELLED: "cancelled", State.BLOCKED: "blocked",
            State.EXPIRED: "expired"}  # fmt: skip
@@ -65,7 +65,9 @@ class Telling:
         return say("{0}; {1}", taken, counts) if counts else taken
 
     def stopped(self, member: Any) -> str:
-        return self.words.say("the rest of the rounds for {0} is not made: {1}", member.due_on, self.name(member.stopped))
+        return self.words.say(
+            "the rest of the rounds for {0} is not made: {1}", member.due_on, self.name(member.stopped)
+        )
 
     def paused(self, member: Any) -> str:
         return self.words.say("no round for {0} before {1}", member.due_on, self.local(member.paused_until))
@@ -109,7 +111,6 @@ class Telling:
         say, data = self.words.say, row.data
         found = [self.name(data[key]) for key in ("disposition", "said") if data.get(key)]
         found += [say("pressed {}", data["digits"])] if data.get("digits") else []
-        found += [say("promised for {}", data["promise"])] if data.get("promise") else []
         found += [say("talked {} s", f"{data['talk_s']:.1f}")] if data.get("talk_s") else []
         found += [say("the provider's code {}", mask_text(data["code"]))] if data.get("code") else []
         if reason := data.get("why"):
@@ -140,7 +141,9 @@ class Telling:
             say("by an agency") if row.by == "agents" else say("by the lender")
         )  # fmt: skip
         about = say(", about {}", row.account_id) if row.account_id and row.account_id != account_id else ""
-        return say("{0} made elsewhere {1}: {2}{3}", say(f"a {MADE[row.channel]}"), whose, self.name(row.event), about)
+        return say(
+            "{0} made elsewhere {1}: {2}{3}", say(f"a {MADE[row.channel]}"), whose, ended(row.event, self.words), about
+        )
 
     def agreement(self, row: Any) -> str:
         """What the person agreed to."""
@@ -162,7 +165,9 @@ class Telling:
         until = say(" until {}", row.until) if row.until else ""
         why = self.name(row.reason) if row.reason in _SAID else mask_text(row.reason)
         channel = say(row.channel or "voice and sms")
-        return say("{0} suppressed for {1}{2}: {3}, by {4}", channel, say(whom), until, why, perhaps(self.words, row.source))
+        return say(
+            "{0} suppressed for {1}{2}: {3}, by {4}", channel, say(whom), until, why, perhaps(self.words, row.source)
+        )
 
     def lifted(self, row: Any) -> str:
         why = mask_text(row.lifted_reason) if row.lifted_reason else self.words.say("no reason given")

@@ -61,10 +61,15 @@ def seen(saw: Saw | None, at: datetime, words: Speech) -> str:
 
 def contact(one: Sequence[str], at: datetime, words: Speech) -> str:
     """A contact that counted: when, over what, what came of it: `09:12 call, no answer`."""
-    when, channel, ended = one
+    when, channel, event = one
     local = datetime.fromisoformat(when)
     shown = f"{local:%H:%M}" if local.date() == at.date() else f"{local:%m-%d %H:%M}"
-    return words.say("{0} {1}, {2}", shown, words.say(MADE.get(channel, channel)), words.name(ended))
+    return words.say("{0} {1}, {2}", shown, words.say(MADE.get(channel, channel)), ended(event, words))
+
+
+def ended(event: str, words: Speech) -> str:
+    """What came of a contact: a disposition, or the event that was reported of one made elsewhere."""
+    return words.say("made") if event == "placed" else words.name(event)
 
 
 # --- the packs' rules: by what was seen ------------------------------------------------------------------------------

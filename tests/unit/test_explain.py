@@ -443,11 +443,15 @@ def test_the_summary_of_a_block_and_of_a_halt_names_the_rule(tmp_path: Path) -> 
             "Not called on 2026-01-14, because round 1 was blocked: no consent to this channel [dialer.consent]. Next "
             "is a call planned for 2026-01-15 "
         )
-        assert found.summary.endswith("which would be blocked: no consent to this channel: the file says no [dialer.consent].")
+        assert found.summary.endswith(
+            "which would be blocked: no consent to this channel: the file says no [dialer.consent]."
+        )
         assert found.answers[0].says == "no consent to this channel"
         await operate.halt(scene.house, "wrong text")
         waiting = told(scene, 2, "2026-01-15 10:00")
-        assert waiting.summary.endswith("held back till somebody acts: everything was halted: wrong text [dialer.halted].")
+        assert waiting.summary.endswith(
+            "held back till somebody acts: everything was halted: wrong text [dialer.halted]."
+        )
         assert waiting.answers[0].possible_at is None
 
     people = account(1, ALICE, consent="no") + account(2, BOB)

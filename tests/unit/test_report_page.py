@@ -375,7 +375,9 @@ def test_every_rule_that_comes_with_the_dialer_is_explained(tmp_path: Path) -> N
     for language in ("zh", "en"):
         shown = report_page.render(full, language, columns_of(full), 7, rules)
         for rule in rules.values():
-            assert f"{rule.id}<small>{escape(says(rule, language), quote=True)}</small>" in shown.replace("&#39;", "&#x27;")
+            assert f"{rule.id}<small>{escape(says(rule, language), quote=True)}</small>" in shown.replace(
+                "&#39;", "&#x27;"
+            )
     assert speech("en").rule("lender.own") == ""
 
 
