@@ -11,8 +11,21 @@ from babel import Locale
 from campaigns.limits import CountedEvent, Key, Period
 from campaigns.rulebase import DEFAULT_DAYS, DaysPastDue, Mode, RuleBase, Stage, Waive
 from campaigns.rules import (
-    AnyRule, Cap, Consent, Content, Cooloff, ExclusiveChannel, NumberCheck, OptOut, Part, Party, Ratio, Retention, Ring,
-    Role, Said,
+    AnyRule,
+    Cap,
+    Consent,
+    Content,
+    Cooloff,
+    ExclusiveChannel,
+    NumberCheck,
+    OptOut,
+    Part,
+    Party,
+    Ratio,
+    Retention,
+    Ring,
+    Role,
+    Said,
 )  # fmt: skip
 from campaigns.window import WEEKDAYS, Opening, Weekday, Window
 
@@ -24,13 +37,14 @@ SAID: dict[Said, str] = {
 }  # fmt: skip
 PARTS: dict[Part, str] = {"call": "电话开场白", "message": "短信", "voicemail": "语音留言"}
 EVENTS: dict[CountedEvent, str] = {
-    "placed": "拨出", "network_fail": "未能接入", "rang_out": "振铃未接", "voicemail_left": "语音信箱", "connected": "接通",
-    "conversation": "真人通话", "abandoned": "弃呼", "sms_submitted": "短信提交", "sms_sent": "短信发出",
-    "delivered": "短信送达", "inbound": "对方来电或来信", "notice": "书面通知",
+    "placed": "拨出", "network_fail": "未能接入", "rang_out": "振铃未接", "voicemail_left": "语音信箱",
+    "connected": "接通", "conversation": "真人通话", "abandoned": "弃呼", "sms_submitted": "短信提交",
+    "sms_sent": "短信发出", "delivered": "短信送达", "inbound": "对方来电或来信", "notice": "书面通知",
 }  # fmt: skip
 """What a contact showed."""
 KEYS: dict[Key, str] = {
-    "person": "每人", "debt": "每笔债务", "account": "每笔债务", "number": "每个号码", "campaign": "每个活动", "creditor": "",
+    "person": "每人", "debt": "每笔债务", "account": "每笔债务", "number": "每个号码",
+    "campaign": "每个活动", "creditor": "",
 }  # fmt: skip
 DAYS: dict[Weekday, str] = dict(zip(WEEKDAYS, ("周一", "周二", "周三", "周四", "周五", "周六", "周日"), strict=True))
 STAGES: dict[Stage, str] = {"pre_due": "未到期", "overdue": "已逾期", "default": f"逾期超过{DEFAULT_DAYS}天"}
@@ -194,8 +208,10 @@ def _after(period: Period, event: str) -> str:
     """The pause that follows an event: 拨出后1小时内, 通话当日起7天内."""
     count = period.length
     match period.type:
-        case "rolling_elapsed" | "anchored_first":
+        case "rolling_elapsed":
             return f"{event}后{count}{_UNITS[period.unit]}内"
+        case "anchored_first":
+            return f"首次{event}起{count}{_UNITS[period.unit]}内"
         case "calendar_week":
             return f"{event}{'后的' if period.day_one == 'next' else '当周起'}{count}周内"
         case "calendar_month":

@@ -1,11 +1,11 @@
 """What the gate would say about one account at one instant: `dialer explain` asks it as dialing does.
 
-The gate is asked with what is known now, at the instant that is asked about: contacts, suppressions and agreements after
-that instant are left out, payments and consents are today's. What the gate did say then is in the story.
+The gate is asked with what is known now, at the instant that is asked about: contacts, suppressions and agreements
+after that instant are left out, payments and consents are today's. What the gate did say then is in the story.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from decimal import Decimal
 from math import ceil
 from types import SimpleNamespace
@@ -133,14 +133,19 @@ class Asking:
             others=self._others(one, verdict, ask, facts, rules),
             packs=self._packs(one, accounts, row.country, more, rules, ask.channel),
             rooms=self._rooms(one, ask, facts, rules),
-            placeable_until=self._local(verdict.valid_until) if isinstance(verdict, Pass) else None,
+            placeable_until=self._last(verdict),
             passes_at=self._local(passes_at) if passes_at else None,
             due_on=row.due_on,
         )
 
     def _local(self, at: datetime) -> datetime:
-        # A window that is never closed has no last instant that could be told in another zone.
-        return at.astimezone(self._zone) if at.year < datetime.max.year else at
+        return at.astimezone(self._zone)
+
+    def _last(self, verdict: Verdict) -> datetime | None:
+        """The last instant as the windows stand; None: nothing passes, or no window ever closes."""
+        if not isinstance(verdict, Pass) or verdict.valid_until.year == MAXYEAR:
+            return None
+        return self._local(verdict.valid_until)
 
     def _why(self, verdict: Defer | Block, rules: Ruleset) -> str:
         is_block = isinstance(verdict, Block)

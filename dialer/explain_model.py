@@ -78,7 +78,7 @@ class Answer(BaseModel):
     rooms: list[Room] = []
     """The counting rules that are partly used up, those with the least room first."""
     placeable_until: datetime | None = None
-    """Of a pass: the last instant, as the windows stand."""
+    """Of a pass: the last instant, as the windows stand; null: no window ever closes."""
     passes_at: datetime | None
     """The first instant at which it would pass, as far as is known now; null where only somebody's doing (a payment
     taken back, a halt lifted) could let it pass."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 
 from rich.console import Console, Group
@@ -125,7 +124,7 @@ class _Shown:
         verdict = f"[{style}]{say(answer.verdict)}[/]"
         if answer.verdict == "pass":
             last = answer.placeable_until
-            until = say(", until {} at the latest", moment(last)) if last and last.year < datetime.max.year else ""
+            until = say(", until {} at the latest", moment(last)) if last else ""
             return say("{}.", f"{verdict}{escape(until)}")
         reason = f"{answer.reason} [{answer.rule}]"
         seen = say("Seen: {}.", answer.seen) if answer.seen else ""

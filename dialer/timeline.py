@@ -43,7 +43,7 @@ class Entry(BaseModel):
     state: str | None = None
     """Of a `slot`: how the attempt stands today. Of a `verdict`: `pass`, `defer` or `block`."""
     code: str | None = None
-    """The engine's own word, whatever the language: an outcome, why it was cancelled, a task's kind, a promise's state."""
+    """The engine's own word, whatever the language: an outcome, a reason, a task's kind, a promise's state."""
     until: datetime | None = None
     """Of a `verdict` that defers: the first instant at which it may be placed, as far as was known then."""
     rule: str | None = None

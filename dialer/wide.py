@@ -17,7 +17,7 @@ _WIDE = 2
 class WideText(Text):
     """A text whose lines end after a space, or beside a wide character; punctuation stays with its word."""
 
-    def wrap(self, console: Console, width: int, **options: Any) -> Lines:  # type: ignore[override]
+    def wrap(self, console: Console, width: int, **options: Any) -> Lines:
         """Its lines, each at most `width` columns. Whatever else rich asks for is its own business: cells are short."""
         lines = Lines(
             line for part in self.split("\n", allow_blank=True) for line in part.divide(_breaks(part.plain, width))
