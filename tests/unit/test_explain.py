@@ -21,7 +21,7 @@ from dialer.explain import Answer, Explanation, explain
 from dialer.explain_show import show
 from dialer.report_words import PLAIN, speech
 from dialer.roster import Suppression
-from dialer.store import InlineStore, Tx, law, timeline
+from dialer.store import InlineStore, Tx, desk, law, timeline
 from dialer.store.common import note_action
 from dialer.timeline import Kind
 from dialer.verdict_words import MADE
@@ -274,6 +274,8 @@ def test_suppressions_count_at_the_instant_asked_about(tmp_path: Path) -> None:
             == "voice and sms suppressed for the phone until 2026-01-13: asked from +86138****8002, by command"
         )
         assert answer(scene, "2026-01-14 10:00").verdict == "pass"
+        assert BOB not in told(scene).model_dump_json()
+        assert now.reason in printed(told(scene))
 
     run(tmp_path, act, due(1, "2026-01-13"))
 
@@ -754,7 +756,37 @@ def test_chinese_fits_the_screen_and_loses_nothing(tmp_path: Path, width: int) -
         assert all(cell_len(line) <= width for line in lines)
         assert not [line for line in lines if line.lstrip()[:1] in "，。；：）、" and line.strip()]
         assert "…" not in "".join(lines)
-        summary = re.sub(r"\s", "", found.summary)
-        assert summary in re.sub(r"\s", "", "".join(lines))
+        shown = re.sub(r"\s", "", "".join(lines))
+        slot = texts(found, "slot")[0]
+        for text in (found.summary, f"{found.answers[0].reason}[{found.answers[0].rule}]"):
+            assert re.sub(r"\s", "", text) in shown
+        # In the table a line's end is followed by the columns before it, which are empty there.
+        assert re.sub(r"\s", "", slot) in shown
 
     run(tmp_path, act, until="2026-01-14 00:00")
+
+
+def test_a_task_that_a_refusal_opened_says_why_in_the_language_and_is_masked(tmp_path: Path) -> None:
+    pack = tmp_path / "own.toml"
+    pack.write_text(
+        '[[rule]]\nid = "own.check"\nkind = "number_check"\nforce = "house"\nactor = ["creditor"]\n'
+        'channels = ["voice"]\nmax_age_days = 31\ncitation = "a test"\nurl = "tests"\ngrade = "H"\n'
+        "checked_on = 2026-01-01\n",
+        encoding="utf-8",
+    )
+
+    def act(scene: Scene) -> None:
+        opened = {"kind": "review", "person_id": "P-1", "attempt_id": None, "detail": f"asked by {BOB}",
+                  "opened_at": scene.clock.now()}  # fmt: skip
+        store_of(scene).run(lambda tx: desk.add_tasks(tx, [opened]))
+        assert texts(told(scene, language=None), "task") == [
+            "新建 更正资料：号码从未核验 [own.check]",
+            "新建 人工复核：asked by +86138****8002",
+        ]
+        assert texts(told(scene), "task")[0] == "opened fix data: the number was never looked up [own.check]"
+        assert texts(told(scene), "verdict") == ["block: the number was never looked up"]
+        assert texts(told(scene, language=None), "verdict") == ["拦截：号码从未核验"]
+
+    own = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "own"]')
+    run(tmp_path, act, due(1, "2026-01-15"), settings=f'rules = ["{pack}"]\n{SETTINGS}', campaign=own,
+        until="2026-01-14 12:00")  # fmt: skip
