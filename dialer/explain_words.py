@@ -1,13 +1,8 @@
 """How an account's story is told in Chinese or English: the words of the report's page, and its own beside them."""
 
-import tomllib
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
 
-from campaigns.words import is_chinese
 from dialer.report_words import Speech, speech
 
 TOLD_MAX = 5
@@ -16,8 +11,7 @@ TOLD_MAX = 5
 
 def tongue(language: str) -> Speech:
     """Chinese for a zh language, else English."""
-    found = speech(language)
-    return replace(found, words={**found.words, **_chinese()}) if is_chinese(language) else found
+    return speech(language, "explain.zh.toml")
 
 
 def perhaps(words: Speech, text: str) -> str:
@@ -46,10 +40,3 @@ def day(words: Speech, at: datetime) -> str:
 def moment(at: datetime) -> str:
     """`2026-01-13 09:30:00`."""
     return f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-@cache
-def _chinese() -> dict[str, str]:
-    """English → Chinese, from the file beside the templates."""
-    found: dict[str, str] = tomllib.loads((files("dialer") / "templates" / "explain.zh.toml").read_text("utf-8"))
-    return found

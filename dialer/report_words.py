@@ -12,7 +12,7 @@ from babel.dates import format_interval, format_skeleton
 from babel.numbers import format_currency
 
 from campaigns.rules import AnyRule
-from campaigns.words import says
+from campaigns.words import is_chinese, says
 from dialer.report_model import TITLES
 
 LANGUAGES = ("zh", "en")
@@ -118,14 +118,16 @@ class Speech:
         return str(format_skeleton("MMMEd", day, locale=self.locale))
 
 
-def speech(language: str) -> Speech:
-    """Chinese for a zh language, else English."""
-    return Speech("zh_CN", _chinese()) if language.lower().startswith("zh") else Speech("en_GB", {})
+def speech(language: str, *more: str) -> Speech:
+    """Chinese for a zh language, else English. `more`: files of words beside those of the report."""
+    if not is_chinese(language):
+        return Speech("en_GB", {})
+    return Speech("zh_CN", {key: word for name in ("report.zh.toml", *more) for key, word in _chinese(name).items()})
 
 
 @cache
-def _chinese() -> dict[str, str]:
-    """English → Chinese, from the file beside the template."""
-    text = (files("dialer") / "templates" / "report.zh.toml").read_text(encoding="utf-8")
+def _chinese(name: str) -> dict[str, str]:
+    """English → Chinese, from a file beside the templates."""
+    text = (files("dialer") / "templates" / name).read_text(encoding="utf-8")
     found: dict[str, str] = tomllib.loads(text)
     return found

@@ -1,6 +1,5 @@
 """`dialer explain`: the account's story as it was recorded, and the gate's answer at an instant."""
 
-import ast
 import io
 import re
 import tomllib
@@ -26,6 +25,7 @@ from dialer.store.common import note_action
 from dialer.timeline import Kind
 from dialer.verdict_words import MADE
 from tests.support.command import run as command
+from tests.support.phrases import phrases
 from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, SHANGHAI, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
@@ -700,25 +700,9 @@ PHRASES = ("explain_words", "verdict_words", "timeline_words", "timeline", "expl
            "explain_show")  # fmt: skip
 
 
-def spoken() -> tuple[set[str], set[str]]:
-    """What the modules say, and every text in them."""
-    said, everything = set(), set()
-    for name in PHRASES:
-        tree = ast.parse((ROOT / "dialer" / f"{name}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                everything.add(node.value)
-            if isinstance(node, ast.Call) and "say" in (getattr(node.func, "id", ""), getattr(node.func, "attr", "")):
-                parts = [node.args[0]]
-                if isinstance(parts[0], ast.IfExp):
-                    parts = [parts[0].body, parts[0].orelse]
-                said |= {one.value for one in parts if isinstance(one, ast.Constant) and isinstance(one.value, str)}
-    return said, everything
-
-
 def test_every_phrase_is_there_in_chinese_and_none_is_idle() -> None:
     own = tomllib.loads((ROOT / "dialer/templates/explain.zh.toml").read_text(encoding="utf-8"))
-    said, everything = spoken()
+    said, everything = phrases(*(ROOT / "dialer" / f"{name}.py" for name in PHRASES))
     assert said - set(speech("zh").words) - set(own) == set()
     lists = [get_args(Kind), tuple(attempt.Kind), CONSENTS, TASK_KINDS, SOURCES, ACTIONS, attempt.State, ("replied",),
              get_args(CountedEvent), get_args(Role), WHYS, ("retry", "otherwise", "infrastructure", "confirmation"),
