@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.gate import Ask, Block, Defer, Facts, LineFacts, Pass, Verdict, check
-from campaigns.hours import zone_named
+from campaigns.hours import local_date, zone_named
 from campaigns.limits import Limit
 from campaigns.model import Channel
 from campaigns.rules import Cap
@@ -22,6 +22,7 @@ from dialer import asking
 from dialer.attempt import State
 from dialer.claim import LIVE_CALL, ONE_CALL
 from dialer.explain_model import Answer, PackAsked, Refusing, Room
+from dialer.explain_words import listed
 from dialer.house import House, Launched
 from dialer.report_words import Speech
 from dialer.store import Tx, timeline
@@ -29,7 +30,7 @@ from dialer.store import attempts as attempt_store
 from dialer.store.common import flag
 from dialer.timeline import source_of
 from dialer.timeline_words import Telling
-from dialer.verdict_words import seen, why
+from dialer.verdict_words import BREAKS, seen, why
 
 WAITS_MAX = 20
 """So many rules in turn are waited for when the first permitted instant is looked for."""
@@ -182,12 +183,11 @@ class Asking:
     def _rooms(self, one: Launched, ask: Ask, facts: Facts, rules: Ruleset) -> list[Room]:
         """The caps of which something is used at this instant, the fullest first."""
         found = []
+        zone = (zone_named(ask.zones[0]) if ask.zones else None) or self._zone
+        today = local_date(self._at, zone)
         for limit, rule, _ in rules.limits[ask.channel]:
-            if not isinstance(rule, Cap):
-                continue
-            zone = zone_named(ask.zones[0]) if ask.zones else None
-            used = self._used(limit, facts, zone or self._zone, ask)
-            if used:
+            holds = rule.in_force(today) and rule.holds_for_dues(ask.dues, today)
+            if isinstance(rule, Cap) and holds and (used := self._used(limit, facts, zone, ask)):
                 source = source_of(one.book, rule.id, self._words)
                 found.append(Room(rule=rule.id, used=used, max=limit.max, **source))
         return sorted(found, key=lambda room: (room.max - room.used, room.rule))
@@ -213,7 +213,8 @@ class Asking:
     ) -> tuple[datetime | None, str | None]:
         """(when it would pass, why not before). A deferral names its longest reason: what holds after it is asked."""
         if isinstance(verdict, Pass):
-            return self._at, None
+            broken = listed(self._words, verdict.warned)
+            return self._at, self._words.say(BREAKS, broken) if broken else None
         reason = self._why(verdict, rules)
         if isinstance(verdict, Block):
             return None, reason

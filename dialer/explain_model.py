@@ -60,7 +60,8 @@ class Answer(BaseModel):
     rule: str | None
     """The id of the rule that refuses; its words and source follow."""
     reason: str | None
-    """Why it refuses, in words; where waiting for one rule leads to another, that too."""
+    """Why it refuses, in words; where waiting for one rule leads to another, that too. Of a pass: the rules that it
+    breaks and that only warn; else null."""
     saw: dict[str, Any] | None = None
     """The facts that the refusal rests on."""
     seen: str = ""

@@ -125,7 +125,8 @@ class _Shown:
         if answer.verdict == "pass":
             last = answer.placeable_until
             until = say(", until {} at the latest", moment(last)) if last else ""
-            return say("{}.", f"{verdict}{escape(until)}")
+            broken = say(", {}", answer.reason) if answer.reason else ""
+            return say("{}.", f"{verdict}{escape(broken)}{escape(until)}")
         reason = f"{answer.reason} [{answer.rule}]"
         seen = say("Seen: {}.", answer.seen) if answer.seen else ""
         told = sentences(self.words, filter(None, (say("{}.", reason), seen, *self._when(answer))))

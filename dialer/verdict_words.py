@@ -24,6 +24,7 @@ PARTS = {
 """What a text has to tell, or must not."""
 MADE = {"voice": "call", "sms": "message", "letter": "letter", "visit": "visit"}
 """A contact's channel, as what was made over it."""
+BREAKS = "although it breaks {}, which only warns"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9_-]*")
 
 
@@ -42,7 +43,7 @@ def why(rule_id: str, rule: AnyRule | None, saw: Saw | None, stored: str, words:
 
 def warned(stored: str, words: Speech) -> str:
     """What a pass says of rules that only warn."""
-    return words.say("although it breaks {}, which only warns", listed(words, _ID.findall(stored)))
+    return words.say(BREAKS, listed(words, _ID.findall(stored)))
 
 
 def seen(saw: Saw | None, at: datetime, words: Speech) -> str:

@@ -56,6 +56,7 @@ digest
 report
 explain L-1001
 explain L-1003 --at 2099-01-01
+explain L-1003 --language zh
 {SIMULATE} --from 2026-01-01 --to 2026-01-02
 paid ACCOUNT DUE_ON --amount 1.00
 paid ACCOUNT DUE_ON --reverse

@@ -750,6 +750,25 @@ def test_chinese_fits_the_screen_and_loses_nothing(tmp_path: Path, width: int) -
     run(tmp_path, act, until="2026-01-14 00:00")
 
 
+def test_a_pass_tells_what_it_breaks_that_only_warns(tmp_path: Path) -> None:
+    pack = tmp_path / "own.toml"
+    pack.write_text(
+        '[[rule]]\nid = "own.ring"\nkind = "ring"\nforce = "house"\nactor = ["creditor"]\nchannels = ["voice"]\n'
+        'min_s = 90\non_breach = "warn"\ncitation = "a test"\nurl = "tests"\ngrade = "H"\nchecked_on = 2026-01-01\n',
+        encoding="utf-8",
+    )
+
+    def act(scene: Scene) -> None:
+        found = told(scene, at="2026-01-14 10:00")
+        assert found.answers[0].verdict == "pass"
+        assert "pass, although it breaks own.ring, which only warns, until 2026-01-14 " in printed(found)
+        chinese = printed(told(scene, at="2026-01-14 10:00", language="zh"))
+        assert "通过，虽违反仅作提示的规则 own.ring，最迟 2026-01-14 " in chinese
+
+    own = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "own"]')
+    run(tmp_path, act, due(1, "2026-01-15"), settings=f'rules = ["{pack}"]\n{SETTINGS}', campaign=own)
+
+
 def test_a_task_that_a_refusal_opened_says_why_in_the_language_and_is_masked(tmp_path: Path) -> None:
     pack = tmp_path / "own.toml"
     pack.write_text(
