@@ -714,7 +714,7 @@ def test_every_phrase_is_there_in_chinese_and_none_is_idle() -> None:
 
 CONSENTS = ("yes", "no", "voice", "sms")
 TASK_KINDS = ("call_back", "visit", "letter", "review", "fix_data")
-SOURCES = ("call", "message", "command", "import", "carrier", "reverse")
+SOURCES = ("call", "message", "command", "import", "file", "carrier", "reverse")
 ACTIONS = (*timeline.CAMPAIGN_ACTIONS, *timeline.HOUSE_ACTIONS)
 WHYS = ("its worker ended", "no news of its placing", "no news for too long", "the provider does not know it",
         "no answer until the deadline", "gone", "halted", "paused", "window_closed")  # fmt: skip
