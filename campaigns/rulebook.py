@@ -41,6 +41,11 @@ class Rulebook:
             known = self._known[key] = self._merge((*self._always, *names, *more), unknown)
         return known
 
+    def packs_of(self, regions: tuple[str, ...], country: str, more: tuple[str, ...] = ()) -> list[Pack]:
+        """The packs that `of` merges, in their order: whose law applies."""
+        names, _ = self._jurisdictions(regions, country)
+        return self._packs_named((*self._always, *names, *more))
+
     def rule(self, rule_id: str) -> AnyRule | None:
         """A rule of any pack, in force here or not; None where no pack has it."""
         return next((rule for pack in self._packs.values() for rule in pack.rules if rule.id == rule_id), None)
@@ -66,8 +71,10 @@ class Rulebook:
         return [*dict.fromkeys(names)], unknown or ("" if places else "where the person is")
 
     def _merge(self, names: Iterable[str], unknown: str) -> Ruleset:
-        packs = [self._packs[name] for name in dict.fromkeys(names) if name in self._packs]
-        return merge(packs, self._actor, self._grade_m, self._relaxed, unknown)
+        return merge(self._packs_named(names), self._actor, self._grade_m, self._relaxed, unknown)
+
+    def _packs_named(self, names: Iterable[str]) -> list[Pack]:
+        return [self._packs[name] for name in dict.fromkeys(names) if name in self._packs]
 
     def in_force(self, rule: AnyRule) -> bool:
         """Whether a rule can hold for this actor's reminders at all, given the settings."""

@@ -27,8 +27,8 @@ Part = Literal["call", "message", "voicemail"]
 CountingRule = TypeVar("CountingRule", bound=RuleBase)
 
 
-def _listed(events: Iterable[str]) -> str:
-    return " or ".join(events).replace("_", " ")
+def _listed(events: Iterable[str], word: str = "or") -> str:
+    return f" {word} ".join(events).replace("_", " ")
 
 
 def _of_somebody(rule: CountingRule) -> CountingRule:
@@ -75,7 +75,8 @@ class Cap(RuleBase):
         """The rule in words."""
         many = f"{self.contact}{'s' if self.max > 1 else ''}"
         since = f", from the first {_listed([self.armed_by])} on" if self.armed_by else ""
-        return f"at most {self.max} {many} ({_listed(self.count)}){_whose(self.key)} in {self.period}{since}"
+        over = f", over {', '.join(self.count_channels)}" if {*self.count_channels} - {*self.channels} else ""
+        return f"at most {self.max} {many} ({_listed(self.count)}){_whose(self.key)} in {self.period}{over}{since}"
 
     @property
     def limit(self) -> Limit:
@@ -247,9 +248,9 @@ class Content(RuleBase):
         """The rule in words."""
         told = []
         if self.says_all:
-            told.append(f"names {_listed(self.says_all)}")
+            told.append(f"names {_listed(self.says_all, 'and')}")
         if self.begins:
-            told.append(f"begins with {_listed(self.begins)}")
+            told.append(f"begins with {_listed(self.begins, 'and')}")
         if self.forbids:
             told.append(f"does not tell {_listed(self.forbids)}")
         if self.texts:

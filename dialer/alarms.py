@@ -20,6 +20,7 @@ from dialer import next_hour, sweep
 from dialer.house import House
 from dialer.lines import price
 from dialer.next_hour import NextHour
+from dialer.report_words import Speech, speech
 from dialer.settle import deadline
 from dialer.store import Tx, sqlite_file, status_rows, views
 from dialer.store import attempts as attempt_store
@@ -101,14 +102,15 @@ class Facts:
     """Bytes left where the database lies; None: not known."""
 
 
-def build(tx: Tx, house: House, outside: int | None = None) -> list[Alarm]:
+def build(tx: Tx, house: House, outside: int | None = None, language: str = "en") -> list[Alarm]:
     """What is wrong now, errors first. `outside`: how many were placed outside their window, where it is counted."""
-    return of(read(tx, house, outside))
+    return of(read(tx, house, outside), language)
 
 
-def of(facts: Facts) -> list[Alarm]:
-    """The alarms that these facts give, errors first."""
-    found = [alarm for judge in _JUDGES for alarm in judge(facts)]
+def of(facts: Facts, language: str = "en") -> list[Alarm]:
+    """The alarms that these facts give, errors first; told in Chinese for a zh language, else in English."""
+    words = speech(language, "alarms.zh.toml")
+    found = [alarm for judge in _JUDGES for alarm in judge(facts, words)]
     return sorted(found, key=lambda alarm: alarm.severity != "error")
 
 
@@ -180,91 +182,124 @@ def _disk_free(house: House) -> int | None:
 # --- the judges: one fault each ----------------------------------------------------------------------------------
 
 
-def _halted(facts: Facts) -> Iterator[Alarm]:
+def _halted(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.halted is not None:
-        text = f"halted since {_local(facts, facts.halted_at)}: {facts.halted}; nothing is placed on any line"
-        yield _error("halted", text, "`dialer unhalt` lifts it")
+        since = _local(facts, facts.halted_at, words)
+        text = words.say("halted since {0}: {1}; nothing is placed on any line", since, facts.halted)
+        yield _error("halted", text, words.say("`dialer unhalt` lifts it"))
 
 
-def _outside(facts: Facts) -> Iterator[Alarm]:
+def _outside(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.outside:
-        text = f"{_many(facts.outside)} placed outside their window within 24 hours; that must never happen"
-        yield _error("placed_outside_window", text, "`dialer halt`, then look at the clock of the machine, and tell us")
+        text = words.say(
+            "{0} {0:attempt is|attempts are} placed outside their window within 24 hours; that must never happen",
+            facts.outside,
+        )
+        hint = words.say("`dialer halt`, then look at the clock of the machine, and tell us")
+        yield _error("placed_outside_window", text, hint)
 
 
-def _silent(facts: Facts) -> Iterator[Alarm]:
-    due_at, heard_at = facts.next_due_at, facts.heard_at
+def _silent(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    due_at, heard_at, say = facts.next_due_at, facts.heard_at, words.say
     if due_at is None or (heard_at is not None and heard_at > facts.now - SILENT):
         return
     if due_at.astimezone(facts.zone).date() > facts.now.astimezone(facts.zone).date():
         return
-    since = f"no daemon has reported since {_local(facts, heard_at)}" if heard_at else "no daemon has ever reported"
-    what = "something is due" if due_at <= facts.now else f"something is planned for {_local(facts, due_at)}"
-    yield _error("daemon_silent", f"{since}, and {what}", "start `dialer run`, or see in its log why it stopped")
+    since = say("no daemon has ever reported")
+    if heard_at:
+        since = say("no daemon has reported since {}", _local(facts, heard_at, words))
+    what = say("something is planned for {}", _local(facts, due_at, words))
+    if due_at <= facts.now:
+        what = say("something is due")
+    hint = say("start `dialer run`, or see in its log why it stopped")
+    yield _error("daemon_silent", say("{0}, and {1}", since, what), hint)
 
 
-def _nothing_placed(facts: Facts) -> Iterator[Alarm]:
+def _nothing_placed(facts: Facts, words: Speech) -> Iterator[Alarm]:
     # One cause, one alarm: without a daemon nothing can be placed.
-    if facts.waiting and facts.halted is None and not any(_silent(facts)):
-        text = f"{_many(facts.waiting)} due inside their window for 5 minutes, and nothing was placed"
-        yield _error("nothing_placed", text, "see the lines: one may be paused, held, full, or out of its spend limit")
+    if facts.waiting and facts.halted is None and not any(_silent(facts, words)):
+        text = words.say(
+            "{0} {0:attempt is|attempts are} due inside their window for 5 minutes, and nothing was placed",
+            facts.waiting,
+        )
+        hint = words.say("see the lines: one may be paused, held, full, or out of its spend limit")
+        yield _error("nothing_placed", text, hint)
 
 
-def _paused(facts: Facts) -> Iterator[Alarm]:
+def _paused(facts: Facts, words: Speech) -> Iterator[Alarm]:
     for line, until in facts.paused:
-        text = f"line {line} is paused by its breaker until {_local(facts, until)}: its attempts failed in the network"
-        yield _error("line_paused", text, "look at the provider's status; the line tries itself again")
+        text = words.say(
+            "line {0} is paused by its breaker until {1}: its attempts failed in the network",
+            line, _local(facts, until, words),
+        )  # fmt: skip
+        hint = words.say("look at the provider's status; the line tries itself again")
+        yield _error("line_paused", text, hint)
 
 
-def _spend(facts: Facts) -> Iterator[Alarm]:
+def _spend(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    say = words.say
     for one in facts.spends:
-        text = f"line {one.line} has spent {one.spent:,} of its {one.most:,} {facts.currency} for today"
+        text = say(
+            "line {0} has spent {1} of its {2} {3} for today",
+            one.line, f"{one.spent:,}", f"{one.most:,}", facts.currency,
+        )  # fmt: skip
         if one.spent + one.least > one.most:
-            hint = "raise spend_max_per_day and restart the daemon, or leave the rest to another line"
-            yield _error("spend_limit_reached", f"{text}: it places nothing more", hint)
+            hint = say("raise spend_max_per_day and restart the daemon, or leave the rest to another line")
+            yield _error("spend_limit_reached", say("{}: it places nothing more", text), hint)
         elif one.spent >= NEAR * one.most:
-            yield _warning("spend_limit_near", text, "raise spend_max_per_day if the rest of today is to be called")
+            hint = say("raise spend_max_per_day if the rest of today is to be called")
+            yield _warning("spend_limit_near", text, hint)
 
 
-def _lost(facts: Facts) -> Iterator[Alarm]:
+def _lost(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    say = words.say
     long = [one for one in facts.lost if one.deadline < facts.now]
     if long:
-        text = f"{_many(len(long))} lost beyond the deadline, the first since {_local(facts, long[0].since)}"
-        hint = "it should be settled as unknown by now: see that the daemon runs, and its log"
+        since = _local(facts, long[0].since, words)
+        text = say("{0} {0:attempt is|attempts are} lost beyond the deadline, the first since {1}", len(long), since)
+        hint = say("it should be settled as unknown by now: see that the daemon runs, and its log")
         yield _error("lost_too_long", text, hint)
     if fresh := len(facts.lost) - len(long):
-        text = f"{_many(fresh)} lost: handed over, and how they ended is not known"
-        yield _warning("attempts_lost", text, "nothing at once, the provider is asked; if it is many, it is in trouble")
+        text = say("{0} {0:attempt is|attempts are} lost: handed over, and how they ended is not known", fresh)
+        hint = say("nothing at once, the provider is asked; if it is many, it is in trouble")
+        yield _warning("attempts_lost", text, hint)
 
 
-def _disk(facts: Facts) -> Iterator[Alarm]:
+def _disk(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.disk_free is not None and facts.disk_free < DISK_LEAST:
-        text = f"{facts.disk_free / 1_000_000:,.0f} MB are left on the disk of the database"
-        yield _error("disk_nearly_full", text, "free some: without room nothing can be recorded, and nothing is placed")
+        text = words.say("{} MB are left on the disk of the database", f"{facts.disk_free / 1_000_000:,.0f}")
+        hint = words.say("free some: without room nothing can be recorded, and nothing is placed")
+        yield _error("disk_nearly_full", text, hint)
 
 
-def _overbooked(facts: Facts) -> Iterator[Alarm]:
+def _overbooked(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    say = words.say
     for route in facts.hour.routes:
         if route.is_over:
-            text = (
-                f"{route.planned:,} {'calls' if route.channel == 'voice' else 'messages'} are planned for the next "
-                f"hour over {' and '.join(route.lines)}, which can place {route.can_place:,}"
-            )
-            hint = "what is not placed inside its window expires: raise the line's limits, or add a line"
+            text = say(
+                "{0} {1} are planned for the next hour over {2}, which can place {3}",
+                route.planned, say("calls" if route.channel == "voice" else "messages"),
+                say(" and ").join(route.lines), route.can_place,
+            )  # fmt: skip
+            hint = say("what is not placed inside its window expires: raise the line's limits, or add a line")
             yield _warning("hour_overbooked", text, hint)
 
 
-def _unplanned_today(facts: Facts) -> Iterator[Alarm]:
+def _unplanned_today(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.unplanned:
-        text = f"not planned today: {', '.join(facts.unplanned)}; new due dates are missing"
-        yield _warning("not_planned_today", text, "start the daemon: it plans at once, and each day at 00:05")
+        named = words.say(", ").join(facts.unplanned)
+        text = words.say("not planned today: {}; new due dates are missing", named)
+        hint = words.say("start the daemon: it plans at once, and each day at 00:05")
+        yield _warning("not_planned_today", text, hint)
 
 
-def _tasks(facts: Facts) -> Iterator[Alarm]:
+def _tasks(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.old_tasks:
-        count = "1 task is" if facts.old_tasks == 1 else f"{facts.old_tasks:,} tasks are"
-        text = f"{count} open for more than 2 days, the first since {_local(facts, facts.oldest_task_at)}"
-        yield _warning("tasks_waiting", text, "somebody should see to them: people wait to be called back")
+        text = words.say(
+            "{0} {0:task is|tasks are} open for more than 2 days, the first since {1}",
+            facts.old_tasks, _local(facts, facts.oldest_task_at, words),
+        )  # fmt: skip
+        yield _warning("tasks_waiting", text, words.say("somebody should see to them: people wait to be called back"))
 
 
 _JUDGES = (
@@ -280,14 +315,10 @@ def _warning(name: Name, text: str, hint: str) -> Alarm:
     return Alarm(name=name, severity="warning", text=text, hint=hint)
 
 
-def _many(attempts: int) -> str:
-    return "1 attempt is" if attempts == 1 else f"{attempts:,} attempts are"
-
-
-def _local(facts: Facts, at: datetime | None) -> str:
+def _local(facts: Facts, at: datetime | None, words: Speech) -> str:
     """An instant for people: the time alone where it is today's, lender time."""
     if at is None:
-        return "an unknown time"
+        return words.say("an unknown time")
     local = at.astimezone(facts.zone)
     is_today = local.date() == facts.now.astimezone(facts.zone).date()
     return f"{local:%H:%M:%S}" if is_today else f"{local:%m-%d %H:%M}"

@@ -57,7 +57,7 @@ def run(folder: Path, borrowers: int, out: Console, err: Console) -> None:
     report_show.show(found, out)
     pages = {language: folder / f"report.{language}.html" for language in ("zh", "en")}
     for language, page in pages.items():
-        report.write_html(found, page, language)
+        report.write_html(found, page, language, settings)
     out.print(f"The report as a page, Chinese and English: {' and '.join(map(str, pages.values()))}")
 
 

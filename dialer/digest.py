@@ -106,7 +106,7 @@ def build(tx: Tx, house: House, day: date, language: str | None = None) -> Diges
     language = language or (settings.digest and settings.digest.language) or settings.lender.language
     code = "zh-CN" if language.lower().startswith("zh") else "en"
     figures = _figures(report.build(tx, house, None, day), digest_rows.promises_closed(tx, *_bounds(house, day)))
-    raised = alarms.build(tx, house)
+    raised = alarms.build(tx, house, language=code)
     next_day = day + timedelta(days=1)
     planned = [Planned(campaign=row.name, status=row.status, channel=row.channel, attempts=row.attempts,
                        first_at=row.first_at, last_at=row.last_at)
@@ -234,16 +234,9 @@ def _rows(found: Digest) -> list[tuple[str, str]]:
 
 
 def _alarms(found: Digest) -> list[tuple[str, str, str, str]]:
-    """(severity, title, what comes first, what comes second): in English what was found, then what to do.
-
-    What was found is told in English alone, in the words of `dialer status`; so in Chinese it comes second.
-    """
-    words = _words(found.language)
-    return [
-        (one.severity, words.get(one.name, one.name.replace("_", " ")),
-         *((words[f"{one.name}.hint"], one.text) if words else (one.text, one.hint)))
-        for one in found.alarms
-    ]  # fmt: skip
+    """(severity, title, what was found, what to do)."""
+    say = say_in(found.language)
+    return [(one.severity, say(one.name), one.text, one.hint) for one in found.alarms]
 
 
 @cache

@@ -2,88 +2,95 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from campaigns.model import Channel
 from dialer.attempt import State
-from dialer.timeline import Entry, meaning
-
-if TYPE_CHECKING:
-    from dialer.explain import Answer
+from dialer.explain_model import Answer
+from dialer.explain_words import moment, sentences
+from dialer.report_words import Speech
+from dialer.timeline import Entry
+from dialer.verdict_words import MADE
 
 _ENDED = {State.BLOCKED: "blocked", State.CANCELLED: "cancelled", State.EXPIRED: "not made in time"}
-_A = {Channel.VOICE: "a call", Channel.SMS: "a message"}
 
 
-def summarize(attempts: Sequence[Any], story: Iterable[Entry], answers: Sequence["Answer"], at: datetime) -> str:
+def summarize(
+    attempts: Sequence[Any], story: Iterable[Entry], answers: Sequence[Answer], at: datetime, words: Speech
+) -> str:
     """`attempts`: rows of the account's own; `at`: the instant asked about, in the person's local time."""
     says = {entry.rule: entry.says for entry in story if entry.rule and entry.says}
-    return f"{_of_the_day(attempts, says, at)} {_of_what_follows(answers, at)}"
+    return sentences(words, (_of_the_day(attempts, says, at, words), _of_what_follows(answers, at, words)))
 
 
-def _of_the_day(attempts: Sequence[Any], says: Mapping[str, str], at: datetime) -> str:
-    today, zone = at.date(), at.tzinfo
+def _of_the_day(attempts: Sequence[Any], says: Mapping[str, str], at: datetime, words: Speech) -> str:
+    today, zone, say = at.date(), at.tzinfo, words.say
     made = [row for row in attempts if row.claimed_at and row.claimed_at <= at]
     made = [row for row in made if row.claimed_at.astimezone(zone).date() == today]
     slots = [row for row in attempts if row.planned_for.astimezone(zone).date() == today and row not in made]
-    missed = list(_missed([row for row in slots if row.state in _ENDED], says))
-    also = f" Besides, {'; '.join(missed)}." if missed else ""
+    missed = say("; ").join(_missed([row for row in slots if row.state in _ENDED], says, words))
     if made:
-        return f"On {today}: {'; '.join(_contact(row, at) for row in made)}.{also}"
+        told = say("On {0}: {1}.", today, say("; ").join(_contact(row, at, words) for row in made))
+        return sentences(words, (told, say("Besides, {}.", missed))) if missed else told
     if missed:
-        return f"Not called on {today}, because {'; '.join(missed)}."
+        return say("Not called on {0}, because {1}.", today, missed)
     if any(row.state == State.PLANNED for row in slots):
-        return f"Not called on {today} yet."
-    return f"Not called on {today}, because no round lies on this day."
+        return say("Not called on {} yet.", today)
+    return say("Not called on {}, because no round lies on this day.", today)
 
 
-def _contact(row: Any, at: datetime) -> str:
-    done = "called" if row.channel == Channel.VOICE else "sent a message"
+def _contact(row: Any, at: datetime, words: Speech) -> str:
+    say = words.say
+    when = f"{row.claimed_at.astimezone(at.tzinfo):%H:%M:%S}"
+    done = say("called at {}", when) if row.channel == Channel.VOICE else say("sent a message at {}", when)
     if row.state == State.LOST:
-        ended = "its ending is not known yet, the provider is asked"
+        ended = say("its ending is not known yet, the provider is asked")
     elif row.outcome is None or row.settled_at is None or row.settled_at > at:
-        ended = "still running"
+        ended = say("still running")
     else:
-        ended = meaning(row.outcome if row.channel == Channel.VOICE else row.disposition)
-    return f"{done} at {row.claimed_at.astimezone(at.tzinfo):%H:%M:%S} ({ended})"
+        ended = words.name(row.outcome if row.channel == Channel.VOICE else row.disposition)
+    return say("{0} ({1})", done, ended)
 
 
-def _missed(rows: Sequence[Any], says: Mapping[str, str]) -> Iterator[str]:
+def _missed(rows: Sequence[Any], says: Mapping[str, str], words: Speech) -> Iterator[str]:
     """What ended without being placed, each reason once with its rounds."""
+    say = words.say
     rounds: dict[str, list[str]] = {}
     for row in rows:
-        why = f"{says.get(row.rule, 'a rule refused')} [{row.rule}]" if row.rule else meaning(row.reason)
-        rounds.setdefault(f"{_ENDED[row.state]}: {why}", []).append(str(row.round))
+        why = words.name(row.reason or "")
+        if row.rule:
+            why = f"{says.get(row.rule) or say('a rule refused')} [{row.rule}]"
+        rounds.setdefault(say("{0}: {1}", say(_ENDED[row.state]), why), []).append(str(row.round))
     for told, numbers in rounds.items():
         unique = list(dict.fromkeys(numbers))
-        yield f"{f'rounds {_and(unique)} were' if len(unique) > 1 else f'round {unique[0]} was'} {told}"
+        if len(unique) > 1:
+            yield say("rounds {0} and {1} were {2}", say(", ").join(unique[:-1]), unique[-1], told)
+        else:
+            yield say("round {0} was {1}", unique[0], told)
 
 
-def _and(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _of_what_follows(answers: Sequence["Answer"], at: datetime) -> str:
+def _of_what_follows(answers: Sequence[Answer], at: datetime, words: Speech) -> str:
     if not answers:
-        return "No campaign is launched, so nothing is planned."
+        return words.say("No campaign is launched, so nothing is planned.")
     first = answers[0]
     if first.attempt_id is not None and first.due_at is not None:
-        return _of_next(first, first.due_at, at)
+        return _of_next(first, first.due_at, at, words)
     refused = {f"{answer.reason} [{answer.rule}]" for answer in answers if answer.verdict == "block"}
     if len(refused) == 1 and all(answer.verdict == "block" for answer in answers):
-        return f"Nothing more is planned; any contact would be blocked: {refused.pop()}."
-    return "Nothing more is planned."
+        return words.say("Nothing more is planned; any contact would be blocked: {}.", refused.pop())
+    return words.say("Nothing more is planned.")
 
 
-def _of_next(answer: "Answer", due_at: datetime, at: datetime) -> str:
-    what, why = _A[answer.channel], f"{answer.reason} [{answer.rule}]"
+def _of_next(answer: Answer, due_at: datetime, at: datetime, words: Speech) -> str:
+    say, why = words.say, f"{answer.reason} [{answer.rule}]"
+    what = say(f"a {MADE[answer.channel]}")
     if answer.possible_at is not None:
-        held = f", held back till then: {why}" if answer.possible_at > max(due_at, at) else ""
-        when = "now" if answer.possible_at == at else f"on {answer.possible_at:%Y-%m-%d at %H:%M:%S}"
-        return f"Next possible: {what} {when}{held}."
-    planned = f"Next is {what} planned for {due_at:%Y-%m-%d %H:%M:%S}"
+        held = say(", held back till then: {}", why) if answer.possible_at > max(due_at, at) else ""
+        when = say("on {0} at {1}", f"{answer.possible_at:%Y-%m-%d}", f"{answer.possible_at:%H:%M:%S}")
+        return say("Next possible: {0} {1}{2}.", what, say("now") if answer.possible_at == at else when, held)
+    planned = say("Next is {0} planned for {1}", what, moment(due_at))
     if answer.expires:
-        return f"{planned}, but it expires before it may be placed: {why}."
+        return say("{0}, but it expires before it may be placed: {1}.", planned, why)
     if answer.verdict == "defer":
-        return f"{planned}, held back till somebody acts: {why}."
-    return f"{planned}, which would be blocked: {why}."
+        return say("{0}, held back till somebody acts: {1}.", planned, why)
+    return say("{0}, which would be blocked: {1}.", planned, why)

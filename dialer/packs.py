@@ -1,17 +1,20 @@
 """Rule packs: those the program ships, and those the settings name; read, and what is wrong with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files as resource_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from campaigns.rules import Pack
+from campaigns.rules import AnyRule, Pack
 from config import faults
 from config.files import Document, Fault, FaultyFile, parse_toml, read_toml
 from config.settings import Settings
 from config.sources import Sources
 from dialer.errors import InvalidInput
+
+OWN_CHECKS = "dialer."
+"""So begin the ids of the dialer's own checks."""
 
 
 def pack_files(settings: Settings) -> Mapping[str, Traversable]:
@@ -55,6 +58,14 @@ def read_packs(settings: Settings, names: Sequence[str]) -> tuple[list[Pack], li
             packs += [pack] if pack else []
             found += wrongs
     return packs, found
+
+
+def rules_named(settings: Settings, wanted: Collection[str]) -> dict[str, AnyRule]:
+    """The rules of these ids, of whatever pack. A file that can't be read has none: its faults are told elsewhere."""
+    if all(one.startswith(OWN_CHECKS) for one in wanted):
+        return {}
+    packs, _ = read_packs(settings, [*pack_files(settings)])
+    return {rule.id: rule for pack in packs for rule in pack.rules if rule.id in wanted}
 
 
 def read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:

@@ -13,11 +13,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.model import Channel, Disposition, Outcome
+from config.settings import Settings
 from dialer import report_page
 from dialer.attempt import State
 from dialer.confirmation import CAUSE as CONFIRMATION
 from dialer.errors import DialerError
 from dialer.house import House
+from dialer.packs import rules_named
 from dialer.report_model import (
     Answered,
     Capacity,
@@ -310,9 +312,12 @@ def _lost(tx: Tx, scope: Scope) -> Lost:
     return found
 
 
-def write_html(found: Report, path: Path, language: str) -> None:
-    """Writes the report as one self-contained page; Chinese for a zh language, else English."""
-    page = report_page.render(found, language, columns_of(found), PAYS_WITHIN.days)
+def write_html(found: Report, path: Path, language: str, settings: Settings | None = None) -> None:
+    """Writes the report as one self-contained page; Chinese for a zh language, else English.
+
+    `settings`: whose packs have the rules that refused; without them these are named by their ids alone."""
+    rules = rules_named(settings, {one.rule for one in found.refusals}) if settings else {}
+    page = report_page.render(found, language, columns_of(found), PAYS_WITHIN.days, rules)
     with whole_file(path, private=False) as stream:
         stream.write(page)
 

@@ -1,26 +1,31 @@
 """The report as one page of HTML: no script, no outside address, readable on a phone, in the dark and on paper."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from campaigns.rules import AnyRule
 from dialer import report_charts, report_summary
 from dialer.report_model import Report
 from dialer.report_words import Speech, speech
 
+_NONE: Mapping[str, AnyRule] = {}
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def render(found: Report, language: str, columns: Mapping[str, str], pays_within: int) -> str:
+def render(
+    found: Report, language: str, columns: Mapping[str, str], pays_within: int, rules: Mapping[str, AnyRule] = _NONE
+) -> str:
     """The page in Chinese for a zh language, else in English.
 
     `columns`: name → title of the counts in the table; `pays_within`: days in which a payment counts as one after
-    the contact.
+    the contact; `rules`: by id, those that refused.
     """
-    words = speech(language)
+    words = replace(speech(language), rules=rules)
     loads = report_charts.loads(found.load, found.capacity, words.say("placed in an hour"), words)
     return _environment().get_template("report.html.j2").render(
         report=found,

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -11,6 +11,8 @@ from importlib.resources import files
 from babel.dates import format_interval, format_skeleton
 from babel.numbers import format_currency
 
+from campaigns.rules import AnyRule
+from campaigns.words import is_chinese, says
 from dialer.report_model import TITLES
 
 LANGUAGES = ("zh", "en")
@@ -40,13 +42,7 @@ PLAIN = {
     "dialer.premium": "a premium-rate number", "dialer.zone": "the person's time zone is not known",
     "dialer.spend": "the line's spend limit was reached", "dialer.halted": "everything was halted",
     "dialer.paused": "the campaign was paused", "dialer.live_call": "another call to the number was running",
-    # the rules of our packs; what they permit stands in the packs alone
-    "cn-gbt.hours": "the standard's hours (GB/T 45251)", "cn-gbt.notify3": "calls of a person in a day (GB/T 45251)",
-    "house.hours": "the house's hours", "house.gap": "the house's gap between two calls",
-    "house.daily": "the house's limit of contacts in a day", "us-regf.hours": "the hours of Regulation F",
-    "us-regf.7in7": "calls in seven days (Regulation F)",
-    "us-regf.conversation": "the days after a conversation (Regulation F)",
-    "us-tcpa.quiet": "the quiet hours (TCPA)", "us-tcpa.3in30": "calls to a landline in thirty days (TCPA)",
+    "dialer.jurisdiction": "no rule pack knows where the person is", "dialer.clock": "our clock was wrong",
 }  # fmt: skip
 """What the engine's own names mean, where the name alone does not say it to everybody."""
 
@@ -67,6 +63,8 @@ class Speech:
 
     locale: str
     words: Mapping[str, str]
+    rules: Mapping[str, AnyRule] = field(default_factory=dict)
+    """Those of the packs that are spoken of, by id."""
 
     def say(self, text: str, *parts: object) -> str:
         """The text, its parts put into the braces; ints with thousands."""
@@ -82,7 +80,9 @@ class Speech:
         return self.say(TITLES[name])
 
     def rule(self, rule: str) -> str:
-        """What a rule that comes with the dialer means; empty for a lender's own."""
+        """What a rule or one of the dialer's own checks says, by its id; empty for one that no pack has any more."""
+        if rule in self.rules:
+            return says(self.rules[rule], self.locale)
         return self.name(rule) if rule in PLAIN else ""
 
     def count(self, count: int) -> str:
@@ -118,14 +118,16 @@ class Speech:
         return str(format_skeleton("MMMEd", day, locale=self.locale))
 
 
-def speech(language: str) -> Speech:
-    """Chinese for a zh language, else English."""
-    return Speech("zh_CN", _chinese()) if language.lower().startswith("zh") else Speech("en_GB", {})
+def speech(language: str, *more: str) -> Speech:
+    """Chinese for a zh language, else English. `more`: files of words beside those of the report."""
+    if not is_chinese(language):
+        return Speech("en_GB", {})
+    return Speech("zh_CN", {key: word for name in ("report.zh.toml", *more) for key, word in _chinese(name).items()})
 
 
 @cache
-def _chinese() -> dict[str, str]:
-    """English → Chinese, from the file beside the template."""
-    text = (files("dialer") / "templates" / "report.zh.toml").read_text(encoding="utf-8")
+def _chinese(name: str) -> dict[str, str]:
+    """English → Chinese, from a file beside the templates."""
+    text = (files("dialer") / "templates" / name).read_text(encoding="utf-8")
     found: dict[str, str] = tomllib.loads(text)
     return found

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from campaigns.rules import AnyRule, Pack
 from campaigns.ruleset import binds_reminders
+from campaigns.words import says
 from config.files import Fault, read_toml
 from config.settings import Settings
 from dialer.errors import InvalidInput
@@ -143,7 +144,7 @@ def _rule(rule: AnyRule, whom: Whom, today: date) -> RuleShown:
     reason = why_not(rule, whom, today)
     common = rule.model_dump(mode="json", include=_COMMON)
     more = rule.model_dump(mode="json", by_alias=True, exclude=_COMMON, exclude_defaults=True)
-    return RuleShown(says=rule.says, binds=not reason, why_not=reason, details=more, **common)
+    return RuleShown(says=says(rule, "en"), binds=not reason, why_not=reason, details=more, **common)
 
 
 def _told(file: Traversable) -> str:

@@ -297,6 +297,7 @@ def digest(
 def explain(
     account: str,
     at: Annotated[str | None, typer.Option("--at", metavar="T", help="Ask the gate about this instant.")] = None,
+    language: Annotated[str | None, typer.Option(help="zh or en. Default: the lender's.", show_default=False)] = None,
     config: Config = CONFIG,
     json: Json = False,
 ) -> None:
@@ -305,7 +306,7 @@ def explain(
     from dialer.cli import views
 
     async def work(house: "House") -> None:
-        await views.explain(house, account, parse_instant(at, house, "--at"), json, out)
+        await views.explain(house, account, parse_instant(at, house, "--at"), language, json, out)
 
     with_house(config, work)
 

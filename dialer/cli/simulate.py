@@ -47,7 +47,7 @@ def simulate(
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal, suppressions)
     found = run_with_progress(what, folder, None if json else err)
     if folder is not None:
-        report.write_html(found, folder / "report.html", settings.lender.language)
+        report.write_html(found, folder / "report.html", settings.lender.language, settings)
     if json:
         out.print_json(found.model_dump_json())
     else:

@@ -77,13 +77,20 @@ async def report(
         report_show.show(found, out)
     if html is not None:
         async with Working("drawing the report", None if json else err):
-            await asyncio.to_thread(reporting.write_html, found, html, language or house.settings.lender.language)
+            settings = house.settings
+            await asyncio.to_thread(reporting.write_html, found, html, language or settings.lender.language, settings)
         if not json:
             out.print(f"The report as a page: {html}", markup=False)
 
 
-async def explain(house: House, account: str, at: datetime | None, json: bool, out: Console) -> None:
-    found = await house.store.read(lambda tx: explaining.explain(tx, house, account, at))
+async def explain(
+    house: House, account: str, at: datetime | None, language: str | None, json: bool, out: Console
+) -> None:
+    """Prints the account's story, in `language` or else the lender's."""
+    if language is not None and language not in LANGUAGES:
+        accepted = ", ".join(LANGUAGES)
+        raise BadParameter(f'"{language}" is not spoken here; accepted: {accepted}', param_hint="--language")
+    found = await house.store.read(lambda tx: explaining.explain(tx, house, account, at, language))
     if json:
         out.print_json(found.model_dump_json())
     else:

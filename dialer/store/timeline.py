@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 
+from dialer.store import law_tables as w
 from dialer.store import optouts
 from dialer.store import tables as t
 from dialer.store.common import AnyRow
@@ -89,6 +90,20 @@ def contacts(tx: Tx, person_id: str) -> Sequence[AnyRow]:
         .where(a.person_id == person_id, a.claimed_at.is_not(None))
         .order_by(a.claimed_at, a.attempt_id)
     ).all()
+
+
+def elsewhere(tx: Tx, person_id: str, phone: str) -> Sequence[AnyRow]:
+    """Contacts made elsewhere with this person or on this phone, oldest first: the caps count them too."""
+    c = w.contacts.c
+    statement = select(w.contacts).where(or_(c.person_id == person_id, c.phone == phone))
+    return tx.execute(statement.order_by(c.at, c.contact_id)).all()
+
+
+def agreements(tx: Tx, person_id: str) -> Sequence[AnyRow]:
+    """What the person agreed to, the oldest first."""
+    g = w.agreements.c
+    statement = select(w.agreements).where(g.person_id == person_id)
+    return tx.execute(statement.order_by(g.given_on, g.kind)).all()
 
 
 def replies(tx: Tx, phone: str) -> Sequence[AnyRow]:

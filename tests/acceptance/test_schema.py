@@ -61,6 +61,7 @@ purge
 audit head
 audit verify
 forget P-2 --yes
+explain L-1003 --language zh
 {SIMULATE} --from 2026-01-01 --to 2026-01-02
 paid ACCOUNT DUE_ON --amount 1.00
 paid ACCOUNT DUE_ON --reverse

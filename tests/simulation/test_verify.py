@@ -22,7 +22,7 @@ ASKING = (
     + """
 [script.reminder.step.who]
 say = "{name}本人请按1,不是请按2。"
-keys = { 1 = "code", 2 = "stranger" }
+keys = { 1 = "code", 2 = "stranger", 9 = "stop" }
 [script.reminder.step.code]
 say = "请输入证件号码后四位。"
 verify = "greet"
@@ -93,7 +93,7 @@ def test_the_right_digits_lead_to_the_debt_and_are_written_down_nowhere(
     assert [one.get("verified") for one in attempt["events"] if one.get("verified")][-1] == "yes"
     assert [one["digits"] for one in attempt["events"] if one.get("digits")] == ["1", "1"]
     assert DIGITS not in str(found)
-    assert "what was asked for: yes" in found["explain"]
+    assert "身份核对无误" in found["explain"]
     assert found["tasks"] == []
 
 

@@ -1,9 +1,12 @@
 """The alarms: from facts, one fault each; and the facts from what the store holds."""
 
+import re
 import shutil
+import tomllib
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +22,10 @@ from config.settings import LineSettings
 from dialer import alarms, operate, sweep
 from dialer.alarms import Alarm, Facts, Spend
 from dialer.next_hour import MEASURED_LEAST, NextHour, Planned, Route, capacity, routes, usual_call_s
+from dialer.report_words import speech
 from dialer.store import InlineStore, status_rows
 from dialer.store import tables as t
+from tests.support.phrases import phrases
 from tests.support.scene import ALICE, BOB, SETTINGS, SHANGHAI, Scene, account, due, play
 
 NOW = datetime(2026, 1, 14, 2, 0, tzinfo=UTC)
@@ -83,6 +88,22 @@ def test_each_fault_raises_its_own_alarm_and_no_other(changed: dict[str, Any], n
     assert alarm.name == name
     assert text in alarm.text
     assert alarm.hint
+    (chinese,) = alarms.of(facts(**changed), "zh-CN")
+    assert (chinese.name, chinese.severity) == (name, alarm.severity)
+    assert set(re.findall(r"[A-Za-z_]+", chinese.text + chinese.hint)) <= NAMES
+    assert set(re.findall(r"\d[\d:,.]*", chinese.text)) >= set(re.findall(r"\d[\d:,.]*\d", alarm.text))
+
+
+NAMES = {"dialer", "halt", "unhalt", "run", "spend_max_per_day", "CNY", "MB", "main", "a", "b", "monthly", "outage"}
+"""What stands in any language: commands, settings, lines, campaigns."""
+
+
+def test_every_phrase_of_the_alarms_is_there_in_chinese_and_none_is_idle() -> None:
+    said, texts = phrases(Path(alarms.__file__))
+    own = tomllib.loads((files("dialer") / "templates" / "alarms.zh.toml").read_text("utf-8"))
+    assert len(said) > 25
+    assert said - set(speech("zh", "alarms.zh.toml").words) == set()
+    assert set(own) - texts == set()
 
 
 @pytest.mark.parametrize(

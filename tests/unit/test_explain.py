@@ -1,25 +1,36 @@
 """`dialer explain`: the account's story as it was recorded, and the gate's answer at an instant."""
 
 import io
+import re
+import tomllib
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from dialer import intake, operate
+from campaigns.limits import CountedEvent
+from campaigns.rules import Role
+from dialer import attempt, intake, operate
 from dialer.errors import DialerError
 from dialer.explain import Answer, Explanation, explain
 from dialer.explain_show import show
+from dialer.report_words import PLAIN, speech
 from dialer.roster import Suppression
-from dialer.store import InlineStore, Tx
+from dialer.store import InlineStore, Tx, desk, law, timeline
 from dialer.store.common import note_action
+from dialer.timeline import Kind
+from dialer.verdict_words import MADE
+from tests.support.command import run as command
+from tests.support.phrases import phrases
 from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, SHANGHAI, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
 START = "2026-01-12 08:00"
+ROOT = Path(__file__).parents[2]
 
 
 def store_of(scene: Scene) -> InlineStore:
@@ -27,9 +38,39 @@ def store_of(scene: Scene) -> InlineStore:
     return scene.house.store
 
 
-def told(scene: Scene, number: int = 1, at: str | None = None) -> Explanation:
+def told(scene: Scene, number: int = 1, at: str | None = None, language: str | None = "en") -> Explanation:
+    """The account's story, which is told in Chinese as well, and is Chinese then."""
     instant = datetime.fromisoformat(at).replace(tzinfo=SHANGHAI) if at else None
-    return store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant))
+    found = store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant, language))
+    if language == "en":
+        chinese = store_of(scene).run(lambda tx: explain(tx, scene.house, f"L-{number}", instant))
+        assert chinese.language == "zh-CN"
+        assert latin(chinese) == set()
+        assert [(one.at, one.kind, one.rule) for one in chinese.timeline] == [
+            (one.at, one.kind, one.rule) for one in found.timeline
+        ]
+    return found
+
+
+OURS = {
+    "test", "reminder", "missed", "main", "CNY", "Asia", "Shanghai", "TD", "carrier", "house", "cn", "own",
+    # what operators wrote
+    "wrong", "text", "x", "asked", "from", "by",
+}  # fmt: skip
+"""Names and texts of these scenes that stand in any language."""
+NAMES = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9_-]+|[LP]-\d+|\b[ABC]\b|\b[0-9a-f]{12}\b|\+[\d*]+")
+"""Ids: of rules, accounts, persons, segments; digests, phones."""
+
+
+def latin(found: Explanation) -> set[str]:
+    """What of a story, as it is printed, is neither Chinese nor somebody's own. Sources are quoted as they are."""
+    bare = found.model_copy(deep=True)
+    for answer in bare.answers:
+        for one in (answer, *answer.others, *answer.rooms):
+            one.citation = one.url = None
+    for entry in bare.timeline:
+        entry.citation = entry.url = None
+    return set(re.findall(r"[A-Za-z_]+", NAMES.sub("", printed(bare, 1000)))) - OURS
 
 
 def answer(scene: Scene, at: str | None = None) -> Answer:
@@ -83,13 +124,13 @@ def test_a_promise_is_told_in_the_order_of_cause_and_effect(tmp_path: Path) -> N
         first = [entry.kind for entry in found.timeline if entry.attempt_id == 1 and entry.kind != "task"]
         assert first[:2] == ["slot", "verdict"]
         assert first.index("event") < first.index("promise") <= first.index("settled")
-        assert texts(found, "settled") == ["human: promised"]
+        assert texts(found, "settled") == ["a person answered: promised"]
         assert texts(found, "promise") == ["promised to pay 100.00 CNY by 2026-01-14"]
         assert texts(found, "paused") == ["no round for 2026-01-15 before 2026-01-15 00:00"]
         order = [entry.kind for entry in found.timeline]
         assert order.index("promise") < order.index("paused") < order.index("cancelled")
         assert texts(found, "verdict") == ["pass"]
-        assert set(texts(found, "cancelled")) == {"paused by an earlier answer (paused_until)"}
+        assert set(texts(found, "cancelled")) == {"paused by an earlier answer"}
         slots = [entry for entry in found.timeline if entry.kind == "slot"]
         assert len(slots) == 6
         assert slots[0].text == "round 1 of 6 for 2026-01-15, segment C: call (reminder), 09:00–11:30; made"
@@ -115,8 +156,8 @@ def test_an_opt_out_is_told_and_the_gate_blocks_for_good(tmp_path: Path) -> None
         found = told(scene)
         assert texts(found, "stopped") == ["the rest of the rounds for 2026-01-15 is not made: opted out"]
         assert texts(found, "suppression") == [
-            "voice and sms suppressed for the phone: opted_out, by call",
-            "voice and sms suppressed for the person: opted_out, by call",
+            "voice and sms suppressed for the phone: opted out, by call",
+            "voice and sms suppressed for the person: opted out, by call",
         ]
         assert {one.channel for one in found.answers} == {"voice", "sms"}
         for one in found.answers:
@@ -146,7 +187,7 @@ def test_a_deferral_names_its_rule_with_citation_and_the_other_contact(tmp_path:
         assert refused[0].until is not None
         assert timedelta(0) <= refused[0].until - others[0].at - timedelta(hours=1) < timedelta(seconds=1)
         lines = printed(found).splitlines()
-        assert any("too soon after the last contact [house.gap]" in line for line in lines)
+        assert any("too soon after the last contact (" in line and "[house.gap]" in line for line in lines)
         assert any(line.startswith("house.gap") and refused[0].citation in line for line in lines)
         assert found.summary.startswith(
             "Not called on 2026-01-14, because round 1 was not made in time: no call within 1 hour after one (placed) "
@@ -233,6 +274,8 @@ def test_suppressions_count_at_the_instant_asked_about(tmp_path: Path) -> None:
             == "voice and sms suppressed for the phone until 2026-01-13: asked from +86138****8002, by command"
         )
         assert answer(scene, "2026-01-14 10:00").verdict == "pass"
+        assert BOB not in told(scene).model_dump_json()
+        assert now.reason in printed(told(scene))
 
     run(tmp_path, act, due(1, "2026-01-13"))
 
@@ -270,7 +313,7 @@ def test_a_planned_account_suppressed_afterwards_shows_its_cancelled_rounds_with
         suppress(scene, None, "P-1")
         found = told(scene)
         cancelled = [entry for entry in found.timeline if entry.kind == "cancelled"]
-        assert [entry.text for entry in cancelled] == ["opted out (opted_out)"] * 2
+        assert [entry.text for entry in cancelled] == ["opted out"] * 2
         assert found.answers[0].rule == "dialer.suppressed"
 
     run(tmp_path, act, due(1, "2026-01-15"))
@@ -286,7 +329,7 @@ def test_payments_are_told_and_a_paid_account_is_blocked(tmp_path: Path) -> None
             "40.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
             "60.00 CNY paid on 2026-01-12 for 2026-01-15, by command",
         ]
-        assert set(texts(found, "cancelled")) == {"paid before (paid)"}
+        assert set(texts(found, "cancelled")) == {"paid before"}
         assert found.answers[0].rule == "dialer.paid"
         assert "Nothing is left to pay." in printed(found)
 
@@ -305,7 +348,7 @@ def test_an_account_taken_out_of_a_joint_call_tells_that_call_as_anothers(tmp_pa
         found = told(scene)
         assert texts(found, "contact") == ["a call about the person's other accounts: no contact"]
         assert not texts(found, "event")
-        assert texts(told(scene, 2), "settled") == ["no_answer: no_contact"]
+        assert texts(told(scene, 2), "settled") == ["no answer: no contact"]
 
     people = account(1, ALICE, person=7) + account(2, ALICE, person=7)
     run(tmp_path, later, due(1, "2026-01-15") + due(2, "2026-01-15"), people)
@@ -443,11 +486,15 @@ def test_the_summary_of_a_block_and_of_a_halt_names_the_rule(tmp_path: Path) -> 
             "Not called on 2026-01-14, because round 1 was blocked: no consent to this channel [dialer.consent]. Next "
             "is a call planned for 2026-01-15 "
         )
-        assert found.summary.endswith("which would be blocked: no consent to voice [dialer.consent].")
+        assert found.summary.endswith(
+            "which would be blocked: no consent to this channel: the file says no [dialer.consent]."
+        )
         assert found.answers[0].says == "no consent to this channel"
         await operate.halt(scene.house, "wrong text")
         waiting = told(scene, 2, "2026-01-15 10:00")
-        assert waiting.summary.endswith("held back till somebody acts: wrong text [dialer.halted].")
+        assert waiting.summary.endswith(
+            "held back till somebody acts: everything was halted: wrong text [dialer.halted]."
+        )
         assert waiting.answers[0].possible_at is None
 
     people = account(1, ALICE, consent="no") + account(2, BOB)
@@ -496,3 +543,253 @@ def test_the_story_has_a_heading_a_day_and_marks_the_instant_asked_about(tmp_pat
         assert any("accepted · " in line and "ringing · " in line and "answered · " in line for line in lines)
 
     play(tmp_path, START, act)
+
+
+# --- in the lender's language ------------------------------------------------------------------------------------
+
+
+def elsewhere(scene: Scene, channel: str, at: str, event: str, **more: str) -> None:
+    row = {"person_id": "P-1", "account_id": "", "phone": ALICE, "channel": channel, "event": event, "by": "creditor",
+           "direction": "outbound", "at": datetime.fromisoformat(at).replace(tzinfo=SHANGHAI),
+           "recorded_at": scene.clock.now(), **more}  # fmt: skip
+    store_of(scene).run(lambda tx: law.add_contacts(tx, [row]))
+
+
+def agreed(scene: Scene, kind: str, given_on: date, until: date | None = None) -> None:
+    row = {"person_id": "P-1", "kind": kind, "given_on": given_on, "until": until, "recorded_at": scene.clock.now()}
+    store_of(scene).run(lambda tx: law.put_agreements(tx, [row]))
+
+
+def test_the_story_is_in_the_lenders_language_unless_another_is_asked_for(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        assert told(scene, language=None).language == "zh-CN"
+        assert told(scene, language="en").language == "en"
+        found = told(scene, language=None, at="2026-01-13 21:00")
+        assert found.summary.startswith("2026-01-13 未联系，原因：当天没有安排轮次。下次可联系：2026-01-14 ")
+        assert texts(found, "selected") == ["应还日 2026-01-15；近 3 个月逾期 0 次"]
+        slot = texts(found, "slot")[0]
+        assert slot == "应还日 2026-01-15，客群 A 第 1/2 轮：电话（reminder），09:30–11:30；计划"
+        one = found.answers[0]
+        assert (one.reason, one.seen) == ("不在 Asia/Shanghai 的允许时段内", "Asia/Shanghai 21:00:00")
+        assert one.says is not None
+        assert one.says.startswith("仅可于每天 09:00–20:00 联系")
+        lines = printed(found).splitlines()
+        assert "2026-01-14 周三" in [line.strip() for line in lines]
+        assert any("的判定：推迟，不在 Asia/Shanghai 的允许时段内 [house.hours]。" in line for line in lines)
+        assert any("最早于 2026-01-14 09:00:00 通过。" in line for line in lines)
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_contacts_made_elsewhere_and_agreements_are_told(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        elsewhere(scene, "letter", "2026-01-12 07:00", "placed")
+        elsewhere(scene, "voice", "2026-01-12 07:10", "conversation", direction="inbound", account_id="L-1")
+        elsewhere(scene, "visit", "2026-01-12 07:20", "conversation", by="agents", account_id="L-7")
+        agreed(scene, "agreed_hours", date(2026, 1, 10), date(2026, 2, 10))
+        assert texts(told(scene), "contact") == [
+            "a letter made elsewhere by the lender: made",
+            "a call made elsewhere by the person: conversation",
+            "a visit made elsewhere by an agency: conversation, about L-7",
+        ]
+        assert texts(told(scene), "agreement") == ["from 2026-01-10 until 2026-02-10: the person agreed to other hours"]
+        found = told(scene, language=None)
+        assert texts(found, "contact") == [
+            "机构另行联系（信函）：已进行",
+            "对方另行联系（电话）：真人通话",
+            "受托机构另行联系（上门）：真人通话，账户 L-7",
+        ]
+        assert texts(found, "agreement") == ["自 2026-01-10 起，至 2026-02-10：对方另行约定联系时间"]
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_counted_is_named_with_its_local_times(tmp_path: Path, language: str) -> None:
+    def act(scene: Scene) -> None:
+        for clock, event in (("09:12", "rang_out"), ("10:20", "voicemail_left"), ("11:30", "conversation")):
+            elsewhere(scene, "voice", f"2026-01-14 {clock}", event)
+        one = told(scene, at="2026-01-14 11:40", language=language).answers[0]
+        assert one.rule == "house.number" or one.rule == "house.daily"
+        assert one.seen == (
+            "11:30 电话 真人通话；10:20 电话 已留言；09:12 电话 振铃未接" if language == "zh"
+            else "11:30 call, conversation; 10:20 call, voicemail left; 09:12 call, rang out"
+        )  # fmt: skip
+        full, closed = (
+            ("已达每天最多 3 次的上限；之后：", "不在 Asia/Shanghai 的允许时段内") if language == "zh"
+            else ("3 contacts already, the most in 1 calendar day; after that: ",
+                  "outside the permitted hours in Asia/Shanghai")
+        )  # fmt: skip
+        assert one.reason == full + closed
+        assert f"{one.rule_passes_at:%m-%d %H:%M}" == "01-15 00:00"
+        assert f"{one.passes_at:%m-%d %H:%M}" == "01-15 09:00"
+        assert {other.rule for other in one.others} == {"house.gap", "house.daily", "house.number"} - {one.rule}
+        gap = next(other for other in one.others if other.rule == "house.gap")
+        assert f"{gap.passes_at:%H:%M}" == "12:30"
+        assert [(room.rule, room.used, room.max) for room in one.rooms[:2]] == [
+            ("house.daily", 3, 3), ("house.number", 3, 3),
+        ]  # fmt: skip
+        assert one.saw is not None
+        assert len(one.saw["contacts"]) == 3
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_of_the_past_only_what_had_happened_by_then_is_asked(tmp_path: Path) -> None:
+    """Contacts made elsewhere and agreements too: a later one changes no earlier answer."""
+    early = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "own"]')
+    pack = tmp_path / "own.toml"
+    pack.write_text(
+        '[[rule]]\nid = "own.hours"\nkind = "window"\nforce = "house"\nactor = ["creditor"]\nchannels = ["voice"]\n'
+        'open = [{ days = "all", from = "09:20", until = "20:00" }]\nwaive = ["agreed_hours"]\ncitation = "a test"\n'
+        'url = "tests"\ngrade = "H"\nchecked_on = 2026-01-01\n',
+        encoding="utf-8",
+    )
+
+    def act(scene: Scene) -> None:
+        agreed(scene, "agreed_hours", date(2026, 1, 14))
+        elsewhere(scene, "voice", "2026-01-14 10:00", "placed")
+        assert answer(scene, "2026-01-13 09:10").rule == "own.hours"
+        assert answer(scene, "2026-01-14 09:10").verdict == "pass"
+        assert answer(scene, "2026-01-14 09:59").verdict == "pass"
+        assert answer(scene, "2026-01-14 10:01").rule == "house.gap"
+
+    run(tmp_path, act, due(1, "2026-01-15"), settings=f'rules = ["{pack}"]\n{SETTINGS}', campaign=early)
+
+
+def test_the_packs_that_were_asked_and_the_room_that_is_left_are_told(tmp_path: Path) -> None:
+    def act(scene: Scene) -> None:
+        elsewhere(scene, "voice", "2026-01-14 08:00", "rang_out")
+        found = told(scene, at="2026-01-14 09:30")
+        one = found.answers[0]
+        assert (one.verdict, [pack.name for pack in one.packs]) == ("pass", ["house", "cn"])
+        assert all(pack.rules for pack in one.packs)
+        assert [(room.rule, room.used, room.max) for room in one.rooms[:1]] == [("house.daily", 1, 3)]
+        assert f"{one.placeable_until:%H:%M:%S}" == "19:59:30"
+        text = printed(found)
+        assert "pass, until 2026-01-14 19:59:30 at the latest." in text
+        assert "Asked: house (4 rules), cn (" in text
+        assert "Used of the limits: house.daily 1 of 3" in text
+
+    run(tmp_path, act, due(1, "2026-01-15"))
+
+
+def test_a_refusal_in_the_story_names_facts_rule_and_first_pass_in_chinese(tmp_path: Path) -> None:
+    """A call made elsewhere half an hour before the slots: the gap defers the first call."""
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        slot = scene.rows()[0].planned_for.astimezone(SHANGHAI)
+        elsewhere(scene, "voice", f"{slot.replace(tzinfo=None) - timedelta(minutes=30)}", "rang_out")
+        await scene.start()
+        await scene.until("2026-01-14 13:00")
+        found = told(scene, language=None)
+        refused = next(one for one in found.timeline if one.kind == "verdict" and one.rule == "house.gap")
+        called, passes = slot - timedelta(minutes=30), slot + timedelta(minutes=30)
+        assert refused.text == (f"推迟至 {passes:%Y-%m-%d %H:%M}：距上一次联系太近（{called:%H:%M} 电话 振铃未接）")
+        assert refused.says == "拨出后1小时内，不得再拨打电话"
+        assert refused.saw is not None
+        assert refused.saw["contacts"][0][1:] == ["voice", "rang_out"]
+        assert refused.state == "defer"
+
+    play(tmp_path, START, act)
+
+
+PHRASES = ("explain_words", "verdict_words", "timeline_words", "timeline", "explain_ask", "explain_summary",
+           "explain_show")  # fmt: skip
+
+
+def test_every_phrase_is_there_in_chinese_and_none_is_idle() -> None:
+    own = tomllib.loads((ROOT / "dialer/templates/explain.zh.toml").read_text(encoding="utf-8"))
+    said, everything = phrases(*(ROOT / "dialer" / f"{name}.py" for name in PHRASES))
+    assert said - set(speech("zh").words) - set(own) == set()
+    lists = [get_args(Kind), tuple(attempt.Kind), CONSENTS, TASK_KINDS, SOURCES, ACTIONS, attempt.State, ("replied",),
+             get_args(CountedEvent), get_args(Role), WHYS, ("retry", "otherwise", "infrastructure", "confirmation"),
+             [f"a {one}" for one in MADE.values()], MADE.values()]  # fmt: skip
+    closed = {str(word).replace("_", " ") for words in lists for word in words}
+    assert closed - set(speech("zh").words) - set(own) - set(PLAIN) - INTERNAL == set()
+    assert set(own) - closed - everything == {"text message", "suppressed", "the person or the number is suppressed"}
+
+
+CONSENTS = ("yes", "no", "voice", "sms")
+TASK_KINDS = ("call_back", "visit", "letter", "review", "fix_data")
+SOURCES = ("call", "message", "command", "import", "file", "carrier", "reverse")
+ACTIONS = (*timeline.CAMPAIGN_ACTIONS, *timeline.HOUSE_ACTIONS)
+WHYS = ("its worker ended", "no news of its placing", "no news for too long", "the provider does not know it",
+        "no answer until the deadline", "gone", "halted", "paused", "window_closed")  # fmt: skip
+INTERNAL = {"gone"}
+"""Never recorded: there is nothing to withdraw."""
+
+
+def test_a_name_of_a_language_that_is_not_spoken_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dialer.toml").write_text(SETTINGS, encoding="utf-8")
+    done = command(capsys, "explain", "L-1", "--language", "fr")
+    assert (done.code, done.out) == (2, "")
+    assert '"fr" is not spoken here; accepted: zh, en' in done.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_chinese_fits_the_screen_and_loses_nothing(tmp_path: Path, width: int) -> None:
+    def act(scene: Scene) -> None:
+        found = told(scene, language=None)
+        lines = printed(found, width=width).splitlines()
+        assert all(cell_len(line) <= width for line in lines)
+        assert not [line for line in lines if line.lstrip()[:1] in "，。；：）、" and line.strip()]
+        assert "…" not in "".join(lines)
+        shown = re.sub(r"\s", "", "".join(lines))
+        slot = texts(found, "slot")[0]
+        for text in (found.summary, f"{found.answers[0].reason}[{found.answers[0].rule}]"):
+            assert re.sub(r"\s", "", text) in shown
+        # In the table a line's end is followed by the columns before it, which are empty there.
+        assert re.sub(r"\s", "", slot) in shown
+
+    run(tmp_path, act, until="2026-01-14 00:00")
+
+
+def test_a_pass_tells_what_it_breaks_that_only_warns(tmp_path: Path) -> None:
+    pack = tmp_path / "own.toml"
+    pack.write_text(
+        '[[rule]]\nid = "own.ring"\nkind = "ring"\nforce = "house"\nactor = ["creditor"]\nchannels = ["voice"]\n'
+        'min_s = 90\non_breach = "warn"\ncitation = "a test"\nurl = "tests"\ngrade = "H"\nchecked_on = 2026-01-01\n',
+        encoding="utf-8",
+    )
+
+    def act(scene: Scene) -> None:
+        found = told(scene, at="2026-01-14 10:00")
+        assert found.answers[0].verdict == "pass"
+        assert "pass, although it breaks own.ring, which only warns, until 2026-01-14 " in printed(found)
+        chinese = printed(told(scene, at="2026-01-14 10:00", language="zh"))
+        assert "通过，虽违反仅作提示的规则 own.ring，最迟 2026-01-14 " in chinese
+
+    own = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "own"]')
+    run(tmp_path, act, due(1, "2026-01-15"), settings=f'rules = ["{pack}"]\n{SETTINGS}', campaign=own)
+
+
+def test_a_task_that_a_refusal_opened_says_why_in_the_language_and_is_masked(tmp_path: Path) -> None:
+    pack = tmp_path / "own.toml"
+    pack.write_text(
+        '[[rule]]\nid = "own.check"\nkind = "number_check"\nforce = "house"\nactor = ["creditor"]\n'
+        'channels = ["voice"]\nmax_age_days = 31\ncitation = "a test"\nurl = "tests"\ngrade = "H"\n'
+        "checked_on = 2026-01-01\n",
+        encoding="utf-8",
+    )
+
+    def act(scene: Scene) -> None:
+        opened = {"kind": "review", "person_id": "P-1", "attempt_id": None, "detail": f"asked by {BOB}",
+                  "opened_at": scene.clock.now()}  # fmt: skip
+        store_of(scene).run(lambda tx: desk.add_tasks(tx, [opened]))
+        assert texts(told(scene, language=None), "task") == [
+            "新建 更正资料：号码从未核验 [own.check]",
+            "新建 人工复核：asked by +86138****8002",
+        ]
+        assert texts(told(scene), "task")[0] == "opened fix data: the number was never looked up [own.check]"
+        assert texts(told(scene), "verdict") == ["block: the number was never looked up"]
+        assert texts(told(scene, language=None), "verdict") == ["拦截：号码从未核验"]
+
+    own = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "own"]')
+    run(tmp_path, act, due(1, "2026-01-15"), settings=f'rules = ["{pack}"]\n{SETTINGS}', campaign=own,
+        until="2026-01-14 12:00")  # fmt: skip

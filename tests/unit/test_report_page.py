@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
+from html import escape
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -20,8 +21,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from campaigns.model import Disposition, Outcome, Reason
-from dialer import report_charts, report_page, report_summary
+from campaigns.words import says
+from dialer import check, report_charts, report_page, report_summary
 from dialer.cli.app import app
+from dialer.packs import rules_named
 from dialer.report_model import (
     TITLES,
     Answered,
@@ -41,6 +44,7 @@ from dialer.report_model import (
     columns_of,
 )
 from dialer.report_words import PLAIN, Speech, speech
+from tests.support.scene import SETTINGS
 
 TEMPLATES = Path(str(files("dialer") / "templates"))
 PACKS = sorted(Path(str(files("config") / "rules")).glob("*.toml"))
@@ -329,9 +333,8 @@ def with_everything() -> list[Report]:
     early.paid_after_contact = []
     full.lost = Lost()
     full.totals.expired = full.totals.waiting = 1
-    packs = [rule["id"] for name in PACKS for rule in tomllib.loads(name.read_text(encoding="utf-8"))["rule"]]
     own = [rule for rule in PLAIN if rule.startswith("dialer.")]
-    full.refusals = [Refusal(rule=rule, blocked=1, expired=0, deferred=0) for rule in (*packs, *own)]
+    full.refusals = [Refusal(rule=rule, blocked=1, expired=0, deferred=0) for rule in own]
     return [bad, early, full, one_day(), nothing()]
 
 
@@ -362,10 +365,19 @@ def test_nothing_stays_english_in_chinese() -> None:
     assert set(PLAIN_ENGLISH.findall(" ".join(texts))) <= own | {"monthly", "reminder"}
 
 
-def test_every_rule_that_comes_with_the_dialer_is_explained() -> None:
-    for pack in PACKS:
-        for rule in tomllib.loads(pack.read_text(encoding="utf-8"))["rule"]:
-            assert speech("zh").rule(rule["id"])
+def test_every_rule_that_comes_with_the_dialer_is_explained(tmp_path: Path) -> None:
+    ids = {rule["id"] for pack in PACKS for rule in tomllib.loads(pack.read_text(encoding="utf-8"))["rule"]}
+    (tmp_path / "dialer.toml").write_text(SETTINGS, encoding="utf-8")
+    rules = rules_named(check.read_settings(tmp_path / "dialer.toml", {}), ids)
+    assert set(rules) == ids
+    full = month()
+    full.refusals = [Refusal(rule=rule, blocked=1, expired=0, deferred=0) for rule in sorted(ids)]
+    for language in ("zh", "en"):
+        shown = report_page.render(full, language, columns_of(full), 7, rules)
+        for rule in rules.values():
+            assert f"{rule.id}<small>{escape(says(rule, language), quote=True)}</small>" in shown.replace(
+                "&#39;", "&#x27;"
+            )
     assert speech("en").rule("lender.own") == ""
 
 
