@@ -41,12 +41,12 @@ def test_the_api_of_a_daemon(tmp_path: Path) -> None:
     here.dialer("launch", "now.toml")
     with here.daemon():
         here.wait("it listens", lambda: listens(here))
-        assert suppress(here, "wrong", phone="+8613800130001", reason="asked")[0] == 401
-        assert suppress(here, TOKEN, phone="+8613800130001", reason="asked") == (200, {"changed": True})
+        assert suppress(here, "wrong", phone="+6591230001", reason="asked")[0] == 401
+        assert suppress(here, TOKEN, phone="+6591230001", reason="asked") == (200, {"changed": True})
         states = {one["person_id"]: (one["state"], one["reason"]) for one in here.attempts()}
         assert states["P-1"] == ("cancelled", "opted_out")
         assert states["P-0"] == states["P-2"] == ("planned", None)
         here.dialer("unhalt")
         here.wait("the others are called", lambda: len(here.journal()) == 2)
-    assert {one["to"] for one in here.journal()} == {"+8613800130000", "+8613800130002"}
+    assert {one["to"] for one in here.journal()} == {"+6591230000", "+6591230002"}
     assert TOKEN not in (tmp_path / "daemon.log").read_text()

@@ -102,7 +102,8 @@ def vocabulary() -> list[tuple[str, dict[str, Any]]]:
     for kind in get_args(PeriodType):
         for length in (1, 5):
             found.append(("cap", {"period": {"type": kind, "length": length}}))
-            found.append(("cooloff", {"period": {"type": kind, "length": length}}))
+            if kind != "anchored_first":
+                found.append(("cooloff", {"period": {"type": kind, "length": length}}))
     for unit in ("minutes", "hours", "days"):
         found.append(("cap", {"period": {"type": "rolling_elapsed", "length": 2, "unit": unit}}))
     found += [("cooloff", {"period": {"type": "calendar_week", "day_one": "next"}})]
