@@ -36,10 +36,10 @@ def book(actor: str) -> Rulebook:
 
 
 def contacts() -> list[Contact]:
-    """Ten, of the last ten weeks, none of which leaves a cap without room."""
+    """Ten, the last three days ago, so that every cap of a week has something to count and yet some room."""
     return [
         Contact(
-            NOON - timedelta(days=9 + 7 * week), "voice", Disposition.NO_ANSWER, "P-1", PHONE, "1", ("L-1",), "creditor"
+            NOON - timedelta(days=3 + 7 * week), "voice", Disposition.NO_ANSWER, "P-1", PHONE, "1", ("L-1",), "creditor"
         )
         for week in range(9, -1, -1)
     ]  # fmt: skip

@@ -130,9 +130,12 @@ class _Asking:
         if self.ask.kind == "confirmation":
             return
         facts, ask, now = self.facts, self.ask, self.now
+        made = len(facts.contacts)
         for limit, rule, is_plain in self.rules.limits[ask.channel]:
-            if isinstance(rule, Cooloff) and rule.required:
+            if limit.is_required:
                 free_at = self._after_notice(limit)
+            elif made < limit.max or now - facts.contacts[-limit.max].at > limit.reach:
+                continue
             else:
                 contacts = self._counting(rule) if facts.agreements and rule.waive else facts.contacts
                 free_at = limit.frees_at(contacts, self.zone, ask.whose, ask.channel, now)

@@ -146,6 +146,11 @@ class Period(BaseModel):
         days = {"calendar_week": 7, "calendar_month": 31}.get(self.type, 1)
         return timedelta(days=days * (self.length + (self.day_one == "next")) + 2)
 
+    @property
+    def reach(self) -> timedelta:
+        """So far back lies what fills the period that ends now, at most."""
+        return self._elapsed if self.type in _ELAPSED else self.look_back
+
     def __str__(self) -> str:
         many = self.unit if self.type in _ELAPSED else f"{self.type.replace('_', ' ').removesuffix('s')}s"
         return f"{self.length} {many.removesuffix('s') if self.length == 1 else many}"
@@ -188,8 +193,12 @@ class Limit:
     """Nothing counts before the first contact that shows one of these; empty: all counts."""
     other_channels: bool = False
     """Only contacts over another channel than the one asked about hold it back: the last counted one decides."""
+    is_required: bool = False
+    """Before the first counted contact there is none of ours."""
     # Worked out of the above once: the gate asks all limits about every attempt.
     look_back: timedelta = field(init=False)
+    reach: timedelta = field(init=False)
+    """Where the max-th last contact is older than this, whatever its kind, there is room."""
     is_per_account: bool = field(init=False)
     _by_person: bool = field(init=False)
     _by_person_alone: bool = field(init=False)
@@ -200,7 +209,9 @@ class Limit:
         self.is_per_account = "debt" in self.keys or "account" in self.keys
         self._by_person = "person" in self.keys
         self._by_person_alone = self.keys <= {"person", "creditor"} and not self.pool
+        # What came before decides where an anchored period begins, however long ago.
         self._all_matter = self.period.type == "anchored_first"
+        self.reach = self.period.reach
 
     def frees_at(
         self, contacts: Sequence[Contact], zone: ZoneInfo, whose: Whose, channel: Channel, now: datetime
@@ -208,12 +219,9 @@ class Limit:
         """From when on one more is allowed; None: at any time. `contacts` are oldest first, none after `now`.
 
         A limit per debt holds for each of the accounts that the attempt is about."""
-        if not contacts:
+        if len(contacts) < self.max or now - contacts[-self.max].at > self.reach:
             return None
-        # What came before decides where an anchored period begins, however long ago.
         since = None if self._all_matter else now - self.look_back
-        if since is not None and contacts[-1].at < since:
-            return None
         if not self.is_per_account:
             return self._of(self.counting(contacts, whose, "", since), zone, channel)
         found = [

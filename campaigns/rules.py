@@ -139,7 +139,9 @@ class Cooloff(RuleBase):
         if self.required:
             channels = ("letter", "sms", "voice", "visit")
         shown = counted((self.after.event,), channels, self.after.direction == "any")
-        return Limit(self.id, 1, self.period, shown, frozenset(self.key), frozenset(self.pool))
+        return Limit(
+            self.id, 1, self.period, shown, frozenset(self.key), frozenset(self.pool), is_required=self.required
+        )  # fmt: skip
 
 
 class ExclusiveChannel(RuleBase):
