@@ -54,6 +54,10 @@ class Rulebook:
         """Whether there is a pack for this country or region, or for a whole that it is part of."""
         return any(name in self._packs for name in _wholes(place))
 
+    def knows_part_of(self, country: str) -> bool:
+        """Whether there is a pack for a country, or for any part of it."""
+        return self.knows(country) or any(name.startswith(f"{country.lower()}-") for name in self._packs)
+
     @property
     def stop_words(self) -> frozenset[str]:
         """Texts that mean stop, by any pack: whoever writes one means it."""

@@ -54,6 +54,7 @@ def _unlawful(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
         wrong, _, accepted = str(error).partition("; ")
         yield Problem(("packs",), wrong, accepted)
         return
+    yield from _lawless(campaign, settings, book)
     yield from unsaid(campaign, settings, rules)
     for loc, rounds in contents(campaign):
         if isinstance(rounds, Rounds):
@@ -61,6 +62,21 @@ def _unlawful(campaign: Campaign, settings: Settings) -> Iterator[Problem]:
             for number, window in enumerate(rounds.between):
                 room = _Room(rules, rounds.channel, ZoneInfo(settings.lender.time_zone), lines)
                 yield from room.problems((*loc, "between", number), window)
+
+
+def _lawless(campaign: Campaign, settings: Settings, book: Rulebook) -> Iterator[Problem]:
+    """Countries that a line reaches and no pack knows: whoever is there is denied."""
+    for channel in Channel:
+        for number, name in enumerate(getattr(campaign.lines, channel)):
+            line = settings.lines.get(name)
+            reached = line.allow_countries if line else ()
+            unknown = [country for country in reached if not book.knows_part_of(country)]
+            if unknown:
+                wrong = f'"{name}" reaches {", ".join(unknown)}, of which no rule pack knows: nobody there is contacted'
+                remedy = f"a pack of yours named {unknown[0].lower()}.toml under rules in the settings"
+                all_of_them = len(unknown) == len(reached)
+                accepted = f"accepted: {remedy}" if all_of_them else f"add {remedy}"
+                yield Problem(("lines", channel.value, number), wrong, accepted, warning=not all_of_them)
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ def test_case_8_an_area_code_that_spans_zones_has_them_all() -> None:
     assert verdicts == [False, True, True, False]
 
 
-def test_case_6_and_9_a_number_and_an_address_both_stay() -> None:
+def test_case_9_a_number_and_a_verified_address_both_stay() -> None:
     zones = zones_of(NEW_YORKER, "US-CA", PACIFIC)
     assert set(zones) == {EASTERN, PACIFIC}
     hours = ruleset(window("08:00", "21:00"))
