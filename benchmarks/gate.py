@@ -1,7 +1,8 @@
 """What one question to the gate costs: five packs, ten earlier contacts, zones and days as in dialing.
 
-`python -m benchmarks.gate [ROUNDS]`. Medians of five runs of 20,000 questions each; the packs are those that bind a person in
-Massachusetts on a line with a carrier's own limits, and as a second figure all that a Chinese lender's portfolio meets.
+`python -m benchmarks.gate [RUNS]`. Medians of five runs of 20,000 questions each, in CPU time, because other work on the
+machine is no part of it. The packs are those that bind a person in Massachusetts, with those of DC and of a carrier's own
+limits beside them: for a creditor, and for a third party, whom Regulation F binds as well.
 """
 
 import statistics
@@ -16,9 +17,9 @@ from campaigns.history import History
 from campaigns.limits import Whose
 from campaigns.model import Channel, Contact, Disposition
 from campaigns.rulebook import Rulebook
+from campaigns.rules import Pack
 from campaigns.ruleset import Ruleset
 from config.files import parse_toml
-from campaigns.rules import Pack
 
 QUESTIONS = 20_000
 PHONE = "+16175550100"
@@ -55,9 +56,7 @@ def measure(rules: Ruleset, zones: tuple[str, ...]) -> float:
     line = LineFacts("main", frozenset({"US"}), Decimal("0.1"), None, NOON)
     begun = process_time()
     for number in range(QUESTIONS):
-        ask = Ask(
-            Channel.VOICE, zones, "US", "mobile", 30.0, Whose("P-1", PHONE, "1", ("L-1",)), (date(2026, 9, 15),)
-        )
+        ask = Ask(Channel.VOICE, zones, "US", "mobile", 30.0, Whose("P-1", PHONE, "1", ("L-1",)), (date(2026, 9, 15),))
         verdict = check(ask, facts(line, history), rules, NOON + timedelta(milliseconds=number))
         if not isinstance(verdict, Pass):
             raise SystemExit(f"the benchmark's attempt does not pass: {verdict}")
