@@ -1,7 +1,7 @@
 """What one question to the gate costs: five packs, ten earlier contacts, zones and days as in dialing.
 
-`python -m benchmarks.gate [RUNS]`. Medians of five runs of 20,000 questions each, in CPU time: other work on the machine
-is no part of it. The packs are those that bind a person in Massachusetts, with those of DC and of a carrier's own limits
+`python -m benchmarks.gate [RUNS]`: medians of five runs of 20,000 questions, in CPU time: other work on the machine
+is no part of it. The packs are those that bind a person in Massachusetts, those of DC and of a carrier's own limits
 beside them: for a creditor, and for a third party, whom Regulation F binds as well.
 """
 
