@@ -69,7 +69,7 @@ def ask_of(
 ) -> Ask:
     """What the gate is asked. `row`: an attempt's; `ring_s`: of the line it would take; `has_text`: whether it is known
     what would be said."""
-    channel = Channel(row.channel)
+    channel, confirms = Channel(row.channel), row.cause == confirmation.CAUSE
     dues = {row.due_on, *(account.oldest_due_on for account in accounts)} - {None}
     whose = Whose(
         row.person_id, row.phone, str(one.campaign_id), tuple(account.account_id for account in accounts)
@@ -83,8 +83,8 @@ def ask_of(
         whose,
         tuple(sorted(dues)),
         tuple(sorted({account.role for account in accounts})) or ("borrower",),
-        "confirmation" if row.cause == confirmation.CAUSE else "reminder",
-        saying=partial(_saying, house, one, row, accounts, now) if accounts and has_text else None,
+        "confirmation" if confirms else "reminder",
+        saying=partial(_saying, house, one, row, accounts, now) if accounts and has_text and not confirms else None,
     )
 
 

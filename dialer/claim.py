@@ -140,7 +140,7 @@ class Claim:
             if row.valid_until < self._now:
                 closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, row.rule))
                 continue
-            line = self._line(one, row)
+            line = self._line(one, row) if _is_written(one, row) else None
             if line is None:
                 self._left_over(one, channel)
                 continue
@@ -305,3 +305,11 @@ class Claim:
                     row[column] = last[(name, channel)] + line.spacing(channel)
             rows.append({**row, "heard_at": self._now})
         attempt_store.save_lines(self._tx, rows)
+
+
+def _is_written(one: Launched, row: Any) -> bool:
+    """Whether the file in force has the words of this attempt. Right after a relaunch it may not: the new plan, which
+    is on its way, cancels it; until then it is left as it is."""
+    if row.cause == confirmation.CAUSE:
+        return True
+    return row.script in (one.file.script if row.channel == Channel.VOICE else one.file.message)

@@ -19,7 +19,9 @@ from dialer.clock import SystemClock
 from dialer.house import House
 from dialer.law_rows import EVERY_KIND
 from dialer.lines import Line, Lines
+from dialer.planning import plan_all
 from dialer.store import InlineStore, Store
+from dialer.store import campaigns as campaign_store
 from dialer.store import tables as t
 from dialer.store.schema import upgrade
 from tests.support.scene import (
@@ -332,3 +334,25 @@ def test_a_refusal_keeps_the_facts_it_rests_on(tmp_path: Path) -> None:
         assert json.dumps(refused[0].saw)
 
     play(tmp_path, "2026-01-14 09:00", act)
+
+
+def test_between_a_relaunch_and_its_plan_nothing_is_refused_or_stuck(tmp_path: Path) -> None:
+    """The new file has no words for what the old one planned: others are dialed, these wait for the new plan."""
+
+    async def act(scene: Scene) -> None:
+        history = LATE.replace("L-1", "L-7")
+        await scene.load(account(7, ALICE), history + due(7, "2026-01-15"))
+        await scene.launch()
+        slot = scene.rows(round=1)[0].planned_for
+        renamed = CAMPAIGN.replace("script.reminder", "script.other").replace('script = "reminder"', 'script = "other"')
+        now = scene.clock.now()
+        write(scene, lambda tx: campaign_store.launch(tx, "test", renamed, "another", "c.toml", now))
+        await scene.start()
+        await scene.clock.sleep_until(slot + timedelta(minutes=1))
+        assert {row.state for row in scene.rows()} == {"planned"}
+        await plan_all(scene.house)
+        await scene.clock.sleep_until(slot + timedelta(minutes=4))
+        made = [row for row in scene.rows(round=1) if row.state == "settled"]
+        assert [row.script for row in made] == ["other"]
+
+    play(tmp_path, "2026-01-13 08:30", act)
