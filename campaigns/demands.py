@@ -42,7 +42,7 @@ def unmet(rule: Demand, ask: Ask, facts: Facts, today: date) -> Block | None:
 
 def _unchecked(rule: NumberCheck, facts: Facts, today: date) -> Block | None:
     known = facts.checked_on
-    if known is not None and (today - known).days <= rule.max_age_days:
+    if known is not None and 0 <= (today - known).days <= rule.max_age_days:
         return None
     told = f"last on {known}" if known else "never"
     saw = {"checked_on": known.isoformat() if known else ""}
@@ -55,7 +55,7 @@ def _unsaid(rule: OptOut | Content, ask: Ask) -> Block | None:
         return None
     saying = ask.saying()
     if isinstance(rule, OptOut):
-        offered = saying.offers_stop if ask.channel is Channel.VOICE else names_stop_word(saying.text, rule.words)
+        offered = saying.offers_stop if ask.channel is Channel.VOICE else names_stop_word(_own(saying), rule.words)
         return None if offered else Block(rule.id, "it offers no way to stop", {"missing": ["stop"]})
     if ("call" if ask.channel is Channel.VOICE else "message") not in rule.parts:
         return None
@@ -65,6 +65,15 @@ def _unsaid(rule: OptOut | Content, ask: Ask) -> Block | None:
         return Block(rule.id, f"it does not name {', '.join(dict.fromkeys(missing))}", {"missing": missing})
     told = [name for name in rule.forbids if _tells(saying, name, saying.text)]
     return Block(rule.id, f"it tells {', '.join(told)}", {"told": told}) if told else None
+
+
+def _own(saying: Saying) -> str:
+    """The text without what was filled in: a lender named "TD Finance" offers nothing by its name."""
+    text = saying.text
+    for forms in saying.names.values():
+        for form in filter(None, forms):
+            text = text.replace(form, " ")
+    return text
 
 
 def _tells(saying: Saying, name: str, text: str) -> bool:

@@ -220,7 +220,12 @@ _NEVER = _LAST - timedelta(days=1)
 
 def lifts(agreed: Agreement, rule: RuleBase, day: date) -> bool:
     """Whether what a person agreed to lifts a rule on this local date. The date it was given is the first."""
-    if agreed.kind not in rule.waive or day < agreed.given_on or (agreed.until is not None and day > agreed.until):
+    if (
+        agreed.kind == "reply"
+        or agreed.kind not in rule.waive
+        or day < agreed.given_on
+        or (agreed.until is not None and day > agreed.until)
+    ):
         return False
     return rule.waive_dates is None or (day - agreed.given_on).days < rule.waive_dates
 

@@ -205,7 +205,7 @@ class Limit:
     _all_matter: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.look_back = EVER if self.armed_by else self.period.look_back
+        self.look_back = EVER if self.armed_by or self.is_required else self.period.look_back
         self.is_per_account = "debt" in self.keys or "account" in self.keys
         self._by_person = "person" in self.keys
         self._by_person_alone = self.keys <= {"person", "creditor"} and not self.pool

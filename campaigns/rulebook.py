@@ -38,7 +38,11 @@ class Rulebook:
         key = (regions, country, more)
         if (known := self._known.get(key)) is None:
             names, unknown = self._jurisdictions(regions, country)
-            known = self._known[key] = self._merge((*self._always, *names, *more), unknown)
+            try:
+                known = self._merge((*self._always, *names, *more), unknown)
+            except ValueError as error:  # one id with two meanings: nobody knows which holds for these persons
+                known = self._merge(self._always, f"which rules hold: {error}")
+            self._known[key] = known
         return known
 
     def packs_of(self, regions: tuple[str, ...], country: str, more: tuple[str, ...] = ()) -> list[Pack]:

@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 from campaigns.limits import ContactChannel, CountedEvent, Limit, Period, counted
+from campaigns.message import template_faults, template_names
 from campaigns.rulebase import RuleBase, Strict, Text, Whole
 from campaigns.window import Opening, Window
 
@@ -23,6 +24,8 @@ __all__ = [
 Role = Literal["borrower", "guarantor"]
 Said = Literal["lender", "lender_phone", "name", "due_on", "amount", "pay_to"]
 Part = Literal["call", "message", "voicemail"]
+ON_MACHINES = frozenset({"lender", "lender_phone"})
+"""What a limited message may name: a stranger may listen to it."""
 
 CountingRule = TypeVar("CountingRule", bound=RuleBase)
 
@@ -243,6 +246,14 @@ class Content(RuleBase):
             raise ValueError(f"demands and forbids {', '.join(sorted(both))}; accepted: one of the two")
         if self.texts and self.parts != ("voicemail",):
             raise ValueError('texts are for machines; accepted: parts = ["voicemail"] beside them')
+        if self.parts == ("voicemail",) and not self.texts:
+            raise ValueError("is about machines and has no texts; accepted: texts, by language")
+        for language, text in self.texts.items():
+            wrong = template_faults(text) or [name for name, _ in template_names(text) if name not in ON_MACHINES]
+            if wrong:
+                told = "a text with braces that don't match or names that are not known"
+                told = told if template_faults(text) else f"tells {{{wrong[0]}}} to a machine"
+                raise ValueError(f"texts.{language}: {told}; accepted: {{lender}} and {{lender_phone}} alone")
         return self
 
     @property

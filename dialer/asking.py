@@ -1,6 +1,6 @@
 """What the gate is asked about an attempt, and the facts it stands on: the same for dialing and for `explain`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from campaigns.cadence import lead
 from campaigns.gate import Ask, Facts, LineFacts, Saying
 from campaigns.history import History
 from campaigns.limits import Whose
-from campaigns.model import Agreement, Channel
+from campaigns.model import Agreement, Channel, Contact, Reason
 from campaigns.rules import Ratio
 from campaigns.ruleset import Ruleset
 from dialer import confirmation, dialogue
@@ -34,21 +34,36 @@ class Known:
 
 
 def load(
-    tx: Tx, house: House, one: Launched, rows: Sequence[Any], roster: Mapping[int, Sequence[Any]], now: datetime
-) -> Known:
-    """The facts of attempts of one campaign, in the transaction that decides about them."""
+    tx: Tx, house: House, one: Launched, rows: Sequence[Any], roster: Mapping[int, Sequence[Any]], now: datetime,
+    is_now: bool = False,
+) -> Known:  # fmt: skip
+    """The facts of attempts of one campaign, in the transaction that decides about them.
+
+    `is_now`: our own contacts count even where another clock, or ours before it was set, made them later than `now`.
+    """
     persons, phones = sorted({row.person_id for row in rows}), sorted({row.phone for row in rows})
-    rules = {one.rules(roster[row.attempt_id], row.country) for row in rows}
+    rules = {
+        one.rules(roster[row.attempt_id], row.country, house.line_packs(one, row.channel)) for row in rows
+    }  # fmt: skip
     since = now - max((each.look_back for each in rules), default=timedelta())
     by_account = any(each.counts_by_account for each in rules)
     found = law.contacts(tx, persons, phones, since, house.party, by_account)
     return Known(
         roster,
-        History(contact for contact in found if contact.at <= now),
+        History(_until(found, now, is_now)),
         planbook.stops(tx, persons, phones, house.today(now)),
         law.agreements(tx, persons),
         partial(_abandoned, tx, now, {}),
     )
+
+
+def _until(contacts: Iterable[Contact], now: datetime, is_now: bool) -> Iterator[Contact]:
+    for contact in contacts:
+        if contact.at <= now:
+            yield contact
+        elif is_now and not contact.event:
+            contact.at = now
+            yield contact
 
 
 def _abandoned(
@@ -108,10 +123,12 @@ def facts_of(
         agreements=known.agreements.get(row.person_id, ()),
         checked_on=_checked_on(accounts),
         clock_off_s=house.clock.off_s(),
-        abandoned=known.abandoned(one, one.rules(accounts, row.country)),
+        abandoned=known.abandoned(one, one.rules(accounts, row.country, house.line_packs(one, row.channel))),
     )
     if row.cause == confirmation.CAUSE:  # it says nothing of a debt, and answers the very stop that suppresses
         return facts
+    if not accounts:
+        return replace(facts, stopped=Reason.REPLANNED.value)
     fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
     stopped = next((account.stopped for account in fit if account.stopped), "")
     suppressed = known.stops.holds(row.person_id, row.phone, row.channel, house.today(now))

@@ -121,7 +121,8 @@ class Claim:
             most = min(max(2 * room, 20), TAKE_MAX)
             rows = queue_store.take_due(self._tx, queue, self._now, most)
             self._result.examined += len(rows)
-            self._decide(one, channel, rows)
+            if not self._decide(one, channel, rows):
+                break  # the same rows would come again
             if len(rows) < most:
                 return
         self._left_over(one, channel)
@@ -130,8 +131,8 @@ class Claim:
         self._result.more = True
         self._result.wanted.update((name, channel) for name in one.lines(channel))
 
-    def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> None:
-        """Gates the batch in turn; what passes counts for those after it."""
+    def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> int:
+        """Gates the batch in turn; what passes counts for those after it. Returns how many it decided about."""
         known = self._known(one, rows)
         passed: list[_Passed] = []
         deferred: list[dict[str, Any]] = []
@@ -140,7 +141,10 @@ class Claim:
             if row.valid_until < self._now:
                 closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, row.rule))
                 continue
-            line = self._line(one, row) if _is_written(one, row) else None
+            if not _is_written(one, row):
+                deferred.append({"of": row.attempt_id, "until": self._now + ONE_CALL, "by_rule": row.rule})
+                continue
+            line = self._line(one, row)
             if line is None:
                 self._left_over(one, channel)
                 continue
@@ -161,10 +165,18 @@ class Claim:
         attempt_store.defer(self._tx, deferred)
         attempt_store.close(self._tx, closed)
         self._result.deferred += len(deferred)
+        return len(deferred) + len(closed) + len(passed)
 
     def _known(self, one: Launched, rows: Sequence[Any]) -> asking.Known:
+        """An account that went to another person or number since is no part of what was planned for this one."""
         roster = attempt_store.roster(self._tx, [row.attempt_id for row in rows])
-        return asking.load(self._tx, self._house, one, rows, roster, self._now)
+        for row in rows:
+            roster[row.attempt_id] = [
+                account
+                for account in roster[row.attempt_id]
+                if (account.person_id, account.phone) == (row.person_id, row.phone)
+            ]
+        return asking.load(self._tx, self._house, one, rows, roster, self._now, is_now=True)
 
     def _line(self, one: Launched, row: Any) -> Line | None:
         """The first line, in order of preference, that has room, may call the country and has money left.
@@ -309,7 +321,7 @@ class Claim:
 
 def _is_written(one: Launched, row: Any) -> bool:
     """Whether the file in force has the words of this attempt. Right after a relaunch it may not: the new plan, which
-    is on its way, cancels it; until then it is left as it is."""
+    is on its way, cancels it; until then it waits."""
     if row.cause == confirmation.CAUSE:
         return True
     return row.script in (one.file.script if row.channel == Channel.VOICE else one.file.message)

@@ -59,7 +59,9 @@ class Book:
         An opt-out holds for the number, and for the persons who have it on every other one. Not for these where the
         sender says that we have the wrong person: then the number is no longer theirs, and they are not the sender.
         """
-        persons = sorted(desk.persons_of(self.tx, [sender])[sender])
+        last = attempt_store.last_message(self.tx, sender)
+        # Who was written to there answers, also where the file has given them another number since.
+        persons = sorted(desk.persons_of(self.tx, [sender])[sender] | ({last.person_id} if last else set()))
         found = meaning(text, self.house.stop_words)
         if found.stops and self._suppress(sender, None, False, "opted_out", "message"):
             confirmation.add(self.tx, self.house.settings, self._priorities(), sender, self.now)

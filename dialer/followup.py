@@ -84,7 +84,13 @@ def _repeat(attempt: dict[str, Any], place: Place) -> FollowUp | None:
     channel = Channel(attempt["channel"])
     expires_at = follow_up_expiry(place.segment, place.round, place.due_on, place.zones[0], place.audience)
     due_at = first_permitted(attempt["ended_at"] + pause, channel, place) or expires_at
-    return FollowUp("retry", channel, attempt["script"], due_at, expires_at)
+    return FollowUp("retry", channel, _script(attempt, place), due_at, expires_at)
+
+
+def _script(attempt: dict[str, Any], place: Place) -> str:
+    """The round's own words as the file in force has them; of another way after it (`otherwise`) what was planned."""
+    same = attempt["channel"] == place.round.channel and not attempt["otherwise_used"]
+    return place.round.script if same else str(attempt["script"])
 
 
 def _attempt_row(

@@ -48,7 +48,8 @@ def _store_page(tx: Tx, asked: Question, people: People) -> Page:
         _add_members(asked, page, list(account_rows), known)
     persons, phones = {row.person_id for row in rows}, {row.phone for row in rows}
     page.stops = planbook.stops(tx, sorted(persons), sorted(phones), asked.first)
-    rules = [asked.book.of((row.region,), row.country) for row in rows]
+    more = tuple(dict.fromkeys(pack for packs in asked.packs.values() for pack in packs))
+    rules = [asked.book.of((row.region,), row.country, more) for row in rows]
     since = asked.now - max((one.look_back for one in rules), default=timedelta())
     by_account = any(one.counts_by_account for one in rules)
     made = law.contacts(tx, sorted(persons), sorted(phones), since, asked.party, by_account)

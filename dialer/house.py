@@ -17,6 +17,8 @@ from campaigns.ruleset import Ruleset
 from config.settings import Settings
 from dialer import check
 from dialer.clock import Clock, SystemClock
+from dialer.errors import InvalidInput
+from dialer.log import log
 from dialer.store import Store, Tx, optouts
 from dialer.store import campaigns as campaign_store
 from dialer.store.schema import upgrade
@@ -74,8 +76,18 @@ class House:
     def stop_words(self) -> frozenset[str]:
         """Texts that mean stop: those known everywhere, and those of every pack."""
         if self._stop_words is None:
-            self._stop_words = STOP_WORDS | check.load_book(self.settings, None).stop_words
+            try:
+                self._stop_words = STOP_WORDS | check.load_book(self.settings, None).stop_words
+            except InvalidInput as error:
+                # A STOP must be heard whatever became of a pack's file.
+                log.error("packs_unreadable", hint="only the stop words known everywhere count", error=str(error))
+                return STOP_WORDS
         return self._stop_words
+
+    def line_packs(self, one: Launched, channel: str) -> tuple[str, ...]:
+        """Names of the packs of all lines that a campaign may take: what facts are loaded for."""
+        lines = (self.settings.lines.get(name) for name in one.lines(channel))
+        return tuple(dict.fromkeys(pack for line in lines if line for pack in line.packs))
 
     def today(self, now: datetime) -> date:
         """The lender's date."""

@@ -171,7 +171,7 @@ class _Batch:
 
     def put(self, one: News) -> None:
         attempt = self.moving.find(one)
-        if one.digits and one.position is None and attempt is not None and self._asks_for_digits(attempt):
+        if one.digits and one.position is None and (attempt is None or self._asks_for_digits(attempt)):
             one = replace(one, digits=MASKED)
         if one.kind is None:
             stray = not self.book.replied(one.sender, one.text, one.at)

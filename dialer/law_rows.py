@@ -94,7 +94,7 @@ _CONTACT: dict[str, Read] = {
 }
 _AGREEMENT: dict[str, Read] = {
     "person_id": cell.ident,
-    "kind": partial(_needed, get_args(Waive)),
+    "kind": partial(_needed, tuple(kind for kind in get_args(Waive) if kind != "reply")),
     "given_on": cell.day,
     "until": cell.day_or_none,
 }

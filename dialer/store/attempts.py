@@ -37,6 +37,8 @@ _roster = (
         t.accounts.c.pay_to,
         t.accounts.c.consent_voice,
         t.accounts.c.consent_sms,
+        t.accounts.c.person_id,
+        t.accounts.c.phone,
         t.accounts.c.region,
         t.accounts.c.role,
         t.accounts.c.verify,

@@ -225,7 +225,7 @@ def old_replies(tx: Tx, before: datetime, after: int, most: int) -> list[int]:
 
 def old_contacts(tx: Tx, before: datetime, after: int, most: int) -> list[int]:
     c = w.contacts.c
-    statement = select(c.contact_id).where(c.contact_id > after, c.at < before)
+    statement = select(c.contact_id).where(c.contact_id > after, c.at < before, c.event != "notice")
     return list(tx.execute(statement.order_by(c.contact_id).limit(most)).scalars())
 
 

@@ -357,6 +357,12 @@ tasks = Table(
     Column("detail", String, nullable=False),
     Column("opened_at", Instant, nullable=False),
     Column("done_at", Instant),
+    Index(
+        "ix_tasks_open_person_id",
+        "person_id",
+        sqlite_where=text("done_at IS NULL"),
+        postgresql_where=text("done_at IS NULL"),
+    ),
 )
 
 lines = Table(

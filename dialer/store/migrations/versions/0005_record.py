@@ -126,6 +126,14 @@ def _opt_outs() -> None:
 
 
 def upgrade() -> None:
+    op.create_index(
+        op.f("ix_tasks_open_person_id"),
+        "tasks",
+        ["person_id"],
+        unique=False,
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
     _placements()
     _seals()
     _digests()
@@ -134,5 +142,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_tasks_open_person_id"), table_name="tasks")
     for table in ("opt_outs", "erasures", "heads", "digests", "seal_parts", "seals", "placements"):
         op.drop_table(table)
