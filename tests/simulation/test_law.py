@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.contract import Event, EventKind
 from adapters.mock import ADAPTER, MockAdapter
 from campaigns.model import Channel
 from campaigns.where import zones_of
@@ -17,6 +18,7 @@ from dialer import check, operate, zones
 from dialer.claim import Claim, Claimed
 from dialer.clock import SystemClock
 from dialer.house import House
+from dialer.inbound import of_event
 from dialer.law_rows import EVERY_KIND
 from dialer.lines import Line, Lines
 from dialer.planning import plan_all
@@ -356,3 +358,130 @@ def test_between_a_relaunch_and_its_plan_nothing_is_refused_or_stuck(tmp_path: P
         assert [row.script for row in made] == ["other"]
 
     play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_a_notice_older_than_its_own_pause_still_counts(tmp_path: Path) -> None:
+    """The law asks whether there was one, however long ago: what the store hands the gate reaches that far."""
+    pack = """
+[[rule]]
+id = "ours.notice"
+kind = "cooloff"
+force = "house"
+actor = ["creditor"]
+channels = ["voice", "sms"]
+after = { event = "notice" }
+required = true
+period = { type = "consecutive_dates", length = 5, day_one = "next" }
+citation = "ours"
+url = "ours"
+grade = "H"
+checked_on = 2026-11-23
+"""
+
+    async def act(scene: Scene) -> None:
+        history = LATE + LATE.replace("L-1", "L-2")
+        await scene.load(account(1, ALICE) + account(2, BOB), history + due(1, "2026-01-15") + due(2, "2026-01-15"))
+        await take(scene, "contacts", CONTACTS + "P-1,,,letter,2025-11-20T12:00+08:00,notice,outbound,creditor\n")
+        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
+        await scene.start()
+        await scene.until("2026-01-13 22:00")
+        states = {
+            one: {row.state for row in scene.rows(person_id=one) if row.day_offset == -2} for one in ("P-1", "P-2")
+        }
+        assert states == {"P-1": {"settled"}, "P-2": {"blocked"}}
+
+    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
+    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+
+
+def test_a_lines_pack_reaches_as_far_back_as_it_says(tmp_path: Path) -> None:
+    pack = """
+[[rule]]
+id = "line.monthly"
+kind = "cap"
+force = "house"
+actor = ["creditor"]
+channels = ["voice"]
+max = 1
+period = { type = "consecutive_dates", length = 30 }
+key = ["number"]
+count = ["placed"]
+citation = "ours"
+url = "ours"
+grade = "H"
+checked_on = 2026-11-23
+"""
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
+        await take(
+            scene, "contacts", CONTACTS + f"P-1,,{ALICE},voice,2025-12-30T12:00+08:00,placed,outbound,creditor\n"
+        )
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-16 00:00")
+        assert {(row.state, row.rule) for row in scene.rows()} == {("expired", "line.monthly")}
+
+    (tmp_path / "line.toml").write_text(pack, encoding="utf-8")
+    settings = SETTINGS.replace('adapter = "mock"', 'adapter = "mock"\npacks = ["line"]')
+    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["line.toml"]\n' + settings)
+
+
+def test_a_follow_up_is_not_made_to_whom_the_account_no_longer_belongs(tmp_path: Path) -> None:
+    """The lender corrects the number after the first call: the retry must not tell a stranger of the debt."""
+
+    async def act(scene: Scene) -> None:
+        retrying = CAMPAIGN.replace(
+            'script = "reminder"\n[[segment.rounds]]',
+            'script = "reminder"\nretry = { on = ["no_answer"], after = "30m", max = 2 }\n[[segment.rounds]]', 1,
+        )  # fmt: skip
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch(retrying)
+        await scene.start()
+        first = scene.rows(round=1)[0].planned_for
+        await scene.clock.sleep_until(first + timedelta(minutes=5))
+        assert [row.cause for row in scene.rows(state="planned", round=1)] == ["retry"]
+        await scene.load(account(1, BOB))
+        await scene.until("2026-01-14 23:00")
+        called = [row.phone for row in scene.rows() if row.claimed_at]
+        assert called == [ALICE]
+
+    play(tmp_path, "2026-01-14 09:00", act)
+
+
+def test_orphans_of_a_relaunch_keep_nobody_waiting(tmp_path: Path) -> None:
+    """More of them than one look takes, at the head of the queue: another campaign is dialed all the same."""
+
+    async def act(scene: Scene) -> None:
+        phones = [f"+86138001381{n:02}" for n in range(60)]
+        roster = "".join(account(n, phone) for n, phone in enumerate(phones, 1))
+        await scene.load(roster + account(99, BOB), "".join(due(n, "2026-01-15") for n in (*range(1, 61), 99)))
+        await scene.launch()
+        other = CAMPAIGN.replace('name = "test"', 'name = "other"').replace("priority = 10", "priority = 5")
+        await scene.launch(other)
+        renamed = CAMPAIGN.replace("script.reminder", "script.new").replace('script = "reminder"', 'script = "new"')
+        now = scene.clock.now()
+        write(scene, lambda tx: campaign_store.launch(tx, "test", renamed, "another", "c.toml", now))
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        made = {row.campaign_id for row in scene.rows(state="settled")}
+        assert made == {2}
+
+    play(tmp_path, "2026-01-14 09:00", act)
+
+
+def test_a_stop_is_heard_whatever_became_of_the_packs(tmp_path: Path) -> None:
+    """The file is broken after the start; and the number is no longer that of the person who was written to."""
+
+    async def act(scene: Scene) -> None:
+        (scene.folder / "mine.toml").write_text("[[rule", encoding="utf-8")
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        stop = Event(EventKind.REPLIED, scene.clock.now(), sender=ALICE, text="STOP", identity="stop-1")
+        await scene.worker.inbox.take([of_event(stop)])
+        assert {row.state for row in scene.rows()} == {"cancelled"}
+
+    pack = (Path(__file__).parents[2] / "config" / "rules" / "carrier-aliyun.toml").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(pack.replace("carrier-aliyun", "mine"), encoding="utf-8")
+    play(tmp_path, "2026-01-14 08:00", act, 'rules = ["mine.toml"]\n' + SETTINGS)

@@ -115,7 +115,8 @@ def vocabulary() -> list[tuple[str, dict[str, Any]]]:
         ("window", {"holidays": "CN", "open": [*OPEN, {**OPEN[0], "days": day}]}) for day in ("workdays", "holidays")
     ]
     found += [("content", {"says_all": [said]}) for said in get_args(Said)]
-    found += [("content", {"parts": [part]}) for part in get_args(Part)]
+    found += [("content", {"parts": [part]}) for part in get_args(Part) if part != "voicemail"]
+    found += [("content", {"parts": ["voicemail"], "says_all": [], "texts": {"en": "{lender}"}})]
     found += [("party", {"roles": [role]}) for role in get_args(Role)]
     found += [("ring", {"stage": [stage]}) for stage in get_args(Stage)]
     found += [("ring", {"mode": [mode]}) for mode in get_args(Mode)]
