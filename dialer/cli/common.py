@@ -65,9 +65,10 @@ def parse_date(text: str | None, option: str) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f'"{text}" is no date; accepted: YYYY-MM-DD', param_hint=option) from None
+    return _near(found, found, text, option)
 
 
 def parse_instant(text: str | None, house: "House", option: str) -> datetime | None:
@@ -79,4 +80,13 @@ def parse_instant(text: str | None, house: "House", option: str) -> datetime | N
     except ValueError:
         hint = "2026-01-14, 2026-01-14T09:30 or 2026-01-14T09:30:00+08:00"
         raise typer.BadParameter(f'"{text}" is no instant; accepted: {hint}', param_hint=option) from None
-    return found if found.tzinfo else found.replace(tzinfo=house.zone)
+    return _near(found if found.tzinfo else found.replace(tzinfo=house.zone), found.date(), text, option)
+
+
+def _near(value: T, day: date, text: str, option: str) -> T:
+    """Beyond these days neither zones nor calendars can be computed with."""
+    from dialer.cell import FIRST_DAY, LAST_DAY
+
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise typer.BadParameter(f'"{text}" is too far away; accepted: 1990 to 2199', param_hint=option)
+    return value
