@@ -65,9 +65,9 @@ class Asking:
                 self._tx, row.campaign_id, row.current, row.campaign, row.campaign_status
             )
             accounts = attempt_store.roster(self._tx, [row.attempt_id])[row.attempt_id]
-            return [self._of_attempt(row, self._ask(one, row, accounts))]
+            return [self._of_attempt(one, row, accounts, self.ask(one, row, accounts))]
         return [
-            self._ask(one, wanted, [wanted])
+            self.ask(one, wanted, [wanted])
             for one in self._launched.values()
             for channel in Channel
             if one.lines(channel)
@@ -95,10 +95,15 @@ class Asking:
         }  # fmt: skip
         return SimpleNamespace(**self._account._asdict(), **about, channel=channel.value)
 
-    def _of_attempt(self, row: Any, answer: Answer) -> Answer:
+    def _of_attempt(self, one: Launched, row: Any, accounts: list[Any], answer: Answer) -> Answer:
         """The general answer, with the attempt's own times."""
         due_at, valid_until = row.due_at.astimezone(self._zone), row.valid_until.astimezone(self._zone)
-        possible_at = answer.passes_at and max(answer.passes_at, due_at)
+        possible_at, held = answer.passes_at, answer
+        if self._at < row.due_at and (possible_at is not None and possible_at <= due_at):
+            # What passes now says nothing of the slot: the gate is asked about that as well.
+            ahead = Asking(self._tx, self._house, self._account, self._installments, due_at, False, self._words)
+            held = ahead.ask(one, row, accounts)
+            possible_at = held.passes_at
         too_late = possible_at is not None and possible_at > valid_until
         return answer.model_copy(
             update={
@@ -107,10 +112,12 @@ class Asking:
                 "valid_until": valid_until,
                 "expires": too_late,
                 "possible_at": None if too_late else possible_at,
+                "held_by": f"{held.reason} [{held.rule}]" if held.rule else None,
             }
         )
 
-    def _ask(self, one: Launched, row: Any, accounts: list[Any]) -> Answer:
+    def ask(self, one: Launched, row: Any, accounts: list[Any]) -> Answer:
+        """What the gate would say at this instant of an attempt, or of any."""
         line = self._line(one, row, Channel(row.channel))
         settings = self._house.settings.lines[line.name] if line else None
         more = settings.packs if settings else ()

@@ -93,7 +93,9 @@ class Answer(BaseModel):
     expires: bool = False
     """The attempt's own time is over before it would pass."""
     possible_at: datetime | None = None
-    """When the attempt can be placed at the earliest: `due_at` or `passes_at`, the later; null if never."""
+    """When the attempt can be placed at the earliest, from its slot on; null if never."""
+    held_by: str | None = None
+    """What holds it back till then, or ends it: as the gate would say at the slot."""
 
 
 class Explanation(BaseModel):

@@ -82,7 +82,7 @@ def _of_what_follows(answers: Sequence[Answer], at: datetime, words: Speech) -> 
 
 
 def _of_next(answer: Answer, due_at: datetime, at: datetime, words: Speech) -> str:
-    say, why = words.say, f"{answer.reason} [{answer.rule}]"
+    say, why = words.say, answer.held_by or f"{answer.reason} [{answer.rule}]"
     what = say(f"a {MADE[answer.channel]}")
     if answer.possible_at is not None:
         held = say(", held back till then: {}", why) if answer.possible_at > max(due_at, at) else ""

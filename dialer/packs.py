@@ -89,8 +89,8 @@ def _read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
         return None, [error.fault]
     # A file says [[rule]] for each of the pack's rules.
     if "rules" in document.data:
-        wrong = document.fault(("rules",), 'is not known, perhaps "rule" is meant', "accepted: name, rule")
-        return None, [wrong]
+        misspelt = document.fault(("rules",), 'is not known, perhaps "rule" is meant', "accepted: name, rule")
+        return None, [misspelt]
     data = {("rules" if key == "rule" else key): value for key, value in document.data.items()}
     pack, wrongs = faults.check(Pack, {"name": name, **data})
     found = []

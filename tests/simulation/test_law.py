@@ -17,6 +17,7 @@ from config.settings import Settings
 from dialer import check, operate, zones
 from dialer.claim import Claim, Claimed
 from dialer.clock import SystemClock
+from dialer.explain import explain
 from dialer.house import House
 from dialer.inbound import of_event
 from dialer.law_rows import EVERY_KIND
@@ -485,3 +486,38 @@ def test_a_stop_is_heard_whatever_became_of_the_packs(tmp_path: Path) -> None:
     pack = (Path(__file__).parents[2] / "config" / "rules" / "carrier-aliyun.toml").read_text(encoding="utf-8")
     (tmp_path / "mine.toml").write_text(pack.replace("carrier-aliyun", "mine"), encoding="utf-8")
     play(tmp_path, "2026-01-14 08:00", act, 'rules = ["mine.toml"]\n' + SETTINGS)
+
+
+def test_what_explain_calls_possible_is_possible_at_the_slot(tmp_path: Path) -> None:
+    """It passes today; the slot lies on a day on which a rule leaves no hour."""
+    pack = """
+[[rule]]
+id = "ours.no_wednesday"
+kind = "window"
+force = "house"
+actor = ["creditor"]
+channels = ["voice", "sms"]
+open = [{ days = ["mon", "tue", "thu", "fri", "sat", "sun"], from = "09:00", until = "20:00" }]
+citation = "ours"
+url = "ours"
+grade = "H"
+checked_on = 2026-11-23
+"""
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
+        await scene.until("2026-01-13 12:00")
+        store = scene.house.store
+        assert isinstance(store, InlineStore)
+        found = store.run(lambda tx: explain(tx, scene.house, "L-1", language="en"))
+        assert (found.answers[0].verdict, found.answers[0].expires, found.answers[0].possible_at) == (
+            "pass",
+            True,
+            None,
+        )
+        assert "expires before it may be placed" in found.summary
+        assert "ours.no_wednesday" in found.summary
+
+    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
+    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from campaigns.model import Agreement, Channel, Contact, Disposition
 from campaigns.rulebase import RuleBase
 from campaigns.rules import Content, OptOut, Pack, Rule, Window
 from campaigns.ruleset import Ruleset, merge
+from dialer.packs import read_pack
 from tests.support.law import (
     BUSY,
     EASTERN,
@@ -513,3 +515,14 @@ def test_roles_and_words_that_exclude_each_other_are_refused() -> None:
         (("rules", 1, "forbids"), "test.says demands amount and test.hides forbids it; accepted: one of the two")
     ]
     assert is_fine(says, {**hides, "parts": ["message"], "channels": ["sms"]})
+
+
+def test_rules_in_the_plural_are_no_table_of_a_pack(tmp_path: Path) -> None:
+    """A rule that nobody reads would be a law that nobody keeps."""
+    file = tmp_path / "both.toml"
+    file.write_text("[[rules]]\nx = 1\n[[rule]]\n", encoding="utf-8")
+    pack, faults = read_pack("both", file)
+    assert pack is None
+    assert [str(one).partition("both.toml:")[2] for one in faults] == [
+        '1: rules: is not known, perhaps "rule" is meant; accepted: name, rule'
+    ]
