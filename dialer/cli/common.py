@@ -88,5 +88,5 @@ def _near(value: T, day: date, text: str, option: str) -> T:
     from dialer.cell import FIRST_DAY, LAST_DAY
 
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise typer.BadParameter(f'"{text}" is too far away; accepted: 1990 to 2199', param_hint=option)
+        raise typer.BadParameter(f"{text} is too far away; accepted: {FIRST_DAY} to {LAST_DAY}", param_hint=option)
     return value
