@@ -20,7 +20,7 @@ from campaigns.message import (
     template_names,
 )
 from campaigns.model import Channel, Outcome
-from campaigns.script import openings, unverified
+from campaigns.script import VERIFY_KEY, openings, unverified
 
 Path = tuple[str | int, ...]
 
@@ -235,6 +235,9 @@ def _step(loc: Path, step: Step, essentials: Sequence[str]) -> Iterator[Problem]
     if step.say_many:
         yield from _template((*loc, "say_many"), step.say_many, essentials[:2])
     yield from _digits(loc, step)
+    if step.verify and not step.digits and VERIFY_KEY in step.keys and step.verify not in step.keys.values():
+        wrong = f"leads elsewhere, though with verify key {VERIFY_KEY} says who the person is"
+        yield Problem((*loc, "keys", VERIFY_KEY), wrong, f'accepted: another key, or "{step.verify}"')
     if step.transfer and asks:
         yield Problem(loc, "transfers and waits for keys at once", "accepted: transfer, or keys")
     if asks and not step.say:

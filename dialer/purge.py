@@ -50,10 +50,11 @@ class _Step:
 
 
 def retention_days(settings: Settings) -> int:
-    """How many days things must be kept: the longest that any rule of any pack demands."""
+    """How many days things must be kept: three years, or longer where a rule of any pack demands it."""
     packs, _ = read_packs(settings, [*pack_files(settings)])
     rules: Iterable[Any] = (rule for pack in packs for rule in pack.rules)
-    return max((rule.keep_days for rule in rules if rule.kind == "retention"), default=KEEP_DAYS)
+    demanded: list[int] = [rule.keep_days for rule in rules if rule.kind == "retention"]
+    return max([KEEP_DAYS, *demanded])
 
 
 def latest(house: House, keep_days: int) -> date:

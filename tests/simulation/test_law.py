@@ -14,7 +14,7 @@ from adapters.mock import ADAPTER, MockAdapter
 from campaigns.model import Channel
 from campaigns.where import zones_of
 from config.settings import Settings
-from dialer import check, operate, zones
+from dialer import asking, check, operate, zones
 from dialer.claim import Claim, Claimed
 from dialer.clock import SystemClock
 from dialer.explain import explain
@@ -23,7 +23,7 @@ from dialer.inbound import of_event
 from dialer.law_rows import EVERY_KIND
 from dialer.lines import Line, Lines
 from dialer.planning import plan_all
-from dialer.store import InlineStore, Store
+from dialer.store import InlineStore, Store, Tx
 from dialer.store import campaigns as campaign_store
 from dialer.store import tables as t
 from dialer.store.schema import upgrade
@@ -521,3 +521,61 @@ checked_on = 2026-11-23
 
     (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
     play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+
+
+def test_a_contact_that_another_clock_made_later_counts_all_the_same(tmp_path: Path) -> None:
+    """Our clock was set back: what was placed "in the future" is not forgotten."""
+
+    async def act(scene: Scene) -> None:
+        roster = account(7, ALICE, person=7) + account(8, BOB, person=7)
+        await scene.load(roster, due(7, "2026-01-15") + due(8, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-14 11:30")
+        first = min(row.claimed_at for row in scene.rows() if row.claimed_at)
+        left = next(row for row in scene.rows(round=2) if row.state == "planned")
+        one = scene.house.store.run(lambda tx: scene.house.launched(tx))[0]  # type: ignore[attr-defined]
+        roster_of = {left.attempt_id: [row for row in scene.rows("accounts") if row.phone == left.phone]}
+        before = first - timedelta(minutes=20)
+
+        def contacts(is_now: bool) -> int:
+            def load(tx: Tx) -> asking.Known:
+                return asking.load(tx, scene.house, one, [left], roster_of, before, is_now)
+
+            store = scene.house.store
+            assert isinstance(store, InlineStore)
+            return len(store.run(load).history.of("P-7", left.phone))
+
+        assert contacts(is_now=True) >= 1
+        assert contacts(is_now=False) == 0, "explain --at asks what was known then"
+
+    play(tmp_path, "2026-01-14 09:00", act)
+
+
+def test_a_stop_from_a_number_of_the_past_stops_the_person_who_was_written_to(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), late(1, "2025-12-15") + due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-13 13:00")
+        assert [row.phone for row in scene.rows(channel="sms") if row.claimed_at] == [ALICE]
+        await scene.load(account(1, BOB))
+        stop = Event(EventKind.REPLIED, scene.clock.now(), sender=ALICE, text="STOP", identity="stop-1")
+        await scene.worker.inbox.take([of_event(stop)])
+        await scene.until("2026-01-16 00:00")
+        assert {row.person_id for row in scene.rows("suppressions")} == {None, "P-1"}
+        assert not [row for row in scene.rows() if row.phone == BOB and row.claimed_at]
+
+    play(tmp_path, "2026-01-13 08:30", act)
+
+
+def test_digits_of_a_call_that_is_not_known_yet_are_masked(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.worker.open()
+        keyed = Event(EventKind.KEYED, scene.clock.now(), ref="not-yet-known", digits="7391", identity="k-1")
+        await scene.worker.inbox.take([of_event(keyed)])
+        (event,) = scene.rows("events")
+        assert event.stray
+        assert "7391" not in json.dumps(event.data)
+
+    play(tmp_path, "2026-01-13 08:30", act)

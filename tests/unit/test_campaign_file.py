@@ -324,6 +324,11 @@ def asking(**other: dict[str, Any]) -> dict[str, Any]:
         ({"one": ASK | {"say": "{name}, {amount}?"}}, ["one: names {amount} before the person has said who they are"]),
         ({"end": {"say": "x", "say_many": "{count}"}}, ["end: names {count} before the person has said who they are"]),
         ({"debt": {"say": "{due_on} {amount}"}}, ["debt.say: lacks {pay_to}"]),
+        # key 1 says who the person is, unless another key of the step does
+        ({"one": ASK | {"keys": {"1": "debt", "2": "end"}}}, []),
+        ({"one": ASK | {"keys": {"1": "end", "5": "debt"}}}, []),
+        ({"one": ASK | {"keys": {"1": "end"}}},
+         ["one.keys.1: leads elsewhere, though with verify key 1 says who the person is"]),
         # a key alone does not do where digits are asked for
         ({"one": {"say": "1?", "keys": {"1": "code"}}, "code": CODE}, []),
         ({"one": {"say": "1?", "verify": "code"}, "code": CODE}, []),
