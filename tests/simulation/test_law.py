@@ -44,6 +44,17 @@ from tests.support.scene import (
 
 CONTACTS = "person_id,account_id,phone,channel,at,event,direction,by\n"
 AGREEMENTS = "person_id,kind,given_on,until\n"
+OURS = """
+[[rule]]
+force = "house"
+actor = ["creditor"]
+citation = "ours"
+url = "ours"
+grade = "H"
+checked_on = 2026-11-23
+"""
+"""What every rule of a pack of our own begins with."""
+UNDER_OURS = CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]')
 LATE = late(1, "2025-12-15", "2025-11-15", "2025-10-15")
 """Makes a C of the account: two rounds a day."""
 
@@ -61,6 +72,21 @@ def write(scene: Scene, change: Any) -> None:
     store = scene.house.store
     assert isinstance(store, InlineStore)
     store.run(change)
+
+
+def play_under(tmp_path: Path, pack: str, act: Any) -> None:
+    """Plays `act` from a Tuesday morning on, with `pack` known by the name "ours"."""
+    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
+    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+
+
+async def start_two_late(scene: Scene, kind: str, text: str) -> None:
+    """Alice and Bob, both late, under our own pack; the file of `kind` brought in before the launch."""
+    history = LATE + LATE.replace("L-1", "L-2")
+    await scene.load(account(1, ALICE) + account(2, BOB), history + due(1, "2026-01-15") + due(2, "2026-01-15"))
+    await take(scene, kind, text)
+    await scene.launch(UNDER_OURS)
+    await scene.start()
 
 
 # --- contacts made elsewhere -----------------------------------------------------------------------------------------
@@ -89,35 +115,26 @@ def test_case_14_what_an_agency_did_leaves_no_room_for_us(tmp_path: Path) -> Non
 
 
 def test_an_agreement_lifts_what_it_is_about_and_nothing_else(tmp_path: Path) -> None:
-    pack = """
-[[rule]]
+    pack = (
+        OURS
+        + """
 id = "ours.daily"
 kind = "cap"
-force = "house"
-actor = ["creditor"]
 channels = ["voice"]
 max = 1
 period = { type = "calendar_day" }
 count = ["placed"]
 waive = ["agreed_frequency"]
-citation = "ours"
-url = "ours"
-grade = "H"
-checked_on = 2026-11-23
 """
+    )
 
     async def act(scene: Scene) -> None:
-        history = LATE + LATE.replace("L-1", "L-2")
-        await scene.load(account(1, ALICE) + account(2, BOB), history + due(1, "2026-01-15") + due(2, "2026-01-15"))
-        await take(scene, "agreements", AGREEMENTS + "P-1,agreed_frequency,2026-01-01,\n")
-        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
-        await scene.start()
+        await start_two_late(scene, "agreements", AGREEMENTS + "P-1,agreed_frequency,2026-01-01,\n")
         await scene.until("2026-01-13 22:00")
         days = {one: [row.state for row in scene.rows(person_id=one) if row.day_offset == -2] for one in ("P-1", "P-2")}
         assert days == {"P-1": ["settled", "settled"], "P-2": ["settled", "expired"]}
 
-    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
-    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+    play_under(tmp_path, pack, act)
 
 
 # --- which packs apply -----------------------------------------------------------------------------------------------
@@ -363,55 +380,44 @@ def test_between_a_relaunch_and_its_plan_nothing_is_refused_or_stuck(tmp_path: P
 
 def test_a_notice_older_than_its_own_pause_still_counts(tmp_path: Path) -> None:
     """The law asks whether there was one, however long ago: what the store hands the gate reaches that far."""
-    pack = """
-[[rule]]
+    pack = (
+        OURS
+        + """
 id = "ours.notice"
 kind = "cooloff"
-force = "house"
-actor = ["creditor"]
 channels = ["voice", "sms"]
 after = { event = "notice" }
 required = true
 period = { type = "consecutive_dates", length = 5, day_one = "next" }
-citation = "ours"
-url = "ours"
-grade = "H"
-checked_on = 2026-11-23
 """
+    )
 
     async def act(scene: Scene) -> None:
-        history = LATE + LATE.replace("L-1", "L-2")
-        await scene.load(account(1, ALICE) + account(2, BOB), history + due(1, "2026-01-15") + due(2, "2026-01-15"))
-        await take(scene, "contacts", CONTACTS + "P-1,,,letter,2025-11-20T12:00+08:00,notice,outbound,creditor\n")
-        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
-        await scene.start()
+        await start_two_late(
+            scene, "contacts", CONTACTS + "P-1,,,letter,2025-11-20T12:00+08:00,notice,outbound,creditor\n"
+        )
         await scene.until("2026-01-13 22:00")
         states = {
             one: {row.state for row in scene.rows(person_id=one) if row.day_offset == -2} for one in ("P-1", "P-2")
         }
         assert states == {"P-1": {"settled"}, "P-2": {"blocked"}}
 
-    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
-    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+    play_under(tmp_path, pack, act)
 
 
 def test_a_lines_pack_reaches_as_far_back_as_it_says(tmp_path: Path) -> None:
-    pack = """
-[[rule]]
+    pack = (
+        OURS
+        + """
 id = "line.monthly"
 kind = "cap"
-force = "house"
-actor = ["creditor"]
 channels = ["voice"]
 max = 1
 period = { type = "consecutive_dates", length = 30 }
 key = ["number"]
 count = ["placed"]
-citation = "ours"
-url = "ours"
-grade = "H"
-checked_on = 2026-11-23
 """
+    )
 
     async def act(scene: Scene) -> None:
         await scene.load(account(1, ALICE), LATE + due(1, "2026-01-15"))
@@ -490,23 +496,19 @@ def test_a_stop_is_heard_whatever_became_of_the_packs(tmp_path: Path) -> None:
 
 def test_what_explain_calls_possible_is_possible_at_the_slot(tmp_path: Path) -> None:
     """It passes today; the slot lies on a day on which a rule leaves no hour."""
-    pack = """
-[[rule]]
+    pack = (
+        OURS
+        + """
 id = "ours.no_wednesday"
 kind = "window"
-force = "house"
-actor = ["creditor"]
 channels = ["voice", "sms"]
 open = [{ days = ["mon", "tue", "thu", "fri", "sat", "sun"], from = "09:00", until = "20:00" }]
-citation = "ours"
-url = "ours"
-grade = "H"
-checked_on = 2026-11-23
 """
+    )
 
     async def act(scene: Scene) -> None:
         await scene.load(account(1, ALICE), due(1, "2026-01-15"))
-        await scene.launch(CAMPAIGN.replace('packs = ["cn"]', 'packs = ["cn", "ours"]'))
+        await scene.launch(UNDER_OURS)
         await scene.until("2026-01-13 12:00")
         store = scene.house.store
         assert isinstance(store, InlineStore)
@@ -519,8 +521,7 @@ checked_on = 2026-11-23
         assert "expires before it may be placed" in found.summary
         assert "ours.no_wednesday" in found.summary
 
-    (tmp_path / "ours.toml").write_text(pack, encoding="utf-8")
-    play(tmp_path, "2026-01-13 08:30", act, 'rules = ["ours.toml"]\n' + SETTINGS)
+    play_under(tmp_path, pack, act)
 
 
 def test_a_contact_that_another_clock_made_later_counts_all_the_same(tmp_path: Path) -> None:

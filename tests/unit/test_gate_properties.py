@@ -166,12 +166,8 @@ def test_a_deferral_ends_at_the_first_instant_at_which_its_rule_lets_through(
         assert isinstance(check(ask, known, found.only(verdict.rule), verdict.until), Pass)
         # Of several rules the one that waits longest is named.
         for each in found.rules:
-            own = check(ask, known, ruleset_of_one(found, each), now)
+            own = check(ask, known, found.only(each), now)
             assert not isinstance(own, Defer) or own.until <= verdict.until
-
-
-def ruleset_of_one(found: Ruleset, rule_id: str) -> Ruleset:
-    return Ruleset([found.rules[rule_id]])
 
 
 @settings(max_examples=200, deadline=None)
