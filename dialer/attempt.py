@@ -94,8 +94,14 @@ TABLE: dict[State, dict[Kind, State]] = {
     State.CANCELLED: {},
 }
 
-QUIET = frozenset({Kind.ACCEPTED, Kind.SENT, Kind.UNCERTAIN, Kind.LEASE_EXPIRED, Kind.SILENT})
-"""In a state without a row for them these are nothing at all: the news was overtaken by better news."""
+QUIET = frozenset(
+    {
+        Kind.ACCEPTED, Kind.SENT, Kind.UNCERTAIN, Kind.LEASE_EXPIRED, Kind.SILENT, Kind.WITHDRAWN, Kind.NOT_FOUND,
+        Kind.DEADLINE,
+    }
+)  # fmt: skip
+"""In a state without a row for them these are nothing at all: while the provider was asked, or the record was on its
+way, better news came."""
 
 
 class IllegalTransition(Exception):

@@ -40,6 +40,7 @@ class Placement:
     order: Order
     at: datetime
     valid_until: datetime
+    claimed_at: datetime
     values: Values
     script: Script | None
     voicemail: str | None
@@ -271,7 +272,7 @@ class Claim:
             p.valid_until,
         )
         voicemail = one.rules(p.accounts, p.row.country).limited_message(script.language) if script else None
-        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, values, script, voicemail)
+        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, self._now, values, script, voicemail)
 
     def _closed(self, row: Any, state: State, reason: Reason | None, rule: str | None) -> dict[str, Any]:
         if state == State.BLOCKED:

@@ -23,6 +23,10 @@ from dialer.store import attempts as attempt_store
 
 PLACE_S = 10.0
 """Seconds a provider gets to answer; after that nobody knows, and the attempt is lost."""
+LOOK_S = 1.0
+"""Seconds that the last look is good for: a host that slept since has to look again."""
+CLOCK_WAIT = timedelta(seconds=1)
+"""While the clock is off, so long until the next look at it."""
 
 
 @dataclass(slots=True)
@@ -35,11 +39,18 @@ class Dialer:
     dialogues: Dialogues
     worker: str
     last_placed_at: datetime | None = None
+    _clock_off: bool = False
     _placing: set["asyncio.Task[None]"] = field(default_factory=set)
+    _handed: set[int] = field(default_factory=set)
+    """Attempts whose order the adapter has, or may have: until what came of it is durable."""
+    _given_up: set[tuple[int, datetime]] = field(default_factory=set)
+    """Claims (attempt id, claimed_at) that must not be handed over any more."""
 
     async def tick(self) -> Claimed:
         """One bounded round: claims what there is room for and starts placing it. Returns what it claimed."""
         now = self.house.clock.now()
+        if self._stands_still():
+            return Claimed(next_due_at=now + CLOCK_WAIT)
         room = {
             (line.name, channel): slots
             for line in self.lines
@@ -60,6 +71,21 @@ class Dialer:
             self._start(self._place_in_turn(claimed.placements))
         return claimed
 
+    def _stands_still(self) -> bool:
+        """Whether the clock is off: by it nothing is judged. Said once."""
+        was_off, self._clock_off = self._clock_off, self.house.is_clock_off()
+        if self._clock_off and not was_off:
+            off_s = round(self.house.clock.off_s(), 1)
+            log.error("clock_off", off_s=off_s, hint="nothing is dialed until it has been right for a minute")
+        return self._clock_off
+
+    def give_up(self, attempt_id: int, claimed_at: datetime) -> bool:
+        """Sees to it that this claim of ours is never handed over. False: it was, or may have been."""
+        if attempt_id in self._handed:
+            return False
+        self._given_up.add((attempt_id, claimed_at))
+        return True
+
     async def drain(self) -> None:
         """Waits until everything claimed was handed over and recorded."""
         while self._placing:
@@ -78,34 +104,48 @@ class Dialer:
                 if why := stopped[placement.attempt_id]:
                     self._start(self._withdraw(placement, why))
                 else:
-                    self._start(self._place(placement))
+                    self._start(self._place(placement, now))
 
     async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:
         """attempt id → why it must not be placed after all; empty: it may."""
-        ids = [placement.attempt_id for placement in ready]
+        claims = {placement.attempt_id: placement.claimed_at for placement in ready}
+        asked_at = self.house.clock.now()
 
         def look(tx: Tx) -> dict[int, str]:
-            return attempt_store.last_look(tx, ids)
+            return attempt_store.last_look(tx, claims, self.worker)
 
         found = await self.house.store.read(look)
-        now = self.house.clock.now()
         for placement in ready:
-            if now > placement.valid_until:
-                found[placement.attempt_id] = found[placement.attempt_id] or "window_closed"
+            key = placement.attempt_id
+            found[key] = found[key] or self._too_late(placement, asked_at)
         return found
 
-    async def _place(self, placement: Placement) -> None:
+    def _too_late(self, placement: Placement, looked_at: datetime) -> str:
+        """Why time itself stands against placing; empty: it does not."""
+        now = self.house.clock.now()
+        if now > placement.valid_until:
+            return "window_closed"
+        if self.house.is_clock_off():
+            return "clock"
+        return "" if abs((now - looked_at).total_seconds()) <= LOOK_S else "looked_long_ago"
+
+    async def _place(self, placement: Placement, looked_at: datetime) -> None:
         """The one call of `adapter.place`: what is not proved unsent is never placed again."""
+        key, claim, retry_after_s = placement.attempt_id, placement.claimed_at, None
+        if why := "gone" if (key, claim) in self._given_up else self._too_late(placement, looked_at):
+            await self._withdraw(placement, why)
+            return
+        # From here on nobody may believe that it was not sent.
+        self._handed.add(key)
         line = self.lines.by_name[placement.order.line]
         at = self.house.clock.now()
         line.last_placed_at = self.last_placed_at = at
-        key, retry_after_s = placement.attempt_id, None
         try:
             async with asyncio.timeout(PLACE_S):
                 receipt = await line.adapter.place(placement.order)
         except Unavailable as error:
             retry_after_s = error.retry_after_s
-            news = News(Kind.UNAVAILABLE, at, key, why=str(error), retry_after_s=retry_after_s)
+            news = News(Kind.UNAVAILABLE, at, key, why=str(error), retry_after_s=retry_after_s, claim=claim)
         except Refused as error:
             news = News(Kind.REFUSED, at, key, disposition=error.disposition, code=error.code)
         except Exception as error:  # noqa: BLE001 - Uncertain, the time-out, and what an adapter should not raise
@@ -116,19 +156,26 @@ class Dialer:
             news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
         if retry_after_s is not None:
             line.held_until = self.house.clock.now() + timedelta(seconds=retry_after_s)
-        await self._record(news)
+        if await self._record(news):
+            self._handed.discard(key)
 
     async def _withdraw(self, placement: Placement, why: str) -> None:
+        key, claim = placement.attempt_id, placement.claimed_at
         if why != "gone":
-            await self._record(News(Kind.WITHDRAWN, self.house.clock.now(), placement.attempt_id, why=why))
-        self.dialogues.end(placement.attempt_id)
+            await self._record(News(Kind.WITHDRAWN, self.house.clock.now(), key, why=why, claim=claim))
+        self._given_up.discard((key, claim))
+        self.dialogues.end(key)
 
-    async def _record(self, news: News) -> None:
-        """Not being able to record is no reason to place again: the lease runs out and the attempt is lost."""
-        try:
-            await self.inbox.take([news])
-        except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
-            log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=str(error))
+    async def _record(self, news: News) -> bool:
+        """Whether it is durable. If it is not: no reason to place again; the lease runs out and the attempt is lost."""
+        for pause_s in (1, 5, 20, 0):
+            try:
+                await self.inbox.take([news])
+                return True
+            except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
+                log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=str(error))
+            await asyncio.sleep(pause_s)
+        return False
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

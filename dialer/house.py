@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.file import Campaign
+from campaigns.gate import CLOCK_OFF_MAX_S
 from campaigns.model import Channel
 from campaigns.optout import STOP_WORDS
 from campaigns.rulebook import Rulebook
@@ -88,6 +89,10 @@ class House:
         """Names of the packs of all lines that a campaign may take: what facts are loaded for."""
         lines = (self.settings.lines.get(name) for name in one.lines(channel))
         return tuple(dict.fromkeys(pack for line in lines if line for pack in line.packs))
+
+    def is_clock_off(self) -> bool:
+        """Whether the clock is known to be wrong, or was just set: then nothing is dialed, closed or given up."""
+        return self.clock.off_s() > CLOCK_OFF_MAX_S
 
     def today(self, now: datetime) -> date:
         """The lender's date."""

@@ -53,6 +53,8 @@ class News:
     """Why a human has to look into who was on the phone."""
     retry_after_s: float | None = None
     why: str = ""
+    claim: datetime | None = None
+    """Our own news about one claim: when it was made. Told twice, or about a later claim, it changes nothing."""
 
     def data(self) -> dict[str, Any]:
         """What is kept of it beside kind and time."""
@@ -244,6 +246,11 @@ class _Moving:
 def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
     """Moves one attempt by one piece of news. False: it changed nothing, it is a stray."""
     assert one.kind is not None
+    if one.claim is not None and one.claim != attempt["claimed_at"]:
+        return False
+    if one.ref and attempt["provider_ref"] and one.ref != attempt["provider_ref"]:
+        # Another call than ours, whatever attempt it names.
+        return False
     if one.ref and not attempt["provider_ref"]:
         attempt["provider_ref"] = one.ref
     if one.kind in (Kind.ACCEPTED, Kind.SENT) and attempt["placed_at"] is None:

@@ -14,6 +14,7 @@ from adapters.contract import Order, Unavailable
 from campaigns.model import Channel
 from dialer import settle
 from dialer.attempt import Kind, State
+from dialer.dial import PLACE_S, Dialer
 from dialer.house import House
 from dialer.inbound import Inbox, News, of_event
 from dialer.lines import Line, Lines
@@ -31,6 +32,7 @@ class Reconciler:
     house: House
     lines: Lines
     inbox: Inbox
+    dialer: Dialer
     worker: str
 
     async def adopt(self) -> int:
@@ -52,6 +54,8 @@ class Reconciler:
     async def tick(self) -> int:
         """One bounded round. Returns how many attempts were looked at."""
         now = self.house.clock.now()
+        if self.house.is_clock_off():
+            return 0
         rows = await self.house.store.read(lambda tx: attempt_store.overdue(tx, now, LOOKED_MAX))
         for row in rows:
             await self._look(row, now)
@@ -60,7 +64,7 @@ class Reconciler:
     async def _look(self, row: Any, now: datetime) -> None:
         state = State(row.state)
         if state == State.PLACING:
-            await self.inbox.take([News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="no news of its placing")])
+            await self._end_of_lease(row, now)
             return
         if state != State.LOST and now >= settle.silent_at(self.house, row._mapping, row.claimed_at):
             await self._hang_up(row)
@@ -68,6 +72,14 @@ class Reconciler:
             return
         if not await self._ask(row, now):
             await self._again_later(row, now)
+
+    async def _end_of_lease(self, row: Any, now: datetime) -> None:
+        """Lost; but a claim of our own that we never handed over was proved unsent: it comes back."""
+        if row.worker == self.worker and self.dialer.give_up(row.attempt_id, row.claimed_at):
+            news = News(Kind.WITHDRAWN, now, row.attempt_id, why="never handed over", claim=row.claimed_at)
+        else:
+            news = News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="no news of its placing", claim=row.claimed_at)
+        await self.inbox.take([news])
 
     async def _ask(self, row: Any, now: datetime) -> bool:
         """Asks the provider. True: it had news that settled the question, or the attempt is given up."""
@@ -82,7 +94,9 @@ class Reconciler:
         if any(one.kind in _ENDS for one in news):
             return True
         if not found and row.state == State.LOST:
-            visible_at = row.claimed_at + timedelta(seconds=line.spec.visibility_delay_s + 1)
+            # Whoever placed it may have sent it as late as this, and the provider may show it so much later.
+            sent_at = row.claimed_at + line.ahead + timedelta(seconds=PLACE_S)
+            visible_at = sent_at + timedelta(seconds=line.spec.visibility_delay_s + 1)
             if now >= visible_at:
                 await self.inbox.take([News(Kind.NOT_FOUND, now, row.attempt_id, why="the provider does not know it")])
                 return True

@@ -62,7 +62,7 @@ class Worker:
         self.inbox = Inbox(self.house, self.lines, self.wake.set, self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
         self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name)
-        self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.name)
+        self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
         for fitted in self.adapters.values():
             await fitted.adapter.open(_Host(self))
         await self.reconciler.adopt()
@@ -94,9 +94,19 @@ class Worker:
         await self.inbox.drain()
 
     async def report_lines(self) -> None:
-        """Writes where the lines and their breakers stand, for `dialer status`: a sign of life too."""
+        """Writes where the lines and their breakers stand, for `dialer status`: a sign of life too.
+
+        What runs is counted anew: another worker may have heard of the end of our calls.
+        """
         rows = [{**line.row(), "heard_at": self.house.clock.now()} for line in self.lines]
-        await self.house.store.write(lambda tx: attempt_store.save_lines(tx, rows))
+
+        def write(tx: Tx) -> dict[str, set[int]]:
+            attempt_store.save_lines(tx, rows)
+            return attempt_store.running_calls(tx)
+
+        running = await self.house.store.write(write)
+        for line in self.lines:
+            line.running = running.get(line.name, set())
 
     async def _report_changes(self) -> None:
         """At the start, and at once where something stops a line: what is shown must not lag a minute behind."""

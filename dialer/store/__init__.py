@@ -1,5 +1,5 @@
 """The only room that speaks SQL. `Store` runs transactions; the modules hold statements by noun."""
 
-from dialer.store.database import InlineStore, Store, Tx, explained, sqlite_file
+from dialer.store.database import FailingStore, InlineStore, Store, Tx, explained, sqlite_file
 
-__all__ = ["InlineStore", "Store", "Tx", "explained", "sqlite_file"]
+__all__ = ["FailingStore", "InlineStore", "Store", "Tx", "explained", "sqlite_file"]

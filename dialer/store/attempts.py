@@ -164,14 +164,20 @@ def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
 
 
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
-_still = select(_a.attempt_id, _a.state, _a.withdrawn, _halt).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+_still = select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
+    _a.attempt_id.in_(bindparam("ids", expanding=True))
+)
 
 
-def last_look(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, str]:
-    """attempt id → why it must not be placed any more; empty: it may. Asked right before placing."""
-    found = dict.fromkeys(attempt_ids, "gone")
-    for key, state, withdrawn, halt in tx.execute(_still, {"ids": list(attempt_ids)}):
-        found[key] = "gone" if state != "placing" else withdrawn or ("halted" if halt is not None else "")
+def last_look(tx: Tx, claims: Mapping[int, datetime], worker: str) -> dict[int, str]:
+    """attempt id → why it must not be placed any more; empty: it may. Asked right before placing.
+
+    `claims`: attempt id → when this worker claimed it. Another claim of the same attempt is not ours to place.
+    """
+    found = dict.fromkeys(claims, "gone")
+    for key, state, holder, claimed_at, withdrawn, halt in tx.execute(_still, {"ids": list(claims)}):
+        if (state, holder, claimed_at) == ("placing", worker, claims[key]):
+            found[key] = withdrawn or ("halted" if halt is not None else "")
     return found
 
 

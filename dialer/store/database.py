@@ -1,11 +1,12 @@
 """Connections and transactions: the one writer that commits in groups, and the readers beside it."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -86,10 +87,19 @@ class Store:
             self._running = None
 
     async def _commit(self, group: list[_Job]) -> None:
+        worked = False
+
+        def work(tx: Tx) -> list[Any]:
+            nonlocal worked
+            results = [job.work(tx) for job in group]
+            worked = True
+            return results
+
         try:
-            results = await self._transact(lambda tx: [job.work(tx) for job in group])
+            results = await self._transact(work)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
-            if len(group) > 1 and not _is_locked(error):
+            # A commit that failed may have taken effect all the same: who asked has to look, it is not done again here.
+            if len(group) > 1 and not worked and not _is_locked(error):
                 for job in group:
                     await self._commit([job])
                 return
@@ -104,12 +114,15 @@ class Store:
     async def _transact(self, work: Callable[[Tx], T]) -> T:
         for tries in range(1, BUSY_TRIES + 1):
             try:
-                async with self._writer.begin() as connection:
-                    return await connection.run_sync(work)
+                return await self._once(work)
             except OperationalError as error:
                 if tries == BUSY_TRIES or not _is_locked(error):
                     raise
         raise AssertionError("the last try returns or raises")
+
+    async def _once(self, work: Callable[[Tx], T]) -> T:
+        async with self._writer.begin() as connection:
+            return await connection.run_sync(work)
 
 
 @contextmanager
@@ -131,10 +144,20 @@ def _is_locked(error: Exception) -> bool:
 
 
 class InlineStore(Store):
-    """The same store without threads, for simulations: every call ends before anything else runs."""
+    """The same store without threads, for simulations: every call ends before anything else runs.
 
-    def __init__(self, url: str = "sqlite://") -> None:
+    `beside`: another process's way into the same database.
+    """
+
+    _engine: Engine
+
+    def __init__(self, url: str = "sqlite://", beside: "InlineStore | None" = None) -> None:
         self.url = make_url(url)
+        self._waiting, self._running = [], None
+        self._is_guest = beside is not None
+        if beside is not None:
+            self._engine = beside._engine
+            return
         self._engine = create_engine(self.url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         _prepare(self._engine, "BEGIN IMMEDIATE", synchronous="OFF")
 
@@ -152,7 +175,46 @@ class InlineStore(Store):
         return True  # no log lies beside what is in memory
 
     async def close(self) -> None:
-        self._engine.dispose()
+        if not self._is_guest:
+            self._engine.dispose()
+
+
+class FailingStore(InlineStore):
+    """A process's way into the simulation's database that is slow, busy, or fails, as `mishap` says.
+
+    Its writes share commits as in production.
+    """
+
+    def __init__(self, beside: InlineStore, mishap: "Mishap") -> None:
+        super().__init__(beside=beside)
+        self._mishap = mishap
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        return await Store.write(self, work)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        await self._mishap("read")
+        found = self.run(work)
+        await self._mishap("was read")
+        return found
+
+    async def _once(self, work: Callable[[Tx], T]) -> T:
+        if (fault := await self._mishap("write")) is not None:
+            raise _failure(fault)
+        result = self.run(work)
+        if (fault := await self._mishap("written")) is not None:
+            raise _failure(fault)
+        return result
+
+
+class Mishap(Protocol):
+    """What befalls a call of the database: it may wait, or end the process. Returns how it fails; None: it does not."""
+
+    async def __call__(self, when: str) -> str | None: ...
+
+
+def _failure(text: str) -> OperationalError:
+    return OperationalError("a simulated fault", None, sqlite3.OperationalError(text))
 
 
 def driver_url(url: str) -> URL:
@@ -204,4 +266,4 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
-__all__ = ["DBAPIError", "InlineStore", "Store", "Tx", "explained", "sqlite_file"]
+__all__ = ["DBAPIError", "FailingStore", "InlineStore", "Store", "Tx", "explained", "sqlite_file"]

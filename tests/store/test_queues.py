@@ -22,7 +22,7 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "running_calls": attempts.running_calls,
     "roster": lambda tx: attempts.roster(tx, [1, 2]),
     "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),
-    "last_look": lambda tx: attempts.last_look(tx, [1]),
+    "last_look": lambda tx: attempts.last_look(tx, {1: NOW}, "worker"),
     "by_id": lambda tx: attempts.by_id(tx, [1]),
     "by_ref": lambda tx: attempts.by_ref(tx, ["r"]),
     "known_identities": lambda tx: attempts.known_identities(tx, ["e"]),
