@@ -133,7 +133,10 @@ class Call:
         at = self.happened[-1].at
         heard = Heard("machine" if self.fate.ends == "machine" else "start", at=at)
         while True:
-            step = await self._host.step(self.order.attempt_id, heard)
+            try:
+                step = await self._host.step(self.order.attempt_id, heard)
+            except Unavailable:  # nobody leads the dialogue any more: the network ends the call
+                return self._ending(answered_at, min(at, cut_at))
             reaction = person.react(step)
             at += timedelta(seconds=reaction.after_s)
             if reaction.heard is None or at >= cut_at:

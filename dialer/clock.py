@@ -28,24 +28,34 @@ STEADY_S = 60.0
 """So long after the wall clock was set it is not trusted: who corrects it may do so in several steps."""
 
 
+class Steps:
+    """Sees when a wall clock is set, against a steady one; both in seconds."""
+
+    def __init__(self, wall_s: float, steady_s: float) -> None:
+        self._ahead_s = wall_s - steady_s
+        self._set_at_s, self._set_by_s = steady_s - STEADY_S, 0.0
+
+    def off_s(self, wall_s: float, steady_s: float) -> float:
+        """How far the wall clock was set in the last minute; 0 if it was not, or by less than a tenth of a second."""
+        step_s = wall_s - steady_s - self._ahead_s
+        if abs(step_s) > STEP_S:
+            self._ahead_s += step_s
+            self._set_at_s, self._set_by_s = steady_s, abs(step_s)
+        return self._set_by_s if steady_s - self._set_at_s < STEADY_S else 0.0
+
+
 class SystemClock:
     """The machine's clock. It cannot know the true time; it sees when the wall clock is set, against the steady one."""
 
     def __init__(self) -> None:
-        self._ahead_s = time.time() - time.monotonic()
-        self._set_at_s, self._set_by_s = -STEADY_S, 0.0
+        self._steps = Steps(time.time(), time.monotonic())
 
     def now(self) -> datetime:
         return datetime.now(UTC)
 
     def off_s(self) -> float:
-        """How far the wall clock was set in the last minute; 0 if it was not, or by less than a tenth of a second."""
-        steady_s = time.monotonic()
-        step_s = time.time() - steady_s - self._ahead_s
-        if abs(step_s) > STEP_S:
-            self._ahead_s += step_s
-            self._set_at_s, self._set_by_s = steady_s, abs(step_s)
-        return self._set_by_s if steady_s - self._set_at_s < STEADY_S else 0.0
+        """As `Steps.off_s`."""
+        return self._steps.off_s(time.time(), time.monotonic())
 
     async def sleep_until(self, at: datetime) -> None:
         # A long sleep is cut, so that a jump of the wall clock is noticed within a second.
@@ -71,13 +81,19 @@ class VirtualClock:
     async def sleep_until(self, at: datetime) -> None:
         if at <= self.now():
             return
-        done = self._loop.create_future()
-        # One microsecond more: the loop counts in floats and must not wake before `at`.
-        handle = self._loop.call_at((at - self._start).total_seconds() + 1e-6, _wake, done)
+        done = self.timer(at)
         try:
             await done
         finally:
-            handle.cancel()
+            done.cancel()
+
+    def timer(self, at: datetime) -> "asyncio.Future[None]":
+        """Done at that instant, unless it is cancelled before."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        # One microsecond more: the loop counts in floats and must not wake before `at`.
+        handle = self._loop.call_at((at - self._start).total_seconds() + 1e-6, _wake, done)
+        done.add_done_callback(lambda _: handle.cancel())
+        return done
 
 
 class _NoWaiting(selectors.DefaultSelector):

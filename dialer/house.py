@@ -64,6 +64,10 @@ class House:
     _compiled: dict[tuple[int, int], tuple[Campaign, Rulebook]] = field(default_factory=dict)
     _stop_words: frozenset[str] | None = None
 
+    def beside(self, clock: Clock, store: Store) -> "House":
+        """Another process of the same installation, in a simulation: what was compiled is shared."""
+        return House(self.settings, clock, store, self._compiled)
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.settings.lender.time_zone)

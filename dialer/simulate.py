@@ -1,17 +1,19 @@
 """`dialer simulate`: the real engine on a virtual clock, the mock carrier and a database of its own.
 
-The same planning, gate, dialing, inbound and reconcile code runs; only time, network and disk are simulated.
-One seed gives one course of events, to the byte.
+The same planning, gate, dialing, inbound, reconcile and store code runs; only time, network and disk are simulated.
+One seed gives one course of events, to the byte, whatever goes wrong in it (`dialer.simulated`).
 """
 
 import asyncio
+import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,20 +21,26 @@ from adapters.mock import ADAPTER, MockAdapter
 from adapters.mock import Settings as MockSettings
 from config.files import Fault
 from config.settings import Settings
-from dialer import intake, operate, record, sweep
+from dialer import intake, record, sweep
 from dialer.clock import VirtualClock, run_virtual
 from dialer.errors import InvalidInput
 from dialer.house import House
-from dialer.planning import replan_persons
-from dialer.roster import Chunk, Installment
+from dialer.roster import Installment
+from dialer.simulated.diary import Diary
+from dialer.simulated.levels import LEVELS, Level
+from dialer.simulated.life import Life
+from dialer.simulated.network import Network
+from dialer.simulated.trouble import Trouble
 from dialer.store import InlineStore, Tx
 from dialer.store.schema import create
 from dialer.worker import Fitted, Worker
 
-FAULTS = {"none": 0.0, "mild": 0.02, "hostile": 0.2}
-"""Share of placements that meet a mishap of the network."""
+FAULTS = tuple(LEVELS)
+"""The levels of `--faults`."""
 GATHER = timedelta(seconds=120)
 """Due attempts and news wait so long for company: virtual seconds cost nothing, transactions do."""
+GATHER_IN_TROUBLE = timedelta(seconds=5)
+"""Less company where the order of events is what is looked for."""
 SETTLING = timedelta(hours=1)
 """After the last day: what was lost is settled by its deadline."""
 
@@ -51,108 +59,157 @@ class Simulation:
     faults: str = "none"
     journal: Path | None = None
     suppressions: Path | None = None
+    level: Level | None = None
+    """How much goes wrong; None: as `faults` says."""
 
 
 Progress = Callable[[date], None]
 
 
-def simulate(what: Simulation, then: Callable[[House, Tx], Any], progress: Progress = lambda day: None) -> Any:
-    """Runs the simulation, then `then(house, tx)` on what it left, and returns that. `progress` hears of each day."""
+def simulate(
+    what: Simulation, then: Callable[[House, Tx], Any], progress: Progress = lambda day: None,
+    folder: Path | None = None,
+) -> Any:  # fmt: skip
+    """Runs the simulation, then `then(house, tx)` on what it left, and returns that. `progress` hears of each day.
+
+    Into `folder` go actions.jsonl and network.jsonl: what happened outside the engine.
+    """
     start = datetime.combine(what.first, time(), ZoneInfo(what.settings.lender.time_zone))
-    return run_virtual(start, lambda clock: _run(what, clock, then, progress))
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(TemporaryDirectory()))
+        return run_virtual(start, lambda clock: _run(what, clock, then, progress, scratch, folder))
 
 
-async def _run(what: Simulation, clock: VirtualClock, then: Callable[[House, Tx], Any], progress: Progress) -> Any:
+async def _run(
+    what: Simulation, clock: VirtualClock, then: Callable[[House, Tx], Any], progress: Progress, scratch: Path,
+    folder: Path | None,
+) -> Any:  # fmt: skip
     store = InlineStore()
     create(store)
-    house = House(what.settings, clock, store)
-    await _load(house, "accounts", what.accounts, lambda chunk: chunk)
-    later: dict[date, list[tuple[Any, Installment]]] = defaultdict(list)
-    await _load(house, "installments", what.installments, lambda chunk: _without_later(chunk, what.first, later))
-    if what.suppressions is not None:
-        await _load(house, "suppressions", what.suppressions, lambda chunk: chunk)
-    await operate.launch(house, what.campaign)
-    mock = MockAdapter(
-        MockSettings(**{**what.settings.adapters.get("mock", {}), "seed": what.seed, "journal": what.journal,
-                        "faults": FAULTS[what.faults]})
-    )  # fmt: skip
-    fitted = Fitted(mock, ADAPTER)
-    names = {line.adapter for line in what.settings.lines.values()}
-    worker = Worker(house, dict.fromkeys(names, fitted), "simulation", poll=timedelta(days=1), gather=GATHER)
-    await worker.open()
-    running = asyncio.create_task(worker.run())
-    await _days(house, what, later, worker, progress)
-    worker.stop()
-    await running
-    await worker.drain(SETTLING.total_seconds())
-    await worker.close()
-    await record.seal(house, worker.name)
-    return store.run(lambda tx: then(house, tx))
+    world = _World(what, House(what.settings, clock, store), scratch, progress)
+    await world.begin()
+    await (world.calm() if world.level.is_calm else world.troubled())
+    if folder is not None:
+        world.diary.write(folder)
+    return store.run(lambda tx: then(world.house, tx))
 
 
-async def _load(house: House, kind: str, path: Path, change: Callable[[Any], Any]) -> None:
-    """Imports a file as `dialer import --strict` does: a bad row ends the simulation before it begins."""
-    what: intake.Kind[Any] = intake.KINDS[kind]
-    faults: list[Fault] = []
-    for chunk in what.read(path, house.settings.lender.country):
-        wanted = change(chunk)
-        found = await house.store.write(partial(what.load, chunk=wanted, now=house.clock.now(), touched=_untouched))
-        faults += [fault for reject in found.rejects for fault in reject.faults(path)]
-    if faults:
-        raise InvalidInput(faults)
+@dataclass(slots=True)
+class _World:
+    """One simulation while it runs."""
+
+    what: Simulation
+    house: House
+    scratch: Path
+    progress: Progress
+    diary: Diary = field(default_factory=Diary)
+    level: Level = field(init=False)
+    network: Network = field(init=False)
+    carrier: MockAdapter = field(init=False)
+    life: Life = field(init=False)
+    later: dict[date, list[Installment]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        what, clock = self.what, self.house.clock
+        assert isinstance(clock, VirtualClock)
+        self.level = what.level or LEVELS[what.faults]
+        options = {"seed": what.seed, "journal": what.journal, "faults": self.level.mishaps}
+        self.carrier = MockAdapter(MockSettings(**{**what.settings.adapters.get("mock", {}), **options}))
+        self.network = Network(self.carrier, ADAPTER, clock, self.level, what.seed, self.diary)
+        self.life = Life(self.house, what.campaign, self.scratch, what.seed, self.diary, lambda: None)
+
+    async def begin(self) -> None:
+        """Imports and launches. A bad row ends the simulation before it begins, as `dialer import --strict` does."""
+        what = self.what
+        await self.life.import_accounts(self._read("accounts", what.accounts))
+        rows = self._read("installments", what.installments)
+        await self.life.import_installments([self._known_by(one, what.first) for one in rows])
+        if what.suppressions is not None:
+            await self.life.import_suppressions(self._read("suppressions", what.suppressions))
+        shutil.copy(what.campaign, self.scratch)
+        await self.life.launch(what.campaign.read_text(encoding="utf-8-sig"))
+        await self.carrier.open(self.network)
+
+    def _read(self, kind: str, path: Path) -> list[Any]:
+        rows, faults = [], list[Fault]()
+        for chunk in intake.KINDS[kind].read(path, self.house.settings.lender.country):
+            rows += [value for _, value in chunk.good]
+            faults += [fault for reject in chunk.rejects for fault in reject.faults(path)]
+        if faults:
+            raise InvalidInput(faults)
+        return rows
+
+    def _known_by(self, one: Installment, day: date) -> Installment:
+        """Payments after the first day are not known yet: they are delivered on their day."""
+        if one.paid_on is None or one.paid_on <= day:
+            return one
+        self.later[one.paid_on].append(one)
+        return one._replace(paid_on=None, paid_amount=Decimal(0))
+
+    async def calm(self) -> None:
+        """One worker, and nothing goes wrong."""
+        names = {line.adapter for line in self.what.settings.lines.values()}
+        fitted = Fitted(_Wire(self.network), ADAPTER)
+        worker = Worker(self.house, dict.fromkeys(names, fitted), "simulation", poll=timedelta(days=1), gather=GATHER)
+        await worker.open()
+        running = asyncio.create_task(worker.run())
+        async for day in self._days():
+            await sweep.daily(self.house)
+            worker.wake.set()
+            for hour in range(1, 24):
+                await self._until(day, time(hour))
+                await sweep.expire(self.house)
+                await record.seal(self.house, worker.name)
+        worker.stop()
+        await running
+        await worker.drain(SETTLING.total_seconds())
+        await worker.close()
+        await record.seal(self.house, worker.name)
+
+    async def troubled(self) -> None:
+        """Machines that fail under a worker, while the lender and the operator go on."""
+        trouble = Trouble(self.what.seed, self.level, self.house, self.network, self.life, GATHER_IN_TROUBLE)
+        trouble.begin(self._midnight(self.what.last))
+        async for _ in self._days():
+            pass
+        await trouble.settle()
+
+    async def _days(self) -> Any:
+        day = self.what.first
+        while day <= self.what.last:
+            self.progress(day)
+            await self._until(day, time(0, 1))
+            if self.later[day]:
+                await self.life.import_installments([self._as_paid(one) for one in self.later[day]])
+            await self._until(day, time(0, 5))
+            yield day
+            day += timedelta(days=1)
+        await self._until(day, time())
+
+    def _as_paid(self, one: Installment) -> Installment:
+        """The row of that day's file: the lender's books may have moved on otherwise."""
+        known = self.life.books.installments[one[:2]]
+        return known if known.paid_amount >= one.paid_amount else one
+
+    async def _until(self, day: date, at: time) -> None:
+        await self.house.clock.sleep_until(datetime.combine(day, at, self.house.zone))
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day + timedelta(days=1), time(), self.house.zone)
 
 
-def _untouched(tx: Tx, persons: set[str], now: datetime) -> None:
-    """Nothing is planned before the launch."""
+class _Wire:
+    """The adapter where nothing goes wrong: the carrier itself; its callbacks go to the one worker."""
 
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.place, self.find, self.hang_up = network.place, network.find, network.hang_up
 
-def _without_later(
-    chunk: Chunk[Installment], first: date, later: dict[date, list[tuple[Any, Installment]]]
-) -> Chunk[Installment]:
-    """Payments after the first day are not known yet: they are delivered on their day."""
-    good = []
-    for row, value in chunk.good:
-        if value.paid_on is not None and value.paid_on > first:
-            later[value.paid_on].append((row, value))
-            value = value._replace(paid_on=None, paid_amount=Decimal(0))
-        good.append((row, value))
-    return replace(chunk, good=good)
+    async def open(self, host: Any) -> None:
+        self._network.direct = host
 
+    async def close(self) -> None:
+        await self._network.close()
 
-async def _days(
-    house: House, what: Simulation, later: dict[date, list[tuple[Any, Installment]]], worker: Worker, progress: Progress
-) -> None:
-    """The bells of each day, as the daemon's scheduler rings them."""
-    day = what.first
-    while day <= what.last:
-        progress(day)
-        await _until(house, day, time(0, 1))
-        await _deliver(house, later.get(day, ()))
-        await _until(house, day, time(0, 5))
-        await sweep.daily(house)
-        worker.wake.set()
-        for hour in range(1, 24):
-            await _until(house, day, time(hour))
-            await sweep.expire(house)
-            await record.seal(house, worker.name)
-        day += timedelta(days=1)
-    await _until(house, day, time())
-
-
-async def _until(house: House, day: date, at: time) -> None:
-    await house.clock.sleep_until(datetime.combine(day, at, house.zone))
-
-
-async def _deliver(house: House, rows: Iterable[tuple[Any, Installment]]) -> None:
-    """The payments of a day, as an import of that day's file."""
-    good = list(rows)
-    now = house.clock.now()
-    for start in range(0, len(good), 500):
-        chunk: Chunk[Installment] = Chunk(good[start : start + 500], [])
-
-        def load(tx: Tx, chunk: Chunk[Installment] = chunk) -> None:
-            intake.KINDS["installments"].load(
-                tx, chunk, now, lambda tx, persons, at: replan_persons(tx, house, persons, at)
-            )
-
-        await house.store.write(load)
+    async def hook(self, request: Any) -> Any:
+        raise NotImplementedError("the carrier calls nobody over HTTP")

@@ -77,4 +77,4 @@ def run_with_progress(what: Simulation, folder: Path | None, err: Console | None
                 export.write_jsonl(tx, folder / "attempts.jsonl", currency=what.settings.lender.currency)
             return report.build(tx, house)
 
-        return run_simulation(what, finish, progress)
+        return run_simulation(what, finish, progress, folder)
