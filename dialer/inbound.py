@@ -15,7 +15,7 @@ from typing import Any
 from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
 from campaigns.script import asks_for_digits
-from dialer import effects, followup, settle
+from dialer import bounds, effects, followup, settle
 from dialer.attempt import Kind, State, advance
 from dialer.confirmation import is_confirmation
 from dialer.house import House
@@ -146,6 +146,7 @@ class Inbox:
 
 def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
     """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
+    news = [replace(one, **changed) if (changed := bounds.changes(one, now)) else one for one in news]
     batch = _Batch(tx, house, now, _Moving(tx, news), effects.Book(tx, house, now))
     known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
     for one in news:
