@@ -53,8 +53,10 @@ def translate(error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
     """Everything that `model` found wrong, in its order. No value is repeated but numbers and words of closed lists."""
     root = _schema(model)
     details = error.errors(include_url=False)
-    if more := max(0, len(details) - FAULTS_MAX):
-        return [*_told(root, details[:FAULTS_MAX]), Wrong((), f"{more} more faults are not told", "fewer of them")]
+    shown = FAULTS_MAX - 1
+    if more := max(0, len(details) - shown):
+        rest = Wrong((), f"{more} more faults are not told", "accepted: mend the others first")
+        return [*_told(root, details[:shown]), rest]
     return _told(root, details)
 
 

@@ -26,9 +26,9 @@ for _stream in (sys.stdout, sys.stderr):
     if isinstance(_stream, TextIOWrapper):
         # A locale without Chinese must not end a command half-way.
         _stream.reconfigure(errors="backslashreplace")
-# A pipe or a file has no width of its own: 80 columns would cut tables there.
-out = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 120)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# A pipe or a file has no width of its own: 80 columns would cut tables there. Emoji: FILE:100: is no 💯.
+out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout and sys.stdout.isatty() else 120)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

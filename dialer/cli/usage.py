@@ -13,6 +13,7 @@ UsageError: type[Exception] = BadParameter.__bases__[0]
 """What the parser raises for every wrong usage. Typer exports only this child of it."""
 
 
+_EMPTY = '""'
 WORD_MAX = 4_096
 """Characters of one word of the command line: as long as a path may be."""
 
@@ -56,10 +57,10 @@ def _told(error: Any) -> str:
             return "\n".join(f"{_place(error)}{line}" for line in error.message.splitlines())
     if error.message.startswith("No such command"):
         word = error.message.split("'")[1]
-        return f"{word}: is no command{_one_of(word, command.list_commands(error.ctx) if command else ())}"
+        return f"{word or _EMPTY}: is no command{_one_of(word, command.list_commands(error.ctx) if command else ())}"
     if "extra argument" in error.message:
         words = error.message.rpartition("(")[2].rstrip(").")
-        return f"{words}: is one word too many; accepted: {_usage(error)}"
+        return f"{words or _EMPTY}: is one word too many; accepted: {_usage(error)}"
     return f"{error.message.rstrip('.').lower()}; accepted: see --help"
 
 
