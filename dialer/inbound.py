@@ -16,7 +16,7 @@ from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
 from campaigns.script import asks_for_digits
 from dialer import bounds, effects, followup, settle
-from dialer.attempt import Kind, State, advance
+from dialer.attempt import RUNNING, Kind, State, advance
 from dialer.confirmation import is_confirmation
 from dialer.house import House
 from dialer.lines import Lines
@@ -255,6 +255,8 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
         attempt["outcome"] = one.said.value
     following = advance(State(attempt["state"]), one.kind)
     if following is None:
+        if attempt["state"] in RUNNING:
+            _detect(attempt, one)  # before news of the answer: who is there is known all the same
         return _late_end(house, attempt, one) or one.kind in (Kind.ACCEPTED, Kind.SENT)
     attempt["state"] = following.value
     if attempt["placed_at"] is None and one.kind in _SHOWS_PLACED:
@@ -289,11 +291,15 @@ def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -
     _wait(house, attempt, one, now)
 
 
-def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+def _detect(attempt: dict[str, Any], one: News) -> None:
     if one.kind == Kind.MACHINE_DETECTED:
         attempt["detected"] = "machine"
     elif one.kind == Kind.HUMAN_DETECTED or one.digits or one.verified:
         attempt["detected"] = "human"
+
+
+def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    _detect(attempt, one)
     _wait(house, attempt, one, now)
 
 
