@@ -8,7 +8,7 @@ from sqlite3 import connect
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.support.command import Done, run
@@ -192,3 +192,16 @@ def lines_mutated(sample: str) -> st.SearchStrategy[bytes]:
         return "\n".join(found).encode("utf-8", "replace")
 
     return st.lists(change, min_size=1, max_size=4).map(apply)
+
+
+def drawn(strategy: st.SearchStrategy[Any], examples: int) -> list[Any]:
+    """So many values, for a test that runs on its own loop."""
+    found: list[Any] = []
+
+    @fuzz(examples)
+    @given(strategy)
+    def every(one: Any) -> None:
+        found.append(one)
+
+    every()
+    return found

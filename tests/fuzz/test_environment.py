@@ -136,6 +136,14 @@ def test_any_secret_is_a_setting_or_a_fault(times: int, tmp_path: Path) -> None:
     every()
 
 
+def test_a_secret_too_long_is_refused_and_not_cut(tmp_path: Path) -> None:
+    (tmp_path / "dialer.toml").write_text('secrets = "s"\n' + SETTINGS, encoding="utf-8")
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "DIALER_FORGET_KEY").write_text("x" * 65_537)
+    _, _, found = config_settings.read(tmp_path / "dialer.toml", {})
+    assert "accepted: a readable directory of text files up to 65,536 bytes" in str(found[0])
+
+
 def test_a_deep_value_is_a_fault_of_its_variable(tmp_path: Path) -> None:
     path = tmp_path / "dialer.toml"
     path.write_text(SETTINGS, encoding="utf-8")
