@@ -21,6 +21,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 ChannelName = Literal["voice", "sms"]
+RETRY_AFTER_MAX_S = 86_400.0
+"""A provider that asks for a longer pause is asked again sooner."""
 
 
 class Unavailable(Exception):
@@ -28,7 +30,9 @@ class Unavailable(Exception):
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        # A header of the provider, perhaps: what no clock can wait for says nothing.
+        is_sane = retry_after_s is not None and 0 <= retry_after_s <= RETRY_AFTER_MAX_S
+        self.retry_after_s = retry_after_s if is_sane else None
 
 
 class Refused(Exception):

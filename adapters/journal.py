@@ -32,11 +32,13 @@ class Placement:
         """None: the line is torn, so its placement was never answered."""
         try:
             fields = json.loads(line)
+            texts = [fields[name] for name in ("attempt_id", "channel", "to", "line")]
             at = datetime.fromisoformat(fields["at"])
-            channel = cast(ChannelName, fields["channel"])
-            return cls(at, fields["attempt_id"], channel, fields["to"], fields["line"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
+        if at.tzinfo is None or not all(isinstance(text, str) for text in texts) or texts[1] not in ("voice", "sms"):
+            return None
+        return cls(at, texts[0], cast(ChannelName, texts[1]), texts[2], texts[3])
 
 
 class Journal:
@@ -133,11 +135,14 @@ class Journal:
 
     def _mend(self, fd: int) -> None:
         """Ends a torn last line: completed if it is whole, cut off if not, so that the next one stands alone."""
-        size = os.fstat(fd).st_size
-        start = max(0, size - 65_536)
-        block = os.pread(fd, size - start, start)
-        torn = block[block.rfind(b"\n") + 1 :]
+        size = end = os.fstat(fd).st_size
+        start, found = size, -1
+        while start and found < 0:
+            end, start = start, max(0, start - 65_536)
+            found = os.pread(fd, end - start, start).rfind(b"\n")
+        torn_from = start + found + 1
+        torn = os.pread(fd, min(size - torn_from, 65_536), torn_from)
         if torn and Placement.from_line(torn) is not None:
             os.write(fd, b"\n")
         elif torn:
-            os.ftruncate(fd, size - len(torn))
+            os.ftruncate(fd, torn_from)

@@ -74,7 +74,11 @@ class Position:
     @staticmethod
     def from_text(text: str) -> "Position":
         """The position that `to_text` wrote. Raises ValueError for anything else."""
-        match json.loads(text):
+        try:
+            found = json.loads(text)
+        except RecursionError:
+            found = None
+        match found:
             case [str(step), int(silent), int(wrong), str() | None as outcome, str() | None as promise, bool(done)]:
                 return Position(step, silent, wrong, Outcome(outcome) if outcome else None, promise, done)
         raise ValueError("not a position of a dialogue")

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.files import Place
+from config.files import FAULTS_MAX, Place
 
 Schema = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
@@ -53,6 +53,14 @@ def translate(error: ValidationError, model: type[BaseModel]) -> list[Wrong]:
     """Everything that `model` found wrong, in its order. No value is repeated but numbers and words of closed lists."""
     root = _schema(model)
     details = error.errors(include_url=False)
+    shown = FAULTS_MAX - 1
+    if more := max(0, len(details) - shown):
+        rest = Wrong((), f"{more} more faults are not told", "accepted: mend the others first")
+        return [*_told(root, details[:shown]), rest]
+    return _told(root, details)
+
+
+def _told(root: Schema, details: list[ErrorDetails]) -> list[Wrong]:
     inner = [detail["loc"] for detail in details]
     found = [
         _wrong(root, detail)

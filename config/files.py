@@ -19,6 +19,12 @@ SIZE_MAX = 1024 * 1024
 """Bytes of a file that is read; campaign and settings files have a few thousand."""
 DEPTH_MAX = 16
 """Tables and lists inside each other; a script's step needs seven."""
+FAULTS_MAX = 200
+"""Faults that are told of one file; the last says how many more there are."""
+UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no line of a terminal should hold: control characters, line breaks, halves of surrogate pairs."""
+PART_MAX = 1_000
+"""Characters of each part of a fault that are told."""
 ENVIRONMENT = "environment"
 
 Place = tuple[str | int, ...]
@@ -29,6 +35,7 @@ Place = tuple[str | int, ...]
 class Fault:
     """One thing wrong in what a user gave: `FILE:LINE: FIELD: what is wrong; what is accepted`.
 
+    One line of a terminal, whatever the user gave: no control characters, and no part without an end.
     `line` counts from 1 and is None only where there are none: in the environment.
     """
 
@@ -38,9 +45,20 @@ class Fault:
     wrong: str
     accepted: str
 
+    def __post_init__(self) -> None:
+        for name in ("file", "field", "wrong", "accepted"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.field}: {self.wrong}; {self.accepted}"
+
+
+def one_line(text: str, maximum: int = PART_MAX) -> str:
+    """`text` without control characters, and cut where it is far too long."""
+    if len(text) > maximum:
+        text = text[: maximum - 1] + "…"
+    return UNFIT.sub("?", text)
 
 
 class FaultyFile(Exception):
@@ -91,6 +109,8 @@ def parse_toml(content: bytes, file: str) -> Document:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise FaultyFile(Fault(file, line, "file", "is no text", "accepted: a TOML file, saved as UTF-8"))
+    if line := _long_key(text):
+        raise FaultyFile(_too_deep(file, line))
     try:
         data = tomllib.loads(text)
     except RecursionError:
@@ -191,6 +211,20 @@ def _syntax(message: str, text: str) -> tuple[str, str, int]:
     return f"is not TOML: {wrong}", f"accepted: {accepted}", line
 
 
+_PART = r"""(?:"(?:[^"\\\n]++|\\.)*+"?+|'[^'\n]*+'?+|[A-Za-z0-9_-]++)"""
+_TOKEN = re.compile(rf"""(?P<long>(?:{_PART}[ \t]*+\.[ \t]*+){{{2 * DEPTH_MAX},}}+)|{_PART}|[^A-Za-z0-9_"'-]++""")
+"""Whatever stands next, and whether it is a key of more parts than may nest. Nothing is looked at again and again."""
+
+
+def _long_key(text: str) -> int:
+    """The line of a dotted key with far too many parts; 0 where there is none.
+
+    tomllib's time and memory grow with the square of these: one of 400 KB took more than the machine has. So many
+    dotted words in a text or a comment count as well; nobody writes them without a space in between."""
+    found = next((token for token in _TOKEN.finditer(text) if token["long"]), None)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
 def _too_deep(file: str, line: int) -> Fault:
     return Fault(file, line, "file", "nests too deep", f"accepted: at most {DEPTH_MAX} levels of tables and lists")
 
@@ -274,9 +308,15 @@ class _Walk:
                 self._value((*path, position), item)
 
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
 def _keys(node: Node) -> list[str]:
     """The parts of a key, unquoted by the one who knows how: tomllib."""
-    inner: Any = tomllib.loads(f"{(node.text or b'').decode()} = 0")
+    text = (node.text or b"").decode()
+    if _BARE.fullmatch(text):
+        return text.split(".")
+    inner: Any = tomllib.loads(f"{text} = 0")
     parts = []
     while isinstance(inner, dict):
         part, inner = next(iter(inner.items()))

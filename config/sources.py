@@ -125,10 +125,13 @@ def _secrets(document: Document, env: Mapping[str, str]) -> tuple[list[Variable]
     try:
         for file in sorted(folder.iterdir()):
             if _is_setting(file.name) and file.is_file():
-                with file.open("rb") as content:
-                    found.append(Variable(file.name, content.read(SECRET_MAX).decode().strip(), str(file)))
+                with file.open("rb") as opened:
+                    content = opened.read(SECRET_MAX + 1)
+                if len(content) > SECRET_MAX:
+                    raise ValueError("a part of a secret is none")
+                found.append(Variable(file.name, content.decode().strip(), str(file)))
     except (OSError, ValueError):
-        wrong, accepted = "cannot be read", "accepted: a readable directory of text files"
+        wrong, accepted = "cannot be read", f"accepted: a readable directory of text files up to {SECRET_MAX:,} bytes"
         if f"{PREFIX}SECRETS" in env:
             return [], [Variable(f"{PREFIX}SECRETS", given).fault(wrong, accepted)]
         return [], [document.fault(("secrets",), wrong, accepted)]

@@ -21,6 +21,9 @@ from dialer import csvtext
 from dialer.errors import DialerError, InvalidInput
 
 CHUNK_ROWS = 2_000
+COLUMNS_MAX = 1_000
+NOTICES_MAX = 20
+"""Unknown columns that are told."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 LONG_NUMBER = re.compile(r"\+?[0-9]{7,}")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -171,24 +174,44 @@ class AtomicCsv:
 def _records(stream: IO[str], path: Path) -> Iterator[Row]:
     """Records without the blank ones. A quote that swallows further lines is a fault of the whole file: nobody
     knows which rows are lost. One that is broken within its line spoils that row alone."""
-    reader = csv.reader(stream, strict=True)
+    lines = _Lines(stream)
+    reader = csv.reader(lines, strict=True)
     while True:
-        line = reader.line_num + 1
+        line, lines.read = reader.line_num + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             if reader.line_num > line or "limit" in str(error):
-                wrong = "a quoted cell that begins in this row does not end as it should, or a cell is far too long"
+                wrong = "a quoted cell that begins in this row does not end as it should, or it is far too long"
                 accepted = (
-                    f'every quote closed, a " inside written "", cells below {csv.field_size_limit():,} characters'
+                    f'every quote closed, a " inside written "", cells below {csv.field_size_limit():,} characters, '
+                    f"rows below {csvtext.LINE_MAX:,}"
                 )
                 raise _fault(path, line, "row", wrong, accepted) from error
             yield Row(line, [], "has broken quotes")
             continue
         if any(map(str.strip, cells)):
             yield Row(line, cells)
+
+
+class _Lines:
+    """The lines of a file, as long as those of one record (`read` is set back at its start) fit into memory."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._stream)
+        self.read += len(line)
+        if self.read > csvtext.LINE_MAX:
+            raise csv.Error("the limit of a record's length")
+        return line
 
 
 def plain_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
@@ -230,6 +253,8 @@ def _check_header(
     path: Path, first: Row, header: tuple[str, ...], needed: Sequence[str], optional: Sequence[str]
 ) -> list[str]:
     """Notices about columns that are not known. Raises InvalidInput naming every column that is missing or doubled."""
+    if len(header) > COLUMNS_MAX:
+        raise _fault(path, first.line, "row", f"has {len(header):,} columns", f"at most {COLUMNS_MAX:,}")
     known = {*needed, *optional}
     unknown = [name for name in header if name and name not in known]
     faults = []
@@ -243,10 +268,12 @@ def _check_header(
     if faults:
         raise InvalidInput(faults)
     absent = [name for name in optional if name not in header]
-    return [
+    notices = [
         f'the column "{shown(name)}" is not known and was ignored{_nearest(name, absent, "is meant")}'
-        for name in unknown
+        for name in unknown[:NOTICES_MAX]
     ]
+    more = len(unknown) - NOTICES_MAX
+    return [*notices, f"{more} more columns are not known and were ignored"] if more > 0 else notices
 
 
 def _nearest(name: str, among: Sequence[str], verb: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = 1 << 20
+LINE_MAX = 1 << 20
+"""Characters of a line, and of a record of several lines: it is in memory as a whole."""
 SURE_CHARACTERS = 10
 """So many non-ASCII characters read as UTF-8, and a bad byte after them is damage and not GB18030."""
 
@@ -43,6 +45,7 @@ def _decoded(path: Path, encoding: str) -> Text | Bad:
     decoder = codecs.getincrementaldecoder(encoding)()
     lines, foreign = 1, 0
     plain = _Plain()
+    unended = 0  # characters of the line that the last block left open
     with path.open("rb") as stream:
         while True:
             block = stream.read(BLOCK)
@@ -57,12 +60,23 @@ def _decoded(path: Path, encoding: str) -> Text | Bad:
             if "\0" in text:
                 line = lines + text[: text.index("\0")].count("\n")
                 return Bad(line, "holds NUL characters, which no text has", True)
+            if line := _too_long(text, unended):
+                return Bad(lines + line - 1, f"has a line of more than {LINE_MAX:,} characters", True)
+            unended = len(text) - text.rindex("\n") - 1 if "\n" in text else unended + len(text)
             lines += text.count("\n")
             if not text.isascii() and foreign < SURE_CHARACTERS:
                 foreign += sum(character > "\x7f" for character in text)
             plain.read(text)
             if not block:
                 return Text(encoding, plain.holds())
+
+
+def _too_long(text: str, unended: int) -> int:
+    """The line of a text, from 1, that is too long; 0 where none is. `unended`: what belongs to its first line."""
+    if unended + len(text) <= LINE_MAX:
+        return 0
+    lengths = map(len, f"{'x' * unended}{text}".split("\n"))
+    return next((number for number, length in enumerate(lengths, 1) if length > LINE_MAX), 0)
 
 
 class _Plain:

@@ -15,8 +15,8 @@ from typing import Any
 from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
 from campaigns.script import asks_for_digits
-from dialer import effects, followup, settle
-from dialer.attempt import Kind, State, advance
+from dialer import bounds, effects, followup, settle
+from dialer.attempt import RUNNING, Kind, State, advance
 from dialer.confirmation import is_confirmation
 from dialer.house import House
 from dialer.lines import Lines
@@ -148,6 +148,7 @@ class Inbox:
 
 def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
     """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
+    news = [replace(one, **changed) if (changed := bounds.changes(one, now)) else one for one in news]
     batch = _Batch(tx, house, now, _Moving(tx, news), effects.Book(tx, house, now))
     known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
     for one in news:
@@ -261,6 +262,8 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
         attempt["outcome"] = one.said.value
     following = advance(State(attempt["state"]), one.kind)
     if following is None:
+        if attempt["state"] in RUNNING:
+            _detect(attempt, one)  # before news of the answer: who is there is known all the same
         return _late_end(house, attempt, one) or one.kind in (Kind.ACCEPTED, Kind.SENT)
     attempt["state"] = following.value
     if attempt["placed_at"] is None and one.kind in _SHOWS_PLACED:
@@ -295,11 +298,15 @@ def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -
     _wait(house, attempt, one, now)
 
 
-def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+def _detect(attempt: dict[str, Any], one: News) -> None:
     if one.kind == Kind.MACHINE_DETECTED:
         attempt["detected"] = "machine"
     elif one.kind == Kind.HUMAN_DETECTED or one.digits or one.verified:
         attempt["detected"] = "human"
+
+
+def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    _detect(attempt, one)
     _wait(house, attempt, one, now)
 
 

@@ -13,7 +13,18 @@ import typer
 
 from dialer.cli import record, usage
 from dialer.cli import rules as rules_command
-from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
+from dialer.cli.common import (
+    CONFIG,
+    Config,
+    Json,
+    err,
+    fault_lines,
+    out,
+    parse_date,
+    parse_instant,
+    settings_of,
+    with_house,
+)
 from dialer.errors import DialerError, InvalidInput
 
 if TYPE_CHECKING:
@@ -32,14 +43,15 @@ app = typer.Typer(
 def main() -> None:
     """Runs the command; errors become messages and exit codes: 1 it could not be done, 2 wrong input."""
     try:
+        usage.check_words(sys.argv[1:])
         sys.exit(app(standalone_mode=False))
     except usage.UsageError as error:
         for told in usage.faults(error):
             err.print(told, markup=False)
         sys.exit(2)
     except InvalidInput as error:
-        for fault in error.faults:
-            err.print(str(fault), markup=False)
+        for line in fault_lines(error.faults):
+            err.print(line, markup=False)
         sys.exit(error.exit_code)
     except DialerError as error:
         err.print(f"dialer: {error}", markup=False)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import date, datetime
 from io import TextIOWrapper
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from config.files import FAULTS_MAX, Fault
 from config.settings import Settings
 from dialer import check as checking
 from dialer import log
@@ -25,13 +26,22 @@ for _stream in (sys.stdout, sys.stderr):
     if isinstance(_stream, TextIOWrapper):
         # A locale without Chinese must not end a command half-way.
         _stream.reconfigure(errors="backslashreplace")
-# A pipe or a file has no width of its own: 80 columns would cut tables there.
-out = Console(soft_wrap=True, width=None if sys.stdout and sys.stdout.isatty() else 120)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# A pipe or a file has no width of its own: 80 columns would cut tables there. Emoji: FILE:100: is no 💯.
+out = Console(soft_wrap=True, emoji=False, width=None if sys.stdout and sys.stdout.isatty() else 120)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 CONFIG = Path("dialer.toml")
+
+
+def fault_lines(faults: Sequence[Fault]) -> Iterator[str]:
+    """Faults as lines, the first of them where there are far too many."""
+    yield from map(str, faults[:FAULTS_MAX])
+    if more := len(faults[FAULTS_MAX:]):
+        last = faults[FAULTS_MAX]
+        wrong = f"{more} more faults from here on are not told"
+        yield str(Fault(last.file, last.line, "file", wrong, "accepted: mend those above first"))
 
 
 def settings_of(config: Path, quiet: bool = True) -> Settings:

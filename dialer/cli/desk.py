@@ -11,8 +11,9 @@ from rich.markup import escape
 from typer import BadParameter
 
 from campaigns.where import read_phone
+from config.files import one_line
 from config.settings import Settings
-from dialer import intake, operate
+from dialer import cell, intake, operate
 from dialer.cli.done import (
     Done,
     HaltDetail,
@@ -34,6 +35,9 @@ from dialer.log import mask_phone
 from dialer.planning import replan_touched
 from dialer.roster import Suppression
 from dialer.store import Tx
+
+AMOUNT_DIGITS_MAX = 18
+"""Digits of an amount before or behind its point."""
 
 
 def say(done: Done, text: str, json: bool, out: Console) -> None:
@@ -81,7 +85,15 @@ async def set_status(house: House, name: str, status: str, json: bool, out: Cons
     say(StatusDone(action="status", subject=name, changed=True, detail=detail), text, json, out)
 
 
+def _long_reason(reason: str) -> list[str]:
+    if len(reason) <= cell.REASON_MAX:
+        return []
+    return [f"--reason has {len(reason)} characters; accepted: at most {cell.REASON_MAX}"]
+
+
 async def halt(house: House, reason: str, json: bool, out: Console) -> None:
+    if wrong := _long_reason(reason):
+        raise BadParameter(wrong[0])
     await operate.halt(house, reason)
     done = HaltDone(action="halt", subject="all lines", changed=True, detail=HaltDetail(reason=reason))
     say(done, "Halted: nothing is placed on any line until `dialer unhalt`.", json, out)
@@ -109,6 +121,9 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
     phone = _phone(house, asked.phone)
     now, then = house.clock.now(), replan_touched(house)
     wrong = [] if phone or asked.person else ["nobody to suppress; accepted: PHONE or --person P"]
+    if len(asked.person or "") > cell.ID_MAX:
+        wrong.append(f"--person has {len(asked.person or '')} characters; accepted: at most {cell.ID_MAX}")
+    wrong += _long_reason(asked.reason)
     if not asked.reason.strip():
         wrong.append("--reason is missing; accepted: a text, kept with the suppression and shown by `dialer explain`")
     if asked.channel not in ("", "voice", "sms"):
@@ -191,8 +206,9 @@ def _amount(text: str | None) -> Decimal | None:
         found = Decimal(text)
     except InvalidOperation:
         found = Decimal("NaN")
-    if not found.is_finite() or found <= 0:
-        raise BadParameter(f'--amount "{text}" is no amount above 0; accepted: such as 1200.00')
+    # An exponent without end would be written out in full.
+    if not found.is_finite() or found <= 0 or abs(found.adjusted()) > AMOUNT_DIGITS_MAX:
+        raise BadParameter(f'--amount "{one_line(text, 40)}" is no amount above 0; accepted: such as 1200.00')
     return found
 
 

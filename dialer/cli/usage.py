@@ -1,15 +1,33 @@
 """Wrong usage in the words of all other faults: `command line: --from: what is wrong; what is accepted`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from typer import BadParameter
 
 from config.faults import nearest
+from config.files import UNFIT
 
 UsageError: type[Exception] = BadParameter.__bases__[0]
 """What the parser raises for every wrong usage. Typer exports only this child of it."""
+
+
+_EMPTY = '""'
+WORD_MAX = 4_096
+"""Characters of one word of the command line: as long as a path may be."""
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Raises BadParameter for words that can neither be kept nor printed: a shell hands over any bytes."""
+    wrong = []
+    for number, word in enumerate(words, 1):
+        if len(word) > WORD_MAX:
+            wrong.append(f"word {number}: has {len(word):,} characters; accepted: at most {WORD_MAX:,}")
+        elif UNFIT.search(word):
+            wrong.append(f"word {number}: holds control characters, or is not UTF-8; accepted: one line of text")
+    if wrong:
+        raise BadParameter("\n".join(wrong))
 
 
 def faults(error: Any) -> list[str]:
@@ -39,10 +57,10 @@ def _told(error: Any) -> str:
             return "\n".join(f"{_place(error)}{line}" for line in error.message.splitlines())
     if error.message.startswith("No such command"):
         word = error.message.split("'")[1]
-        return f"{word}: is no command{_one_of(word, command.list_commands(error.ctx) if command else ())}"
+        return f"{word or _EMPTY}: is no command{_one_of(word, command.list_commands(error.ctx) if command else ())}"
     if "extra argument" in error.message:
         words = error.message.rpartition("(")[2].rstrip(").")
-        return f"{words}: is one word too many; accepted: {_usage(error)}"
+        return f"{words or _EMPTY}: is one word too many; accepted: {_usage(error)}"
     return f"{error.message.rstrip('.').lower()}; accepted: see --help"
 
 

@@ -1,0 +1,50 @@
+"""What a provider may tell us, bounded before it is stored: lengths, instants, seconds. Whatever goes beyond is cut.
+
+A provider's fault must neither fill the database nor keep other news of the same transaction from being written.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from math import isfinite
+from typing import Any
+
+LENGTHS = {
+    "ref": 200,
+    "identity": 200,
+    "disposition": 40,
+    "digits": 64,
+    "code": 64,
+    "text": 2_000,
+    "sender": 40,
+    "why": 500,
+}
+"""Characters that are kept of each text."""
+TALK_MAX_S = 86_400.0
+LATE_MAX = timedelta(days=31)
+"""What is said to be older happened then; so much later no provider calls back."""
+
+
+def changes(news: Any, now: datetime) -> dict[str, Any]:
+    """field → what it has to be instead; empty for what any sound provider tells."""
+    found: dict[str, Any] = {}
+    for name, maximum in LENGTHS.items():
+        value = getattr(news, name)
+        if value and (len(value) > maximum or not value.isprintable()):
+            found[name] = _text(name, value, maximum)
+    at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
+    if not now - LATE_MAX <= at <= now or at is not news.at:
+        # Nothing has happened yet that we hear of now, whatever the provider's clock says.
+        found["at"] = min(max(at, now - LATE_MAX), now)
+    if not (isfinite(news.talk_s) and 0 <= news.talk_s <= TALK_MAX_S):
+        found["talk_s"] = 0.0
+    return {name: value for name, value in found.items() if value != getattr(news, name)}
+
+
+def _text(name: str, value: str, maximum: int) -> str:
+    """Without NULs and halves of surrogate pairs, which no database keeps, and cut."""
+    sound = value.replace("\0", "").encode("utf-8", "replace").decode()
+    if len(sound) <= maximum:
+        return sound
+    # Two facts must not become one because their identities begin alike.
+    mark = f"…{sha256(sound.encode()).hexdigest()[:32]}" if name in ("identity", "ref") else ""
+    return sound[: maximum - len(mark)] + mark
