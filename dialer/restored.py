@@ -72,6 +72,11 @@ class Restorer:
     _asks: dict[int, _Ask] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("found", "not_found", "unasked"), 0))
 
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next one is to be asked about."""
+        return min((ask.next_at for ask in self._asks.values()), default=None)
+
     async def open(self) -> None:
         """At start: looks whether there is a lost time, and what is to be asked about."""
         self._gap = lost = await self.house.store.read(store.gap)

@@ -206,7 +206,8 @@ class Worker:
         while not self.stopping:
             try:
                 looked = await self.reconciler.tick() + await self.restorer.tick()
-                next_at = await self.house.store.read(attempt_store.next_check)
+                checks = (await self.house.store.read(attempt_store.next_check), self.restorer.next_at)
+                next_at = min((at for at in checks if at is not None), default=None)
             except Exception as error:  # noqa: BLE001 - as above
                 log.error("reconciling_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again")
                 looked, next_at = 0, None
