@@ -25,11 +25,12 @@ from dialer.settle import deadline
 from dialer.store import Tx, sqlite_file, status_rows, views
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
+from dialer.store import restored as restored_store
 
 Name = Literal[
-    "halted", "placed_outside_window", "daemon_silent", "nothing_placed", "line_paused", "spend_limit_reached",
-    "lost_too_long", "disk_nearly_full", "hour_overbooked", "spend_limit_near", "attempts_lost", "not_planned_today",
-    "tasks_waiting",
+    "halted", "restored", "placed_outside_window", "daemon_silent", "nothing_placed", "line_paused",
+    "spend_limit_reached", "lost_too_long", "disk_nearly_full", "hour_overbooked", "spend_limit_near", "attempts_lost",
+    "not_planned_today", "tasks_waiting",
 ]  # fmt: skip
 SILENT = timedelta(minutes=3)
 """A daemon reports its lines each minute."""
@@ -61,6 +62,16 @@ class Spend:
     least: Decimal
 
 
+class Restored(NamedTuple):
+    """A database that went back in time."""
+
+    since: datetime
+    """The copy's instant."""
+    at: datetime
+    left: int | None
+    """Attempts that are still to be asked about; None: all are, and the halt was not lifted since."""
+
+
 class Lost(NamedTuple):
     """An attempt whose end nobody knows."""
 
@@ -80,6 +91,7 @@ class Facts:
     halted: str | None = None
     """Why; None: not halted."""
     halted_at: datetime | None = None
+    restored: Restored | None = None
     heard_at: datetime | None = None
     """When a daemon last reported its lines."""
     next_due_at: datetime | None = None
@@ -130,6 +142,7 @@ def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
         currency=house.settings.lender.currency,
         halted=halt.value if halt else None,
         halted_at=halt.set_at if halt else None,
+        restored=_restored_of(tx, halt.set_at if halt else None),
         heard_at=max((row.heard_at for row in rows.values() if row.heard_at), default=None),
         next_due_at=min(due.values(), default=None),
         waiting=_waiting(tx, house, now),
@@ -143,6 +156,15 @@ def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
         outside=status_rows.outside_window(tx, now - OUTSIDE_OVER) if outside is None else outside,
         disk_free=_disk_free(house),
     )
+
+
+def _restored_of(tx: Tx, halted_at: datetime | None) -> Restored | None:
+    if (lost := restored_store.gap(tx)) is not None:
+        return Restored(lost.since, lost.at, restored_store.left(tx, lost))
+    done = restored_store.reconciled(tx)
+    if done is None or halted_at is None or halted_at > done[1]:
+        return None
+    return Restored(done[0].since, done[0].at, None)
 
 
 def _waiting(tx: Tx, house: House, now: datetime) -> int:
@@ -183,10 +205,29 @@ def _disk_free(house: House) -> int | None:
 
 
 def _halted(facts: Facts, words: Speech) -> Iterator[Alarm]:
-    if facts.halted is not None:
+    # One cause, one alarm: what was restored is halted, and more is to be done than to lift that.
+    if facts.halted is not None and facts.restored is None:
         since = _local(facts, facts.halted_at, words)
         text = words.say("halted since {0}: {1}; nothing is placed on any line", since, facts.halted)
         yield _error("halted", text, words.say("`dialer unhalt` lifts it"))
+
+
+def _restored(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    if facts.restored is None:
+        return
+    say, (since, at, left) = words.say, facts.restored
+    text = say(
+        "the database was restored at {0} from a copy of {1}: what happened since is not in it, and nothing is placed",
+        _local(facts, at, words), _local(facts, since, words),
+    )  # fmt: skip
+    then = say(
+        "import the newest files, enter what was said since, launch what was launched since, then `dialer unhalt`"
+    )
+    if left is None:
+        yield _error("restored", say("{}; the providers were asked about all that may have been placed", text), then)
+        return
+    text = say("{0}; providers are still to be asked about {1} {1:attempt|attempts}", text, left)
+    yield _error("restored", text, say("let the daemon run until none is left; {}", then))
 
 
 def _outside(facts: Facts, words: Speech) -> Iterator[Alarm]:
@@ -303,7 +344,8 @@ def _tasks(facts: Facts, words: Speech) -> Iterator[Alarm]:
 
 
 _JUDGES = (
-    _halted, _outside, _silent, _nothing_placed, _paused, _spend, _lost, _disk, _overbooked, _unplanned_today, _tasks,
+    _halted, _restored, _outside, _silent, _nothing_placed, _paused, _spend, _lost, _disk, _overbooked,
+    _unplanned_today, _tasks,
 )  # fmt: skip
 
 

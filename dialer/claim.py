@@ -52,6 +52,8 @@ class Claimed:
     """What one transaction did."""
 
     placements: list[Placement] = field(default_factory=list)
+    last_placement_id: int = 0
+    """Of the record; 0: nothing is placed."""
     examined: int = 0
     deferred: int = 0
     blocked: int = 0
@@ -251,7 +253,8 @@ class Claim:
                     "reserved": p.line.price(channel),
                 }
             )
-        attempt_store.claim(self._tx, claims)
+        if claims:
+            self._result.last_placement_id = attempt_store.claim(self._tx, claims)
         return deferred
 
     def _placement(self, one: Launched, p: _Passed) -> tuple[Order, Placement]:

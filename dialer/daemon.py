@@ -22,6 +22,7 @@ from dialer import check, notify, outlook, record, sweep, zones
 from dialer.errors import DialerError
 from dialer.house import House, open_house
 from dialer.log import log
+from dialer.mark import Marker
 from dialer.notify import Notifier
 from dialer.pulse import Pulse
 from dialer.store import sqlite_file
@@ -48,11 +49,16 @@ async def run(settings: Settings) -> None:
         notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
         async with open_house(settings) as house:
             await zones.refresh(house)
-            worker = Worker(house, fit_adapters(settings), f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}")
-            await _serve(house, worker, notifier)
+            marker = await Marker.open(house.store, settings.database, house.clock)
+            name = f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}"
+            worker = Worker(house, fit_adapters(settings), name, placed=marker.placed)
+            try:
+                await _serve(house, worker, notifier, marker)
+            finally:
+                marker.close()
 
 
-async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
+async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
@@ -62,7 +68,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
     server = web.server(web.build(pulse.ready, house), settings.host, settings.port)
     serving = asyncio.create_task(_listen(server, settings.host, settings.port))
     beating = asyncio.create_task(pulse.run())
-    bells = _bells(house, worker, started_at)
+    bells = _bells(house, worker, marker, started_at)
     bells.start()
     # Planning has begun. It is not waited for: what is planned is dialed already, and a large portfolio takes minutes.
     notifier.tell(READY=1, STATUS="dialing")
@@ -76,6 +82,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier) -> None:
         left = await worker.drain(DRAIN_S)
         await worker.close()
         await _sealing(house, worker)()
+        await _guarded(marker.bring)()
         server.should_exit = True
         await serving
         beating.cancel()
@@ -96,7 +103,7 @@ async def _listen(server: web.Server, host: str, port: int) -> None:
         )
 
 
-def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOScheduler:
+def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime) -> AsyncIOScheduler:
     """APScheduler only rings; what is to be done stands in the database."""
     # It warns where a bell rings while its work still goes on: that is meant to be left out.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
@@ -117,6 +124,7 @@ def _bells(house: House, worker: Worker, started_at: datetime) -> AsyncIOSchedul
     # At the start too: a daemon that was down at 00:05 must not forget the day.
     bells.add_job(_guarded(daily), next_run_time=house.clock.now())
     bells.add_job(_guarded(minutely), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(_guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
     bells.add_job(_sealing(house, worker), IntervalTrigger(seconds=60, timezone=house.zone))
     if house.settings.digest is not None:
         # Its libraries take their time to import.

@@ -5,7 +5,7 @@ committed as `placing` is then placed, once: right before it, one more look says
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -38,6 +38,8 @@ class Dialer:
     inbox: Inbox
     dialogues: Dialogues
     worker: str
+    placed: Callable[[int], None] = field(default=lambda placement_id: None)
+    """As the worker's."""
     last_placed_at: datetime | None = None
     _clock_off: bool = False
     _placing: set["asyncio.Task[None]"] = field(default_factory=set)
@@ -60,6 +62,8 @@ class Dialer:
         claimed = await self.house.store.write(
             lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run()
         )
+        if claimed.last_placement_id:
+            self.placed(claimed.last_placement_id)
         for placement in claimed.placements:
             line = self.lines.by_name[placement.order.line]
             line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)

@@ -39,7 +39,8 @@ class Known:
     """Rounds with any row at all, cancelled ones included."""
 
     @classmethod
-    def of(cls, rows: Iterable[Any]) -> "Known":
+    def of(cls, rows: Iterable[Any], lost_until: datetime | None = None) -> "Known":
+        """`lost_until`: what is planned for then or before may have been placed, and is asked about."""
         known = cls()
         for row in rows:
             if row.cause == CONFIRMATION:
@@ -50,20 +51,25 @@ class Known:
                 known.seen.add(place)
             if row.cancelled:
                 continue
-            if row.state in (State.PLANNED, State.PLACING):
+            is_asked = row.state == State.PLANNED and lost_until is not None and row.planned_for <= lost_until
+            if row.state in (State.PLANNED, State.PLACING) and not is_asked:
                 written = known.planned.setdefault(row.attempt_id, Written(row))
                 written.accounts[row.account_id] = row.installment_id
-            if row.state != State.PLANNED and row.cause == "round":
+            if (row.state != State.PLANNED or is_asked) and row.cause == "round":
                 known.made.add(place)
         return known
 
 
 class Diff:
-    """Compares, then writes. Instants are UTC; `zone` is the lender's, for the last day of a suppression."""
+    """Compares, then writes. Instants are UTC; `zone` is the lender's, for the last day of a suppression; `lost_until`:
+    up to when a restored database does not know what was placed."""
 
-    def __init__(self, one: Launched, known: Known, play: Play, stops: Stops, zone: ZoneInfo, now: datetime) -> None:
+    def __init__(
+        self, one: Launched, known: Known, play: Play, stops: Stops, zone: ZoneInfo, now: datetime,
+        lost_until: datetime | None = None,
+    ) -> None:  # fmt: skip
         self._one, self._known, self._play, self._stops = one, known, play, stops
-        self._zone, self._now = zone, now
+        self._zone, self._now, self._lost_until = zone, now, lost_until
         self.cancelled: list[tuple[int, str]] = []
         self.late = self.added = self.suppressed = 0
         self.segments: Counter[str] = Counter()
@@ -109,7 +115,7 @@ class Diff:
         if self._is_suppressed(draft):
             self._suppress(draft, members, places)
             return
-        if _valid_until(draft, self._one.ring_s) < self._now:
+        if self._is_missed(draft):
             missed = tuple(m for m in members if places[m.account_id] not in self._known.seen)
             if missed:
                 self._new.append((draft, missed, State.EXPIRED, Reason.LAUNCHED_LATE))
@@ -120,6 +126,12 @@ class Diff:
             self._adjust(written, draft, members)
         else:
             self._new.append((draft, members, State.PLANNED, None))
+
+    def _is_missed(self, draft: Draft) -> bool:
+        """Its window is over, or its slot lies in a lost time: then it may have been placed under another id."""
+        if self._lost_until is not None and draft.planned_for <= self._lost_until:
+            return True
+        return _valid_until(draft, self._one.ring_s) < self._now
 
     def _is_suppressed(self, draft: Draft) -> bool:
         if not self._stops:

@@ -11,6 +11,7 @@ from dialer.confirmation import is_confirmation
 from dialer.house import House, Launched
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
+from dialer.store import restored as restored_store
 from dialer.store.common import take_numbers
 
 NOTHING_FOLLOWS = frozenset({Outcome.OPTED_OUT, Outcome.WRONG_NUMBER, Outcome.DECEASED, Outcome.INVALID_NUMBER})
@@ -21,10 +22,14 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     """Adds the follow-ups of settled attempts, in the settling transaction."""
     wanted = []
     launched = {one.campaign_id: one for one in house.launched(tx)} if settled else {}
+    lost_until = restored_store.lost_until(tx) if settled else None
     open_ended = [
         (one, attempt)
         for attempt in settled
-        if not is_confirmation(attempt) and (one := launched.get(attempt["campaign_id"])) and _may_follow(one, attempt)
+        if not is_confirmation(attempt)
+        and not _is_lost_time(attempt, lost_until)
+        and (one := launched.get(attempt["campaign_id"]))
+        and _may_follow(one, attempt)
     ]
     roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt in open_ended])
     for one, attempt in open_ended:
@@ -43,6 +48,11 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
         attempts.append(_attempt_row(number, one, attempt, following, now))
         accounts += [_account_row(number, attempt, row) for row in still]
     attempt_store.add(tx, attempts, accounts)
+
+
+def _is_lost_time(attempt: dict[str, Any], lost_until: datetime | None) -> bool:
+    """Placed before the database was restored: what followed may have been placed then, too."""
+    return lost_until is not None and (attempt["claimed_at"] is None or attempt["claimed_at"] <= lost_until)
 
 
 def _may_follow(one: Launched, attempt: dict[str, Any]) -> bool:

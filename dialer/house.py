@@ -16,7 +16,7 @@ from campaigns.optout import STOP_WORDS
 from campaigns.rulebook import Rulebook
 from campaigns.ruleset import Ruleset
 from config.settings import Settings
-from dialer import check
+from dialer import check, mark
 from dialer.clock import Clock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
@@ -129,6 +129,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     key = settings.forget_key
     store = Store(settings.database, **({optouts.OPTION: key.get_secret_value()} if key else {}))
     try:
+        await mark.check(store, settings.database, SystemClock())
         yield House(settings, SystemClock(), store)
     finally:
         await store.close()

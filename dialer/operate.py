@@ -10,6 +10,7 @@ from dialer.errors import DialerError
 from dialer.house import House
 from dialer.log import mask_text
 from dialer.planning import Counts, plan_all
+from dialer.restored import refuse_while_asking
 from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store.common import flag, note_action, set_flag
@@ -60,6 +61,9 @@ async def set_status(house: House, name: str, status: str) -> int:
             return 0
         if known.status == "cancelled":
             raise DialerError(f'campaign "{name}" was cancelled; that is final')
+        if status == "cancelled":
+            # What is cancelled is asked about no more.
+            refuse_while_asking(tx, f'campaign "{name}" can be paused now, and cancelled later')
         campaign_store.set_status(tx, name, status, now)
         note_action(tx, {"active": "resume", "paused": "pause", "cancelled": "cancel"}[status], name, "", now)
         if status == "cancelled":
@@ -85,10 +89,14 @@ async def halt(house: House, reason: str) -> None:
 
 
 async def unhalt(house: House) -> bool:
-    """Lifts the emergency stop. False: there was none."""
+    """Lifts the emergency stop. False: there was none.
+
+    Raises DialerError while a restored database is still being asked about.
+    """
     now = house.clock.now()
 
     def write(tx: Tx) -> bool:
+        refuse_while_asking(tx, "the halt stays")
         if not flag(tx, "halt"):
             return False
         set_flag(tx, "halt", None, now)

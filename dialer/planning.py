@@ -17,6 +17,7 @@ from dialer.house import House, Launched
 from dialer.play import Play
 from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
+from dialer.store import restored as restored_store
 from dialer.store.common import People
 
 PAGE = 2_000
@@ -104,8 +105,9 @@ def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: d
     phones = {draft.phone for draft in drafts} | {row.phone for row in rows}
     persons = {draft.person_id for draft in drafts} | {row.person_id for row in rows}
     stops = planbook.stops(tx, sorted(persons), sorted(phones), house.today(now))
-    known = Known.of(rows)
-    diff = Diff(one, known, roster.play, stops, house.zone, now)
+    lost_until = restored_store.lost_until(tx)
+    known = Known.of(rows, lost_until)
+    diff = Diff(one, known, roster.play, stops, house.zone, now, lost_until)
     diff.compare(drafts)
     diff.write(tx)
     campaign_store.add_members(tx, _frozen(one, drafts, roster, now))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.contract import Order, Unavailable
+from adapters.contract import Event, Order, Unavailable
 from campaigns.model import Channel
 from dialer import settle
 from dialer.attempt import Kind, State
@@ -86,10 +86,7 @@ class Reconciler:
         line = self.lines.by_name.get(row.line or "")
         if line is None or (found := await self._find(line, row)) is None:
             return await self._give_up(row, now)
-        news = [of_event(event) for event in found]
-        news = [one if one.attempt_id else _named(one, row.attempt_id) for one in news]
-        final = row.channel == Channel.SMS and not line.spec.receipts
-        news = [_final(one) if final and one.kind == Kind.ACCEPTED else one for one in news]
+        news = news_of(found, row, line)
         await self.inbox.take(news)
         if any(one.kind in _ENDS for one in news):
             return True
@@ -145,6 +142,14 @@ class Reconciler:
 
 
 _ENDS = frozenset({Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED, Kind.SENT})
+
+
+def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:
+    """What `find` told about the attempt that was asked for."""
+    news = [of_event(event) for event in found]
+    news = [one if one.attempt_id else _named(one, row.attempt_id) for one in news]
+    final = row.channel == Channel.SMS and not line.spec.receipts
+    return [_final(one) if final and one.kind == Kind.ACCEPTED else one for one in news]
 
 
 def _named(one: News, attempt_id: int) -> News:

@@ -8,6 +8,7 @@ from dialer.planning import Counts, plan_all
 from dialer.store import Tx, desk
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
+from dialer.store.restored import gap
 
 STANDSTILL = timedelta(minutes=5)
 CLOCK_WAIT = timedelta(seconds=10)
@@ -47,6 +48,8 @@ async def expire(house: House) -> int:
     now = house.clock.now()
 
     def close(tx: Tx) -> int:
+        if gap(tx) is not None:
+            return 0  # what may have been placed in the lost time is asked about first
         return sum(queue_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
 
     return await house.store.write(close)

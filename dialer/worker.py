@@ -1,7 +1,7 @@
 """One worker: adapters, lines, and the loops that dial and reconcile. The daemon and the simulation run the same."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from dialer.inbound import Inbox, of_event
 from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
 from dialer.reconcile import Reconciler
+from dialer.restored import Restorer
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
@@ -42,11 +43,14 @@ class Worker:
     """How often to look for what other processes wrote."""
     gather: timedelta = timedelta(0)
     """Simulations only: how long due attempts and news wait for company; never until a window closes."""
+    placed: Callable[[int], None] = field(default=lambda placement_id: None)
+    """Told the last placement's id after each claim that placed something."""
     lines: Lines = field(init=False)
     inbox: Inbox = field(init=False)
     dialogues: Dialogues = field(init=False)
     dialer: Dialer = field(init=False)
     reconciler: Reconciler = field(init=False)
+    restorer: Restorer = field(init=False)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
     turned_s: float = field(default=0.0, init=False)
@@ -61,11 +65,13 @@ class Worker:
         self.lines = await self._read_lines()
         self.inbox = Inbox(self.house, self.lines, self.wake.set, self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
-        self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name)
+        self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name, self.placed)
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
+        self.restorer = Restorer(self.house, self.lines, self.name)
         for fitted in self.adapters.values():
             await fitted.adapter.open(_Host(self))
         await self.reconciler.adopt()
+        await self.restorer.open()
 
     async def run(self) -> None:
         """Dials and reconciles until `stop`."""
@@ -209,8 +215,9 @@ class Worker:
         pause = max(timedelta(seconds=1), self.gather)
         while not self.stopping:
             try:
-                looked = await self.reconciler.tick()
-                next_at = await self.house.store.read(attempt_store.next_check)
+                looked = await self.reconciler.tick() + await self.restorer.tick()
+                checks = (await self.house.store.read(attempt_store.next_check), self.restorer.next_at)
+                next_at = min((at for at in checks if at is not None), default=None)
             except Exception as error:  # noqa: BLE001 - as above
                 log.error("reconciling_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again")
                 looked, next_at = 0, None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import record, usage
+from dialer.cli import backup, record, usage
 from dialer.cli import rules as rules_command
 from dialer.cli.common import (
     CONFIG,
@@ -221,8 +221,10 @@ def unhalt(config: Config = CONFIG, json: Json = False) -> None:
 def run(config: Config = CONFIG) -> None:
     """Run the daemon: dials what is due, until SIGTERM or Ctrl-C."""
     from dialer import daemon
+    from dialer.store import explained
 
-    asyncio.run(daemon.run(settings_of(config, quiet=False)))
+    with explained():
+        asyncio.run(daemon.run(settings_of(config, quiet=False)))
 
 
 @app.command()
@@ -381,3 +383,4 @@ def paid(
 
 
 record.add_to(app)
+backup.add_to(app)

@@ -42,7 +42,7 @@ def answers() -> dict[str, type[BaseModel]]:
     """Command → what it prints with `--json`; `audit-head` is the command `audit head`."""
     # Each comes from the module of its command; all together take their time to import.
     from dialer.audit import Audit, HeadReport
-    from dialer.cli import check, done, imports, init, plan, record, views
+    from dialer.cli import backup, check, done, imports, init, plan, record, views
     from dialer.cli.digest import DigestReport
     from dialer.explain import Explanation
     from dialer.report_model import Report
@@ -53,6 +53,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "attempts": views.Exported,
         "audit-head": HeadReport,
         "audit-verify": Audit,
+        "backup": backup.BackupReport,
         "cancel": done.StatusDone,
         "check": check.CheckReport,
         "digest": DigestReport,
@@ -67,6 +68,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "plan": plan.Plan,
         "purge": record.PurgeReport,
         "report": Report,
+        "restore": backup.RestoreReport,
         "resume": done.StatusDone,
         "rules": RulesReport,
         "schema": SchemaReport,

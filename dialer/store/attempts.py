@@ -125,11 +125,18 @@ _note_placements = placements.insert().from_select(
 )
 
 
-def claim(tx: Tx, rows: Sequence[Values]) -> None:
-    """planned → placing: the intent, durable before any provider is spoken to, and noted for the record."""
+_last_placement = select(func.max(placements.c.placement_id))
+
+
+def claim(tx: Tx, rows: Sequence[Values]) -> int:
+    """planned → placing: the intent, durable before any provider is spoken to, and noted for the record.
+
+    Returns the id of the record's last placement.
+    """
     _guarded(tx, _claim, rows)
     for part in in_parts(row["of"] for row in rows):
         tx.execute(_note_placements, {"ids": part})
+    return tx.execute(_last_placement).scalar() or 0
 
 
 def defer(tx: Tx, rows: Sequence[Values]) -> None:

@@ -71,7 +71,9 @@ schema
 schema --out schemas
 schema campaign --out campaign.json
 cancel monthly-reminder
-report --html report.html""".splitlines()
+report --html report.html
+backup copy.db
+restore copy.db --yes""".splitlines()
 """What is asked of a new installation, in order."""
 FAULTS = Path(__file__).parent / "faults"
 EXAMPLES = Path(__file__).parents[1] / "support" / "examples"

@@ -1,0 +1,216 @@
+"""A backup while everything runs, and its restore: a copy beside the database, changed there, then put in its place."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dialer import mark
+from dialer.clock import Clock
+from dialer.errors import DialerError
+from dialer.store import Tx, sqlite_file
+from dialer.store import backup as copies
+from dialer.store import restored as store
+from dialer.store.schema import upgrade, version
+
+OURS = ("", "-wal", "-shm", "-journal", ".mark", ".daemon")
+"""What belongs to the live database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was written."""
+
+    file: Path
+    at: datetime
+    size: int
+    """Bytes."""
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A backup that was put in place."""
+
+    since: datetime
+    """The backup's instant."""
+    at: datetime
+    kept: Path | None
+    """Where the database before it is; None: there was none."""
+    to_ask: int
+    """Planned attempts that may have been placed since."""
+    next_attempt: int
+    """The number of the next attempt: far beyond any that may have been given since."""
+
+
+def back_up(database: str, to: Path, clock: Clock, force: bool = False) -> Backup:
+    """Writes a whole, checked copy to `to`. Raises DialerError; then nothing of it is left, what was there stays."""
+    live, target = _live(database), to.resolve()
+    if not live.exists():
+        raise DialerError(f"there is no database {live}; see `database` in the settings")
+    if version(database) is None:
+        raise DialerError(f"database {live} is empty: there is nothing to back up")
+    _refuse(live, target, to, force)
+    at = clock.now()
+    with _beside(target, to) as temporary:
+        attempts = copies.make(live, temporary, at)
+        size = temporary.stat().st_size
+        _put(temporary, target, to, force)
+    return Backup(to, at, size, attempts)
+
+
+def restore(database: str, file: Path, clock: Clock) -> Restore:
+    """Puts a backup in the place of the database, halted, and writes down which time it knows nothing of.
+
+    Raises DialerError while a daemon runs, and for what is no sound backup of ours; then nothing was changed.
+    """
+    live = _live(database)
+    found, now = look(file), clock.now()
+    if found.at > now:
+        raise DialerError(
+            f"{file} says it was made at {found.at:%Y-%m-%d %H:%M:%S} UTC, which lies ahead; see the clock"
+        )
+    with _no_daemon(database), _beside(live, live) as temporary:
+        _fill(file, temporary, live)
+        copies.check(temporary)
+        upgrade(f"sqlite:///{temporary}")
+        # What the mark says holds for another installation's numbers too: the provider may be the same.
+        known = mark.read(mark.path_of(live))
+
+        def back(tx: Tx) -> tuple[store.Gap, int, mark.Mark]:
+            lost = mark.go_back(tx, found.at, now, known.high if known else None, f"dialer restore {file.name}")
+            return lost, store.left(tx, lost), mark.Mark(mark.token(tx, now), store.highest(tx, now))
+
+        lost, to_ask, fresh = copies.change(temporary, back)
+        kept = _swap(live, temporary, now)
+    # A mark that is not rewritten says that the database went back: it is halted and asked about all the same.
+    with suppress(OSError):
+        mark.write(mark.path_of(live), fresh)
+    return Restore(lost.since, now, kept, to_ask, fresh.high.attempts)
+
+
+def look(file: Path) -> copies.Copy:
+    """What a backup says of itself. Raises DialerError for what is none."""
+    if not file.is_file():
+        raise DialerError(f"{file}: there is no such file; name a file that `dialer backup` wrote")
+    return copies.look(file.resolve())
+
+
+def _live(database: str) -> Path:
+    file = sqlite_file(database)
+    if file is None:
+        raise DialerError(f"database {database} is no file: its own tools back it up")
+    return file.resolve()
+
+
+def _refuse(live: Path, target: Path, to: Path, force: bool) -> None:
+    """What must not be written over."""
+    mine = [Path(f"{live}{end}") for end in OURS]
+    if target in mine or any(one.exists() and target.exists() and one.samefile(target) for one in mine):
+        raise DialerError(f"{to} belongs to the live database; name another file")
+    if target.exists() and not target.is_file():
+        raise DialerError(f"{to} is no file; name a file")
+    if target.exists() and not force:
+        raise DialerError(f"{to} is there already; name another file, or give --force to write over it")
+
+
+@contextmanager
+def _beside(target: Path, shown: Path) -> Iterator[Path]:
+    """A file of mode 600 in the same folder, gone with what SQLite puts beside it unless it was moved away."""
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+        os.close(handle)
+    except OSError as error:
+        raise DialerError(f"{shown} cannot be written ({error.strerror}); name a file in a folder that can") from error
+    try:
+        yield Path(name)
+    finally:
+        for end in ("", *copies.BESIDE):
+            Path(f"{name}{end}").unlink(missing_ok=True)
+
+
+def _put(temporary: Path, target: Path, shown: Path, force: bool) -> None:
+    try:
+        if force:
+            os.replace(temporary, target)
+        else:
+            # Unlike a renaming, this never writes over what came there meanwhile.
+            _link(temporary, target)
+        copies.sync(target.parent)
+    except FileExistsError as error:
+        raise DialerError(f"{shown} is there already; name another file, or give --force to write over it") from error
+    except OSError as error:
+        raise DialerError(f"{shown} cannot be written ({error.strerror}); name a file on another disk") from error
+
+
+def _link(file: Path, name: Path) -> None:
+    """A further name for a file; where the file system has none, its only one."""
+    try:
+        os.link(file, name)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or name.exists():
+            raise
+        os.rename(file, name)
+
+
+@contextmanager
+def _no_daemon(database: str) -> Iterator[None]:
+    # The daemon's libraries take their time to import.
+    from dialer.daemon import only_one
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_one(database))
+        except DialerError as error:
+            raise DialerError(f"nothing was restored: {error}") from error
+        yield
+
+
+def _fill(file: Path, temporary: Path, live: Path) -> None:
+    """The copy, with the owner and the rights of what it takes the place of."""
+    try:
+        with file.open("rb") as source, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+        if live.exists():
+            shutil.copymode(live, temporary)
+            with suppress(PermissionError):
+                os.chown(temporary, live.stat().st_uid, live.stat().st_gid)
+    except OSError as error:
+        raise DialerError(
+            f"{file} cannot be copied to {live.parent} ({error.strerror}); nothing was changed"
+        ) from error
+
+
+def _swap(live: Path, temporary: Path, now: datetime) -> Path | None:
+    """The copy takes the database's place in one step; what was there is kept under another name."""
+    kept = Path(f"{live}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}") if live.exists() else None
+    try:
+        if kept is None:
+            os.replace(temporary, live)
+        else:
+            with copies.alone(live):
+                _keep(live, kept)
+                os.replace(temporary, live)
+        copies.sync(live.parent)
+    except OSError as error:
+        raise DialerError(f"{live} cannot be replaced ({error.strerror}); see who may write its folder") from error
+    if kept is not None:
+        copies.label(kept, now)
+    return kept
+
+
+def _keep(live: Path, kept: Path) -> None:
+    """With what lies beside it where it could not be folded."""
+    if kept.exists():
+        raise DialerError(f"{kept} is there already; try again in a second")
+    beside = [end for end in copies.BESIDE if Path(f"{live}{end}").exists()]
+    for end in beside:
+        os.link(f"{live}{end}", f"{kept}{end}")
+    _link(live, kept)
+    for end in beside:
+        Path(f"{live}{end}").unlink()

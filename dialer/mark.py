@@ -1,0 +1,192 @@
+"""The mark beside the database: how far it was, so that an old copy put in its place is noticed, however it got there.
+
+`NAME.db.mark` holds the installation's token and the highest ids. The database is always written first, so it is never
+behind its mark, unless it is an older one.
+"""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from secrets import token_hex
+from typing import Self
+
+from dialer.clock import Clock
+from dialer.log import log
+from dialer.store import Store, Tx, planbook, sqlite_file
+from dialer.store import restored as store
+from dialer.store.common import flag, note_action, set_flag
+from dialer.store.restored import Gap, High
+
+SIZE = 256
+"""Bytes of the file, always: one write, which no killed process leaves half done."""
+GAP_KNOWN = 1_000_000
+"""How far attempts' numbers are raised beyond the mark, which may lag a minute behind."""
+GAP_UNKNOWN = 10_000_000
+"""The same beyond the copy's own, where no mark says how far it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the file says."""
+
+    token: str
+    high: High
+
+    def line(self) -> bytes:
+        text = json.dumps({"token": self.token, **asdict(self.high)})
+        return text.ljust(SIZE - 1).encode() + b"\n"
+
+
+def path_of(database: Path) -> Path:
+    return Path(f"{database}.mark")
+
+
+def read(path: Path) -> Mark | None:
+    """None: there is none, or it can't be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_bytes())
+        return Mark(str(found["token"]), High.read(found))
+    return None
+
+
+def write(path: Path, mark: Mark) -> None:
+    """Raises OSError."""
+    handle = _open(path)
+    try:
+        os.pwrite(handle, mark.line(), 0)
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.ftruncate(handle, SIZE)
+    return handle
+
+
+async def check(database: Store, url: str, clock: Clock) -> None:
+    """Before anything is done with a database: one that went back in time is halted, and says so."""
+    file = sqlite_file(url)
+    # Read before the database: whoever writes meanwhile only gets further.
+    mark, now = read(path_of(file)) if file else None, clock.now()
+    if await database.read(lambda tx: went_back(tx, mark, now)) is None:
+        return
+
+    def back(tx: Tx) -> tuple[Gap, Mark]:
+        since = went_back(tx, mark, now) or now
+        lost = go_back(tx, since, now, mark.high if mark else None, "an older copy was put in place by hand")
+        return lost, Mark(token(tx, now), store.highest(tx, now))
+
+    lost, fresh = await database.write(back)
+    if file is not None:
+        write(path_of(file), fresh)
+    log.error(
+        "went_back",
+        since=lost.since.isoformat(),
+        hint="the database is an older copy: nothing is dialed; see `dialer status`",
+    )
+
+
+def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
+    """The newest instant the database knows of, where it is an older one; None: it is not."""
+    if of := flag(tx, store.BACKUP):
+        return datetime.fromisoformat(of)
+    if mark is None:
+        return None
+    own, high = flag(tx, store.TOKEN), store.highest(tx, now)
+    # Without a token it is a new one, or one from before there were tokens.
+    same = own == mark.token if own else high.placements + high.events > 0
+    return store.newest(tx) if same and high.is_behind(mark.high) else None
+
+
+def go_back(tx: Tx, since: datetime, now: datetime, known: High | None, why: str) -> Gap:
+    """Writes down that the database went back in time: nothing is dialed, and no number of an attempt comes again."""
+    pending = store.gap(tx)
+    lost = Gap(min(since, pending.since) if pending else since, now)
+    own = store.highest(tx, now).attempts
+    least = max(own, known.attempts) + GAP_KNOWN if known else own + GAP_UNKNOWN
+    store.raise_numbers(tx, least)
+    of = f"{lost.since:%Y-%m-%d %H:%M:%S} UTC"
+    set_flag(tx, "halt", f"restored from a backup of {of}; see dialer status; then dialer unhalt", now)
+    planbook.withdraw_placing(tx, "halted")
+    set_flag(tx, store.RESTORED, lost.text(), now)
+    set_flag(tx, store.BACKUP, None, now)
+    note_action(tx, "restore", "", f"{why}; a copy of {of}", now)
+    return lost
+
+
+def token(tx: Tx, now: datetime) -> str:
+    """The installation's own; made once."""
+    if not flag(tx, store.TOKEN):
+        set_flag(tx, store.TOKEN, token_hex(16), now)
+    return flag(tx, store.TOKEN)
+
+
+@dataclass(slots=True)
+class Marker:
+    """Keeps the mark of one daemon."""
+
+    database: Store
+    clock: Clock
+    path: Path | None
+    _handle: int | None = None
+    _mark: Mark = field(default_factory=lambda: Mark("", High()))
+    _failed: bool = False
+
+    @classmethod
+    async def open(cls, database: Store, url: str, clock: Clock) -> Self:
+        """Takes up the mark, or makes it. To be called after `check`."""
+        file = sqlite_file(url)
+        marker = cls(database, clock, path_of(file) if file else None)
+        own = await database.write(lambda tx: token(tx, clock.now()))
+        if marker.path is not None:
+            marker._take_up(marker.path, own)
+        await marker.bring()
+        return marker
+
+    def _take_up(self, path: Path, own: str) -> None:
+        known = read(path)
+        if known is not None and known.token != own:
+            hint = "another installation's database was here before: look whether this is the right one"
+            log.warning("mark_renewed", file=str(path), hint=hint)
+        self._mark = known if known is not None and known.token == own else Mark(own, High())
+        try:
+            self._handle = _open(path)
+        except OSError as error:
+            self._say(error)
+
+    async def bring(self) -> None:
+        """Up to date, each minute."""
+        now = self.clock.now()
+        high = await self.database.read(lambda tx: store.highest(tx, now))
+        self._note(high)
+
+    def placed(self, placement_id: int) -> None:
+        """After the commit of a claim."""
+        self._note(High(placements=placement_id))
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    def _note(self, high: High) -> None:
+        self._mark = Mark(self._mark.token, self._mark.high.or_more(high))
+        if self._handle is None:
+            return
+        try:
+            os.pwrite(self._handle, self._mark.line(), 0)
+            self._failed = False
+        except OSError as error:
+            self._say(error)
+
+    def _say(self, error: OSError) -> None:
+        """Once: dialing goes on without it, an old copy of the database would not be noticed."""
+        if not self._failed:
+            log.warning(
+                "mark_not_written", file=str(self.path), error=error.strerror, hint="see the disk and its rights"
+            )
+        self._failed = True
