@@ -73,7 +73,7 @@ async def _run(what: Simulation, clock: VirtualClock, then: Callable[[House, Tx]
         await _load(house, "suppressions", what.suppressions, lambda chunk: chunk)
     await operate.launch(house, what.campaign)
     mock = MockAdapter(
-        MockSettings(**{**what.settings.adapters.get("mock", {}), "seed": what.seed, "journal": what.journal,
+        MockSettings(**{**what.settings.adapters.get("mock", {}), "carrier": None, "seed": what.seed, "journal": what.journal,
                         "faults": FAULTS[what.faults]})
     )  # fmt: skip
     fitted = Fitted(mock, ADAPTER)
