@@ -73,8 +73,8 @@ async def _run(what: Simulation, clock: VirtualClock, then: Callable[[House, Tx]
         await _load(house, "suppressions", what.suppressions, lambda chunk: chunk)
     await operate.launch(house, what.campaign)
     mock = MockAdapter(
-        MockSettings(**{**what.settings.adapters.get("mock", {}), "carrier": None, "seed": what.seed, "journal": what.journal,
-                        "faults": FAULTS[what.faults]})
+        MockSettings(**{**what.settings.adapters.get("mock", {}), "seed": what.seed, "journal": what.journal,
+                        "faults": FAULTS[what.faults], "carrier": None})
     )  # fmt: skip
     fitted = Fitted(mock, ADAPTER)
     names = {line.adapter for line in what.settings.lines.values()}
