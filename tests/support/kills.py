@@ -28,7 +28,8 @@ from tests.support.nursery import Nursery
 MOMENTS = ("journal", "journal", "journal", "start", "dialogue", "stop")
 """When it is killed: half of the times right at the carrier's journal line."""
 SETTLES_S = 40.0
-FINAL = {"settled", "blocked", "expired", "cancelled"}
+KILLS_A_ROUND = 11
+OPEN = ("planned", "placing", "placed", "ringing", "talking", "lost")
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Round:
         if moment == "start":
             # A start takes about 0.3 s on an idle machine; twice as long to hit its end on a busy one.
             time.sleep(self.random.uniform(0.0, 0.6))
-        elif not self.await_placement(size):
+        elif not self.await_placement(size) and self.open_attempts("planned"):
             self.faults.append(f"no placement came in 10 s after a start (to be killed at: {moment})")
         if moment == "dialogue":
             time.sleep(self.random.uniform(0.15, 1.2))
@@ -75,17 +76,24 @@ class Round:
         elif not (moment == "stop" and code == 0):
             self.faults.append(f"the daemon ended by itself with {code} (to be killed at: {moment})")
 
-    def open_attempts(self) -> int:
-        """How many that are due are not at their end. The database itself is read: the command costs half a second."""
+    def open_attempts(self, *states: str) -> int:
+        """How many that are due are in these states; without any: not at their end. Read from the database itself: the
+        command costs half a second."""
+        states = states or OPEN
         with closing(sqlite3.connect(f"file:{self.folder / 'dialer.db'}?mode=ro", uri=True)) as database:
             now = int(datetime.now(UTC).timestamp() * 1_000_000)
-            places = ", ".join("?" * len(FINAL))
-            query = f"select count(*) from attempts where state not in ({places}) and planned_for <= ?"
-            return int(database.execute(query, (*FINAL, now)).fetchone()[0])
+            query = (
+                f"select count(*) from attempts where state in ({', '.join('?' * len(states))}) and planned_for <= ?"
+            )
+            return int(database.execute(query, (*states, now)).fetchone()[0])
 
     def settle(self) -> None:
         """One last run, until everything is settled; it stops cleanly."""
+        log = self.folder / "run.log"
+        said = log.stat().st_size if log.exists() else 0
         pid = self.nursery.start(self.folder, "run")
+        if not _await(lambda: b'"event": "started"' in log.read_bytes()[said:], 20, 0.05):
+            self.faults.append("the daemon did not start in 20 s")
         if not _await(lambda: not self.open_attempts(), SETTLES_S, 0.1):
             self.faults.append(
                 f"{self.open_attempts()} attempts are not at their end {SETTLES_S:g} s after the last start"
@@ -108,7 +116,9 @@ def _await(done: Callable[[], Any], limit_s: float, pause_s: float) -> bool:
 def kill_round(folder: Path, seed: int, kills: int, nursery: Nursery) -> tuple[list[str], Counter[str]]:
     """Plays one round in an empty folder. Returns what was wrong, and how often it was killed at which moment."""
     random = Random(seed)
-    here = installation(folder, people=kills * 6, rate=random.choice((6, 10, 25)))
+    rate = random.choice((6, 10, 25))
+    # Enough for a placement after every start: a run before a kill lasts about half a second.
+    here = installation(folder, people=kills * (4 + rate * 2 // 5), rate=rate)
     settings = folder / "dialer.toml"
     inside = '[adapters.mock]\nprofile = "quick"\njournal = "journal.jsonl"\n'
     text = settings.read_text(encoding="utf-8")
@@ -120,8 +130,7 @@ def kill_round(folder: Path, seed: int, kills: int, nursery: Nursery) -> tuple[l
         nursery.run(folder, *words)
     with _carrier(one, seed):
         for _ in range(kills):
-            left = one.open_attempts()
-            one.kill("start" if left < 3 else random.choice(MOMENTS))
+            one.kill(random.choice(MOMENTS) if one.open_attempts("planned") else "start")
         one.settle()
         one.faults += verdict(one)
     return one.faults, one.killed
