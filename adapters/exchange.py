@@ -46,7 +46,7 @@ class Exchange:
         self._server: asyncio.Server | None = None
         self._links: list[Link] = []
         self._numbers = count(1)
-        self._unrecorded: dict[int, tuple[Message, asyncio.Future[None]]] = {}
+        self._unrecorded: dict[int, asyncio.Future[None]] = {}
         self._steps: dict[int, asyncio.Future[Step]] = {}
         self._unsent: dict[int, Message] = {}
         """Steps that no connection was there for."""
@@ -114,7 +114,7 @@ class Exchange:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(reader, writer)
         self._links.append(link)
-        for message in [*(sent for sent, _ in self._unrecorded.values()), *self._unsent.values()]:
+        for message in self._unsent.values():
             link.send(message)
         self._unsent.clear()
         try:
@@ -130,7 +130,7 @@ class Exchange:
     def _take(self, link: Link, message: Message) -> None:
         if "recorded" in message:
             if message["recorded"] in self._unrecorded:
-                self._unrecorded.pop(message["recorded"])[1].set_result(None)
+                self._unrecorded.pop(message["recorded"]).set_result(None)
         elif "answer" in message:
             step, asked = wire.STEP.validate_python(message["step"]), self._steps.get(message["answer"])
             if asked is not None and not asked.done():
@@ -159,7 +159,7 @@ class Exchange:
         number = next(self._numbers)
         message = {"event": number, "fact": wire.plain(wire.EVENT, event)}
         recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unrecorded[number] = message, recorded
+        self._unrecorded[number] = recorded
         for pause_s in self._sent_again_s:
             self._send(message)
             await asyncio.wait({recorded}, timeout=pause_s)

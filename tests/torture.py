@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import SystemRandom
 
+from dialer import log
 from tests.simulation.test_simulate import check_run, run
 from tests.support.kills import KILLS_A_ROUND, kill_round
 from tests.support.nursery import Nursery
@@ -50,6 +51,7 @@ class Tally:
 
 def simulate_round(seed: int) -> list[str]:
     """One simulated week in a hostile network. What is wrong; nothing is what is wanted."""
+    log.set_up("error")  # a week of a hostile network is full of warnings
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         try:
             check_run(run(Path(folder) / "a", seed, "hostile"))
