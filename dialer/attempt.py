@@ -94,7 +94,9 @@ TABLE: dict[State, dict[Kind, State]] = {
     State.CANCELLED: {},
 }
 
-QUIET = frozenset({Kind.ACCEPTED, Kind.SENT, Kind.UNCERTAIN, Kind.LEASE_EXPIRED, Kind.SILENT})
+QUIET = frozenset(
+    {Kind.ACCEPTED, Kind.SENT, Kind.UNCERTAIN, Kind.LEASE_EXPIRED, Kind.SILENT, Kind.NOT_FOUND, Kind.DEADLINE}
+)
 """In a state without a row for them these are nothing at all: the news was overtaken by better news."""
 
 
