@@ -39,7 +39,14 @@ lint: $(INSTALLED)  ## Style, types, import contracts
 
 .PHONY: hunt
 hunt: $(INSTALLED)  ## The long tests: kills, random schedules
-	@$(BIN)/pytest -m hunt
+	@$(BIN)/pytest -m hunt -n 2
+
+MINUTES ?= 0
+KILLS ?= 1000
+
+.PHONY: torture
+torture: $(INSTALLED)  ## Kills and simulations from fresh seeds, until MINUTES=… are over and KILLS=… (1000) are made
+	@$(BIN)/python -m tests.torture --minutes $(MINUTES) --kills $(KILLS)
 
 .PHONY: run
 run: $(SAMPLE)/.ready  ## The daemon on the sample settings, in demo-out/daemon, until Ctrl-C

@@ -11,7 +11,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters.carrier import (
     Fate,
@@ -25,6 +25,7 @@ from adapters.carrier import (
     timeline,
 )
 from adapters.contract import (
+    Adapter,
     Event,
     EventKind,
     Heard,
@@ -38,6 +39,7 @@ from adapters.contract import (
     Uncertain,
 )
 from adapters.journal import Journal, Placement
+from adapters.remote import RemoteCarrier
 from adapters.scripted import QUICK, Behaviour, Number, mishap
 
 _KEEPS = 10_000
@@ -59,6 +61,19 @@ class Settings(BaseModel):
     """Where the simulated people live; `lifelike` answers by their hour of the day."""
     faults: float = Field(0.0, ge=0, le=1)
     """Share of placements with a mishap: unavailable, answer lost, events missing, repeated, late or reversed."""
+    carrier: Path | None = None
+    """The Unix socket of a carrier in a process of its own (`python -m dialer.carrier`), which is told all the rest
+    itself. Without it: the carrier lives in the dialer's process."""
+
+    @model_validator(mode="after")
+    def _is_told_once(self) -> "Settings":
+        others = sorted(self.model_fields_set - {"carrier"})
+        if self.carrier is not None and others:
+            raise ValueError(
+                f"has a carrier of its own and {', '.join(others)}; accepted: carrier alone, the rest is told to "
+                "`python -m dialer.carrier`"
+            )
+        return self
 
 
 class Call:
@@ -324,8 +339,8 @@ class MockAdapter:
         return call
 
 
-def build(settings: Settings) -> MockAdapter:
-    return MockAdapter(settings)
+def build(settings: Settings) -> Adapter:
+    return MockAdapter(settings) if settings.carrier is None else RemoteCarrier(settings.carrier)
 
 
 ADAPTER = Spec(

@@ -93,6 +93,8 @@ class Inbox:
     lines: Lines
     written: Callable[[], None]
     """Called when something was written: room may be free, follow-ups and confirmations may be due."""
+    closed: Callable[[int], None] = lambda _: None
+    """Called with the id of every attempt that is over or came back."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
     _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -139,6 +141,7 @@ class Inbox:
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
+            self.closed(one.attempt_id)
         if ended or any(one.kind is None for one in news):
             self.written()
         for _, done in batch:
@@ -169,6 +172,8 @@ class _Batch:
     moving: "_Moving"
     book: effects.Book
     settling: list[dict[str, Any]] = field(default_factory=list)
+    late: list[dict[str, Any]] = field(default_factory=list)
+    """Given up as unknown, and their end came after all."""
     returned: dict[int, tuple[dict[str, Any], Kind | None]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -181,10 +186,12 @@ class _Batch:
         elif attempt is None:
             stray = True
         else:
-            was, said_before = attempt["state"], attempt["outcome"]
+            was, said_before, ended_as = attempt["state"], attempt["outcome"], attempt["disposition"]
             stray = not apply(self.house, attempt, one, self.now)
             if attempt["state"] == State.SETTLED and was != State.SETTLED:
                 self.settling.append(attempt)
+            elif attempt["state"] == State.SETTLED and attempt["disposition"] != ended_as:
+                self.late.append(attempt)
             elif attempt["state"] == State.PLANNED and was != State.PLANNED:
                 self.returned[attempt["attempt_id"]] = (attempt, one.kind)
             if one.said is not None and (one.said != said_before or one.promise):
@@ -203,12 +210,16 @@ class _Batch:
         for attempt in self.settling:
             if settle.settle(attempt, self.now) and not is_confirmation(attempt):
                 self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
+        for attempt in self.late:
+            if not is_confirmation(attempt):
+                self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
         back = [attempt for attempt, _ in self.returned.values()]
         over = [*self.settling, *back]
         attempt_store.move(self.tx, self.moving.changed())
         attempt_store.add_events(self.tx, self.rows)
         attempt_store.release_phones(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
-        for day, amounts in settle.corrections(self.house, over, self.moving.reserved()).items():
+        costs = {one["attempt_id"]: one for one in (*over, *self.late)}.values()
+        for day, amounts in settle.corrections(self.house, costs, self.moving.reserved()).items():
             attempt_store.add_spend(self.tx, day, amounts)
         touched = self.book.write()
         followup.add(self.tx, self.house, self.settling, self.now)
@@ -249,6 +260,10 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
     assert one.kind is not None
     if one.claim is not None and one.claim != attempt["claimed_at"]:
         return False
+    if attempt["state"] in _NEVER_PLACED:
+        # What was not placed has no provider: whoever tells of it is mistaken, or not the provider.
+        advance(State(attempt["state"]), one.kind)
+        return False
     if one.ref and attempt["provider_ref"] and one.ref != attempt["provider_ref"]:
         # Another call than ours, whatever attempt it names.
         return False
@@ -272,6 +287,7 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
     return True
 
 
+_NEVER_PLACED = frozenset({State.PLANNED, State.BLOCKED, State.EXPIRED, State.CANCELLED})
 _SHOWS_PLACED = frozenset({Kind.RINGING, Kind.ANSWERED, Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED})
 
 
@@ -306,8 +322,8 @@ def _detect(attempt: dict[str, Any], one: News) -> None:
 
 
 def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
+    """It does not begin to be silent anew: a call past its limit is hung up, however much is pressed in it."""
     _detect(attempt, one)
-    _wait(house, attempt, one, now)
 
 
 def _end(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:

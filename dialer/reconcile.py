@@ -5,8 +5,9 @@ with back-off, until it answers or the deadline settles it as unknown. What a de
 about at once.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from dialer.store import attempts as attempt_store
 
 LOOKED_MAX = 200
 BACK_OFF_MAX_S = 300.0
+ASK_S = 10.0
+"""Seconds a provider gets to say what it knows, or to hang up."""
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class Reconciler:
     inbox: Inbox
     dialer: Dialer
     worker: str
+    _mute: set[str] = field(default_factory=set)
+    """Lines whose provider did not answer in this round: one of them must not keep all the others waiting."""
 
     async def adopt(self) -> int:
         """At start: takes over what other workers left running; what they were placing is lost."""
@@ -56,6 +61,7 @@ class Reconciler:
         now = self.house.clock.now()
         if self.house.is_clock_off():
             return 0
+        self._mute.clear()
         rows = await self.house.store.read(lambda tx: attempt_store.overdue(tx, now, LOOKED_MAX))
         for row in rows:
             await self._look(row, now)
@@ -114,8 +120,15 @@ class Reconciler:
             time_limit_s=line.settings.time_limit.total_seconds(),
             valid_until=row.valid_until, ref=row.provider_ref or "", placed_at=row.placed_at or row.claimed_at,
         )  # fmt: skip
+        if line.name in self._mute:
+            return None
         try:
-            return await line.adapter.find(order)
+            async with asyncio.timeout(ASK_S):
+                return await line.adapter.find(order)
+        except TimeoutError:
+            self._mute.add(line.name)
+            log.warning("find_timed_out", attempt_id=row.attempt_id, line=line.name, hint="it is asked again")
+            return None
         except Unavailable:
             return None
         except Exception as error:  # noqa: BLE001 - an adapter's fault must not stop the others' reconciliation
@@ -129,8 +142,11 @@ class Reconciler:
         line = self.lines.by_name.get(row.line or "")
         if line is None or not row.provider_ref or row.channel != Channel.VOICE:
             return
+        if line.name in self._mute:
+            return
         try:
-            await line.adapter.hang_up(row.provider_ref)
+            async with asyncio.timeout(ASK_S):
+                await line.adapter.hang_up(row.provider_ref)
         except Exception as error:  # noqa: BLE001 - the attempt is settled without it
             log.warning("hang_up_failed", attempt_id=row.attempt_id, error=type(error).__name__)
 

@@ -113,7 +113,7 @@ class _World:
         what, clock = self.what, self.house.clock
         assert isinstance(clock, VirtualClock)
         self.level = what.level or LEVELS[what.faults]
-        options = {"seed": what.seed, "journal": what.journal, "faults": self.level.mishaps}
+        options = {"seed": what.seed, "journal": what.journal, "faults": self.level.mishaps, "carrier": None}
         self.carrier = MockAdapter(MockSettings(**{**what.settings.adapters.get("mock", {}), **options}))
         self.network = Network(self.carrier, ADAPTER, clock, self.level, what.seed, self.diary)
         self.life = Life(self.house, what.campaign, self.scratch, what.seed, self.diary, lambda: None)

@@ -63,8 +63,9 @@ class Worker:
         """Opens the adapters and takes over what an earlier run left."""
         self.turned_s = asyncio.get_running_loop().time()
         self.lines = await self._read_lines()
-        self.inbox = Inbox(self.house, self.lines, self.wake.set, self.gather.total_seconds())
+        self.inbox = Inbox(self.house, self.lines, self.wake.set, gather_s=self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
+        self.inbox.closed = self.dialogues.end
         self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name, self.placed)
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
         self.restorer = Restorer(self.house, self.lines, self.name)

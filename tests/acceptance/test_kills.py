@@ -1,0 +1,33 @@
+"""The dialer killed with SIGKILL, against a carrier that goes on: nobody is called twice, and nothing is forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kills import KILLS_A_ROUND, kill_round
+from tests.support.nursery import Nursery
+
+ROUNDS, KILLS = 10, KILLS_A_ROUND
+"""110 kills in `make hunt`: a few that come after the daemon's own clean end do not count, and 100 must."""
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+def test_six_kills_and_nobody_is_called_twice(tmp_path: Path, nursery: Nursery) -> None:
+    faults, killed = kill_round(tmp_path, 20261128, 6, nursery)
+    assert faults == []
+    assert killed.total() >= 5
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_hundred_kills(tmp_path: Path, nursery: Nursery, seed: int) -> None:
+    faults, killed = kill_round(tmp_path, seed, KILLS, nursery)
+    assert faults == [], f"python -m tests.torture --replay-kills {seed}"
+    assert killed.total() >= 10, killed
