@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from dialer.store import tables as t
-from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_for
+from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_all
+from dialer.store.prepared import Prepared
 from dialer.store.record_tables import placements
 
 Tx = Connection
@@ -27,7 +28,7 @@ _oldest = (
     .scalar_subquery()
 )
 """Of all that is open on the account: how a debt stands is told from it."""
-_roster = (
+_roster = Prepared(
     select(
         _aa.attempt_id,
         _aa.account_id,
@@ -71,12 +72,12 @@ def roster(tx: Tx, attempt_ids: Sequence[int]) -> dict[int, list[AnyRow]]:
     """attempt id → its accounts with what is known of them now."""
     found: dict[int, list[AnyRow]] = {key: [] for key in attempt_ids}
     for part in in_parts(attempt_ids):
-        for row in tx.execute(_roster, {"ids": part}):
+        for row in _roster.all(tx, ids=part):
             found[row[0]].append(row)
     return found
 
 
-_claim = (
+_claim = Prepared(
     update(t.attempts)
     .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
     .values(
@@ -92,12 +93,12 @@ _claim = (
         withdrawn=None,
     )
 )
-_defer = (
+_defer = Prepared(
     update(t.attempts)
     .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
     .values(due_at=bindparam("until"), rule=bindparam("by_rule"))
 )
-_close = (
+_close = Prepared(
     update(t.attempts)
     .where(_a.attempt_id == bindparam("of"), _a.state == "planned")
     .values(state=bindparam("to"), reason=bindparam("why"), rule=bindparam("by_rule"), settled_at=bindparam("at"))
@@ -108,8 +109,8 @@ class Overtaken(Exception):
     """A guarded write found another state than the one it was computed from: nothing was written."""
 
 
-def _guarded(tx: Tx, statement: Any, rows: Sequence[Values]) -> None:
-    if rows and tx.execute(statement, rows).rowcount not in (len(rows), -1):
+def _guarded(tx: Tx, statement: Prepared, rows: Sequence[Values]) -> None:
+    if statement.run_many(tx, rows) != len(rows):
         raise Overtaken(f"{len(rows)} attempts were to move, not all did")
 
 
@@ -117,11 +118,13 @@ _PLACED = (
     "attempt_id", "campaign_id", "version", "person_id", "phone", "channel", "script", "line", "caller", "worker",
     "claimed_at",
 )  # fmt: skip
-_note_placements = placements.insert().from_select(
-    _PLACED,
-    select(*(_a[name] for name in _PLACED))
-    .where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_a.attempt_id),
+_note_placements = Prepared(
+    placements.insert().from_select(
+        _PLACED,
+        select(*(_a[name] for name in _PLACED))
+        .where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+        .order_by(_a.attempt_id),
+    )
 )
 
 
@@ -135,7 +138,7 @@ def claim(tx: Tx, rows: Sequence[Values]) -> int:
     """
     _guarded(tx, _claim, rows)
     for part in in_parts(row["of"] for row in rows):
-        tx.execute(_note_placements, {"ids": part})
+        _note_placements.run(tx, ids=part)
     return tx.execute(_last_placement).scalar() or 0
 
 
@@ -162,17 +165,18 @@ def take_phones(tx: Tx, wanted: Sequence[tuple[str, int]]) -> set[int]:
     return set(tx.execute(statement, rows).scalars())
 
 
-_release = t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of"))
+_release = Prepared(t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of")))
 
 
 def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
-    if attempt_ids:
-        tx.execute(_release, [{"of": key} for key in attempt_ids])
+    _release.run_many(tx, [{"of": key} for key in attempt_ids])
 
 
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
-_still = select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
-    _a.attempt_id.in_(bindparam("ids", expanding=True))
+_still = Prepared(
+    select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
+        _a.attempt_id.in_(bindparam("ids", expanding=True))
+    )
 )
 
 
@@ -182,27 +186,27 @@ def last_look(tx: Tx, claims: Mapping[int, datetime], worker: str) -> dict[int, 
     `claims`: attempt id → when this worker claimed it. Another claim of the same attempt is not ours to place.
     """
     found = dict.fromkeys(claims, "gone")
-    for key, state, holder, claimed_at, withdrawn, halt in tx.execute(_still, {"ids": list(claims)}):
+    for key, state, holder, claimed_at, withdrawn, halt in _still.all(tx, ids=list(claims)):
         if (state, holder, claimed_at) == ("placing", worker, claims[key]):
             found[key] = withdrawn or ("halted" if halt is not None else "")
     return found
 
 
-_by_id = select(t.attempts).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
-_by_ref = select(t.attempts).where(_a.provider_ref.in_(bindparam("refs", expanding=True)))
+_by_id = Prepared(select(t.attempts).where(_a.attempt_id.in_(bindparam("ids", expanding=True))))
+_by_ref = Prepared(select(t.attempts).where(_a.provider_ref.in_(bindparam("refs", expanding=True))))
 
 
 def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, AnyRow]:
     found: dict[int, AnyRow] = {}
     for part in in_parts(attempt_ids):
-        found.update({row.attempt_id: row for row in tx.execute(_by_id, {"ids": part})})
+        found.update({row.attempt_id: row for row in _by_id.all(tx, ids=part)})
     return found
 
 
 def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, AnyRow]:
     found: dict[str, AnyRow] = {}
     for part in in_parts(refs):
-        found.update({row.provider_ref: row for row in tx.execute(_by_ref, {"refs": part})})
+        found.update({row.provider_ref: row for row in _by_ref.all(tx, refs=part)})
     return found
 
 
@@ -212,7 +216,7 @@ MOVED = (
     "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
     "withdrawn",
 )  # fmt: skip
-_move = (
+_move = Prepared(
     update(t.attempts)
     .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
     .values({name: bindparam(f"to_{name}") for name in MOVED})
@@ -230,7 +234,7 @@ def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
     insert_all(tx, t.attempt_accounts, accounts)
 
 
-_last_message = (
+_last_message = Prepared(
     select(t.attempts)
     .where(_a.phone == bindparam("to"), _a.claimed_at.is_not(None), _a.channel == "sms")
     .where(_a.cause != "confirmation")
@@ -241,7 +245,7 @@ _last_message = (
 
 def last_message(tx: Tx, phone: str) -> AnyRow | None:
     """The last reminder that was sent to this number as a message, or may have been."""
-    return tx.execute(_last_message, {"to": phone}).first()
+    return _last_message.first(tx, to=phone)
 
 
 def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
@@ -255,30 +259,33 @@ def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
     return True
 
 
-_overdue = (
+_overdue = Prepared(
     select(t.attempts).where(IS_RUNNING, _a.check_at <= bindparam("now")).order_by(_a.check_at).limit(bindparam("most"))
 )
 
 
 def overdue(tx: Tx, now: datetime, most: int) -> Sequence[AnyRow]:
     """Running attempts to look after: silent too long, or lost and due to be asked about."""
-    return tx.execute(_overdue, {"now": now, "most": most}).all()
+    return _overdue.all(tx, now=now, most=most)
+
+
+_next_check = Prepared(select(func.min(_a.check_at)).where(IS_RUNNING))
 
 
 def next_check(tx: Tx) -> datetime | None:
-    found: datetime | None = tx.execute(select(func.min(_a.check_at)).where(IS_RUNNING)).scalar()
-    return found
+    return _next_check.scalar(tx)
+
+
+_check_later = Prepared(
+    update(t.attempts)
+    .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
+    .values(check_at=bindparam("then"), checks=bindparam("so_often"))
+)
 
 
 def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
     """(id, state, when to look again, how often it was looked)."""
-    statement = (
-        update(t.attempts)
-        .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
-        .values(check_at=bindparam("then"), checks=bindparam("so_often"))
-    )
-    if rows:
-        tx.execute(statement, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
+    _check_later.run_many(tx, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
 
 
 def orphans(tx: Tx, worker: str) -> Sequence[AnyRow]:
@@ -303,13 +310,13 @@ def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:
     insert_all(tx, t.verdicts, rows)
 
 
-_identities = select(t.events.c.identity).where(t.events.c.identity.in_(bindparam("given", expanding=True)))
+_identities = Prepared(select(t.events.c.identity).where(t.events.c.identity.in_(bindparam("given", expanding=True))))
 
 
 def known_identities(tx: Tx, identities: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for part in in_parts(identities):
-        found.update(tx.execute(_identities, {"given": part}).scalars())
+        found.update(_identities.scalars(tx, given=part))
     return found
 
 
@@ -317,12 +324,12 @@ def add_events(tx: Tx, rows: Sequence[Values]) -> None:
     insert_all(tx, t.events, rows)
 
 
-_spent = select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == bindparam("on"))
+_spent = Prepared(select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == bindparam("on")))
 
 
 def spent(tx: Tx, day: date) -> dict[str, Decimal]:
     """line → spent on that day (lender time), reservations included."""
-    return {row[0]: row[1] for row in tx.execute(_spent, {"on": day})}
+    return {row[0]: row[1] for row in _spent.all(tx, on=day)}
 
 
 def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[str, Decimal] | None = None) -> None:
@@ -334,7 +341,7 @@ def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[
         {"line": line, "day": day, "amount": max(known.get(line, Decimal(0)) + amount, Decimal(0))}
         for line, amount in amounts.items()
     ]
-    tx.execute(put_for(tx, t.spend), rows)
+    put_all(tx, t.spend, rows)
 
 
 def lines(tx: Tx) -> dict[str, AnyRow]:
@@ -343,8 +350,7 @@ def lines(tx: Tx) -> dict[str, AnyRow]:
 
 def save_lines(tx: Tx, rows: Sequence[Values]) -> None:
     """Where the pace stands, so that a restart goes on from the last placement."""
-    if rows:
-        tx.execute(put_for(tx, t.lines), rows)
+    put_all(tx, t.lines, rows)
 
 
 def steps_heard(tx: Tx, attempt_id: int) -> int:

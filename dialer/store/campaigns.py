@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import People, Values, insert_for
+from dialer.store.common import People, Values, insert_for, within
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,11 @@ _rows = select(
 )
 
 
-_every = _rows.order_by(t.campaigns.c.campaign_id)
+_every = Prepared(_rows.order_by(t.campaigns.c.campaign_id))
 
 
 def every(tx: Tx) -> list[CampaignRow]:
-    return [CampaignRow(*row) for row in tx.execute(_every)]
+    return [CampaignRow(*row) for row in _every.all(tx)]
 
 
 def named(tx: Tx, name: str) -> CampaignRow | None:
@@ -82,14 +83,20 @@ def add_members(tx: Tx, rows: Sequence[Values]) -> None:
         tx.execute(insert_for(tx.dialect.name, t.members).on_conflict_do_nothing(), rows)
 
 
+_m = t.members.c
+_members = {
+    is_list: Prepared(
+        select(_m.account_id, _m.installment_id, _m.late, _m.stopped, _m.paused_until)
+        .join(t.accounts, t.accounts.c.account_id == _m.account_id)
+        .where(_m.campaign_id == bindparam("campaign"), within(t.accounts.c.person_id, is_list))
+    )
+    for is_list in (False, True)
+}
+
+
 def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:
     """(account, installment) → (late counts by months as text, stopped, paused until)."""
-    m = t.members.c
-    rows = tx.execute(
-        select(m.account_id, m.installment_id, m.late, m.stopped, m.paused_until)
-        .join(t.accounts, t.accounts.c.account_id == m.account_id)
-        .where(m.campaign_id == campaign_id, people.within(t.accounts.c.person_id))
-    )
+    rows = _members[people.is_list].all(tx, **people.given, campaign=campaign_id)
     return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
@@ -100,13 +107,15 @@ _mark = update(t.members).where(
 )
 
 
+_stop = Prepared(_mark.values(stopped=bindparam("outcome")))
+_pause = Prepared(_mark.values(paused_until=bindparam("until")))
+
+
 def stop_members(tx: Tx, rows: Sequence[Values]) -> None:
     """Ends the rest of the rounds: rows of of_campaign, of_account, of_installment, outcome."""
-    if rows:
-        tx.execute(_mark.values(stopped=bindparam("outcome")), rows)
+    _stop.run_many(tx, rows)
 
 
 def pause_members(tx: Tx, rows: Sequence[Values]) -> None:
     """Rows of of_campaign, of_account, of_installment, until."""
-    if rows:
-        tx.execute(_mark.values(paused_until=bindparam("until")), rows)
+    _pause.run_many(tx, rows)

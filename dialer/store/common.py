@@ -1,16 +1,17 @@
 """Small things every statement module needs."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Dialect, Row, Table, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialer.store import tables as t
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 
 Values = Mapping[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
@@ -27,10 +28,21 @@ class People:
     until: str = ""
     ids: tuple[str, ...] = ()
 
-    def within(self, column: ColumnElement[str] | Column[str]) -> ColumnElement[bool]:
-        if self.ids:
-            return column.in_(self.ids)
-        return (column > self.after) & (column <= self.until)
+    @property
+    def is_list(self) -> bool:
+        return bool(self.ids)
+
+    @property
+    def given(self) -> Values:
+        """What a statement that asks `within` takes."""
+        return {"ids": self.ids} if self.ids else {"after": self.after, "until": self.until}
+
+
+def within(column: Column[str], is_list: bool) -> ColumnElement[bool]:
+    """Whether a row is of these people: the two forms that `People` has."""
+    if is_list:
+        return column.in_(bindparam("ids", expanding=True))
+    return (column > bindparam("after")) & (column <= bindparam("until"))
 
 
 def insert_for(dialect: str, table: Table) -> Any:
@@ -39,58 +51,46 @@ def insert_for(dialect: str, table: Table) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _put(dialect: str, table: Table) -> Any:
-    insert = insert_for(dialect, table)
-    keys = [column.name for column in table.primary_key.columns]
-    values = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+def _put(table: Table) -> Prepared:
+    def statement(dialect: str) -> Any:
+        insert = insert_for(dialect, table)
+        keys = [column.name for column in table.primary_key.columns]
+        values = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+        given = {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
+        return insert.values(given).on_conflict_do_update(index_elements=keys, set_=values)
+
+    return Prepared(statement)
 
 
-def put_for(tx: Tx, table: Table) -> Any:
-    """An INSERT of whole rows that takes the place of the row with the same key."""
-    return _put(tx.dialect.name, table)
+def put_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
+    """Inserts whole rows; each takes the place of the row with the same key."""
+    _put(table).run_many(tx, rows)
+
+
+@lru_cache(maxsize=128)
+def _insert(table: Table, names: tuple[str, ...]) -> Prepared:
+    return Prepared(table.insert().values({name: bindparam(name, type_=table.c[name].type) for name in names}))
 
 
 def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
-    """Inserts rows that all have the same columns.
-
-    The statement is compiled once and the driver gets tuples: SQLAlchemy's own executemany costs several times as
-    much a row, and planning writes hundreds of thousands.
-    """
-    if not rows:
-        return
-    statement, columns = _bulk(tx.dialect, table, tuple(rows[0]))
-    tx.exec_driver_sql(
-        statement, [tuple(process(row[name]) if process else row[name] for name, process in columns) for row in rows]
-    )
+    """Inserts rows that all have the same columns."""
+    if rows:
+        _insert(table, tuple(rows[0])).run_many(tx, rows)
 
 
-Columns = list[tuple[str, Callable[[Any], Any] | None]]
-_compiled: dict[tuple[str, str, tuple[str, ...]], tuple[str, Columns]] = {}
-
-
-def _bulk(dialect: Dialect, table: Table, names: tuple[str, ...]) -> tuple[str, Columns]:
-    """The INSERT for these columns, in its own order, and what each value goes through on its way to the driver."""
-    key = (dialect.name, table.name, names)
-    if key not in _compiled:
-        insert = table.insert().values({name: bindparam(name, type_=table.c[name].type) for name in names})
-        compiled = insert.compile(dialect=dialect)
-        order = compiled.positiontup or list(names)
-        processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order]
-        _compiled[key] = (str(compiled), list(zip(order, processors, strict=True)))
-    return _compiled[key]
+_take = Prepared(
+    update(t.numbers)
+    .where(t.numbers.c.name == "attempt")
+    .values(next=t.numbers.c.next + bindparam("count"))
+    .returning(t.numbers.c.next)
+)
 
 
 def take_numbers(tx: Tx, count: int) -> range:
     """`count` fresh attempt ids. The row's lock lasts as long as the transaction."""
     if count == 0:
         return range(0)
-    taken = tx.execute(
-        update(t.numbers)
-        .where(t.numbers.c.name == "attempt")
-        .values(next=t.numbers.c.next + count)
-        .returning(t.numbers.c.next)
-    ).scalar_one_or_none()
+    taken = _take.scalar(tx, count=count)
     if taken is None:
         tx.execute(t.numbers.insert(), {"name": "attempt", "next": 1 + count})
         taken = 1 + count
@@ -103,12 +103,12 @@ def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
         yield every[start : start + size]
 
 
-_flag = select(t.flags.c.value).where(t.flags.c.name == bindparam("of"))
+_flag = Prepared(select(t.flags.c.value).where(t.flags.c.name == bindparam("of")))
 
 
 def flag(tx: Tx, name: str) -> str:
     """The switch's value; empty where it is not set."""
-    return tx.execute(_flag, {"of": name}).scalar() or ""
+    return _flag.scalar(tx, of=name) or ""
 
 
 def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:
@@ -124,6 +124,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "AnyRow", "People", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_for",
-    "set_flag", "take_numbers",
+    "AnyRow", "People", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_all",
+    "set_flag", "take_numbers", "within",
 ]  # fmt: skip

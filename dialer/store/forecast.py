@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from dialer.store import tables as t
-from dialer.store.common import People
+from dialer.store.common import People, within
 from dialer.store.database import Tx
 
 _a, _i = t.accounts.c, t.installments.c
@@ -34,5 +34,5 @@ def languages(tx: Tx) -> list[str]:
 
 def roster(tx: Tx, people: People, since: date, last: date) -> Sequence[Any]:
     """Installments due in [since, last], paid ones too, with their accounts: an account's stand together."""
-    within = (people.within(_a.person_id), _i.due_on >= since, _i.due_on <= last)
-    return tx.execute(_roster.where(*within).order_by(_a.person_id, _a.account_id, _i.due_on)).all()
+    wanted = (within(_a.person_id, people.is_list), _i.due_on >= since, _i.due_on <= last)
+    return tx.execute(_roster.where(*wanted).order_by(_a.person_id, _a.account_id, _i.due_on), people.given).all()

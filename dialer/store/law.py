@@ -11,6 +11,7 @@ from dialer.store import law_tables as w
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_for
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 
 _a, _c, _g = t.attempts.c, w.contacts.c, w.agreements.c
 _ids: Any = bindparam("ids", expanding=True)
@@ -19,11 +20,13 @@ _made = select(
     _a.attempt_id, _a.person_id, _a.phone, _a.claimed_at, _a.channel, _a.disposition, _a.campaign_id, _a.cause
 ).where(_a.claimed_at >= bindparam("since"))
 # By person and by number apart: for an OR of both SQLite walks over the whole index.
-_MADE = (_made.where(_a.person_id.in_(_ids)), _made.where(_a.phone.in_(_ids)))
+_MADE = (Prepared(_made.where(_a.person_id.in_(_ids))), Prepared(_made.where(_a.phone.in_(_ids))))
 _elsewhere = select(w.contacts).where(_c.at >= bindparam("since"))
-_ELSEWHERE = (_elsewhere.where(_c.person_id.in_(_ids)), _elsewhere.where(_c.phone.in_(_ids)))
-_about = select(t.attempt_accounts.c.attempt_id, t.attempt_accounts.c.account_id).where(
-    t.attempt_accounts.c.attempt_id.in_(bindparam("ids", expanding=True)), ~t.attempt_accounts.c.cancelled
+_ELSEWHERE = (Prepared(_elsewhere.where(_c.person_id.in_(_ids))), Prepared(_elsewhere.where(_c.phone.in_(_ids))))
+_about = Prepared(
+    select(t.attempt_accounts.c.attempt_id, t.attempt_accounts.c.account_id).where(
+        t.attempt_accounts.c.attempt_id.in_(bindparam("ids", expanding=True)), ~t.attempt_accounts.c.cancelled
+    )
 )
 CONFIRMATION = "confirmation"
 
@@ -40,8 +43,8 @@ def contacts(
     others: dict[int, AnyRow] = {}
     for ours, elsewhere, ids in zip(_MADE, _ELSEWHERE, (persons, phones), strict=True):
         for part in in_parts(ids):
-            found.update((row.attempt_id, row) for row in tx.execute(ours, {"ids": part, "since": since}))
-            others.update((row.contact_id, row) for row in tx.execute(elsewhere, {"ids": part, "since": since}))
+            found.update((row.attempt_id, row) for row in ours.all(tx, ids=part, since=since))
+            others.update((row.contact_id, row) for row in elsewhere.all(tx, ids=part, since=since))
     accounts = _accounts(tx, found) if with_accounts else {}
     made = [
         Contact(
@@ -63,32 +66,37 @@ def contacts(
 def _accounts(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for part in in_parts(attempt_ids):
-        for key, account in tx.execute(_about, {"ids": part}):
+        for key, account in _about.all(tx, ids=part):
             found.setdefault(key, []).append(account)
     return found
+
+
+_agreed = Prepared(select(w.agreements).where(_g.person_id.in_(_ids)))
 
 
 def agreements(tx: Tx, persons: Sequence[str]) -> dict[str, list[Agreement]]:
     """person → what they agreed to, old agreements too: contacts made while one held do not count later either."""
     found: dict[str, list[Agreement]] = {}
     for part in in_parts(persons):
-        for row in tx.execute(select(w.agreements).where(_g.person_id.in_(part))):
+        for row in _agreed.all(tx, ids=part):
             found.setdefault(row.person_id, []).append(Agreement(row.kind, row.given_on, row.until))
     return found
 
 
-_ratio = select(func.count().filter(_a.outcome == "callback"), func.count()).where(
-    _a.campaign_id == bindparam("of"),
-    _a.channel == "voice",
-    _a.claimed_at >= bindparam("since"),
-    _a.disposition.in_(("human", "answered")),
+_ratio = Prepared(
+    select(func.count().filter(_a.outcome == "callback"), func.count()).where(
+        _a.campaign_id == bindparam("of"),
+        _a.channel == "voice",
+        _a.claimed_at >= bindparam("since"),
+        _a.disposition.in_(("human", "answered")),
+    )
 )
 
 
 def abandoned(tx: Tx, campaign_id: int, since: datetime) -> tuple[int, int]:
     """Of a campaign's calls that a person answered: those put through to nobody, and all."""
-    row = tx.execute(_ratio, {"of": campaign_id, "since": since}).one()
-    return int(row[0]), int(row[1])
+    ((callbacks, every),) = _ratio.all(tx, of=campaign_id, since=since)
+    return int(callbacks), int(every)
 
 
 def add_contacts(tx: Tx, rows: Sequence[Values]) -> None:
@@ -113,7 +121,7 @@ def known_agreements(tx: Tx, persons: Iterable[str]) -> dict[tuple[str, str, dat
     """(person, kind, given on) → until."""
     found: dict[tuple[str, str, date], date | None] = {}
     for part in in_parts(persons):
-        for row in tx.execute(select(w.agreements).where(_g.person_id.in_(part))):
+        for row in _agreed.all(tx, ids=part):
             found[(row.person_id, row.kind, row.given_on)] = row.until
     return found
 

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from dialer.errors import DialerError
 from dialer.store.common import AnyRow, flag, in_parts, insert_all, set_flag
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 from dialer.store.record_tables import opt_outs
 
 KEY_FLAG = "forget_key"
@@ -25,8 +26,8 @@ KEY_BYTES = 32
 _o = opt_outs.c
 _HOLDS = _o.lifted_at.is_(None)
 """As the partial index on the key wants it: whether there are any, and under which keys, is asked with every batch."""
-_first_key = select(func.min(_o.key)).where(_HOLDS)
-_last_key = select(func.max(_o.key)).where(_HOLDS)
+_first_key = Prepared(select(func.min(_o.key)).where(_HOLDS))
+_last_key = Prepared(select(func.max(_o.key)).where(_HOLDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,11 @@ def _key_at_hand(tx: Tx) -> bytes | None:
 
     Raises DialerError where opt-outs in force were made under another one.
     """
-    first = tx.execute(_first_key).scalar()
+    first = _first_key.scalar(tx)
     if first is None:
         return None
     key = _key_of(tx)
-    if {first, tx.execute(_last_key).scalar()} != {_name_of(key)}:
+    if {first, _last_key.scalar(tx)} != {_name_of(key)}:
         raise DialerError(
             "opt-outs of forgotten persons were made under another forget_key, so nobody knows whom they name and "
             "nobody is called; give DIALER_FORGET_KEY its former value"

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, or_, select, text, update
 
 from dialer.play import Stops
 from dialer.store import optouts
 from dialer.store import tables as t
 from dialer.store.attempts import IS_RUNNING
-from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all
+from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all, within
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
 
 
@@ -32,28 +33,35 @@ def persons_with_phone(tx: Tx, phones: Sequence[str]) -> set[str]:
 _a, _i = t.accounts.c, t.installments.c
 
 
+_due = {
+    is_list: Prepared(
+        select(
+            _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.is_open, _a.account_id,
+            _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms, _a.region,
+        )
+        .join(t.accounts, _a.account_id == _i.account_id)
+        .where(within(_a.person_id, is_list), _i.due_on >= bindparam("first"), _i.due_on <= bindparam("last"))
+        .order_by(_a.person_id, _a.account_id)
+    )
+    for is_list in (False, True)
+}  # fmt: skip
+
+
 def due(tx: Tx, people: People, first: date, last: date) -> Sequence[AnyRow]:
     """Installments due in [first, last] with their accounts.
 
     installment_id, due_on, amount, paid_amount, currency, is_open, account_id, person_id, phone, zones, country,
     line_type, consent_voice, consent_sms, region.
     """
-    wanted = (
-        _i.installment_id, _i.due_on, _i.amount, _i.paid_amount, _i.currency, _i.is_open, _a.account_id,
-        _a.person_id, _a.phone, _a.zones, _a.country, _a.line_type, _a.consent_voice, _a.consent_sms, _a.region,
-    )  # fmt: skip
-    return tx.execute(
-        select(*wanted)
-        .join(t.accounts, _a.account_id == _i.account_id)
-        .where(people.within(_a.person_id), _i.due_on >= first, _i.due_on <= last)
-        .order_by(_a.person_id, _a.account_id)
-    ).all()
+    return _due[people.is_list].all(tx, **people.given, first=first, last=last)
 
 
-_history = select(_i.account_id, _i.due_on, _i.paid_on, _i.is_open).where(
-    _i.account_id.in_(bindparam("accounts", expanding=True)),
-    _i.due_on >= bindparam("since"),
-    _i.due_on <= bindparam("last"),
+_history = Prepared(
+    select(_i.account_id, _i.due_on, _i.paid_on, _i.is_open).where(
+        _i.account_id.in_(bindparam("accounts", expanding=True)),
+        _i.due_on >= bindparam("since"),
+        _i.due_on <= bindparam("last"),
+    )
 )
 
 
@@ -63,18 +71,18 @@ def history(
     """account → (due_on, paid_on, is_open) of its installments due in [since, last]."""
     found: dict[str, list[tuple[date, date | None, bool]]] = {}
     for part in in_parts(account_ids):
-        for account_id, due_on, paid_on, is_open in tx.execute(
-            _history, {"accounts": part, "since": since, "last": last}
-        ):
+        for account_id, due_on, paid_on, is_open in _history.all(tx, accounts=part, since=since, last=last):
             found.setdefault(account_id, []).append((due_on, paid_on, is_open))
     return found
 
 
 _s = t.suppressions.c
 _in_force = _s.lifted_at.is_(None) & or_(_s.until.is_(None), _s.until >= bindparam("today"))
-_touching = select(t.suppressions).where(
-    _in_force,
-    or_(_s.person_id.in_(bindparam("persons", expanding=True)), _s.phone.in_(bindparam("phones", expanding=True))),
+_touching = Prepared(
+    select(t.suppressions).where(
+        _in_force,
+        or_(_s.person_id.in_(bindparam("persons", expanding=True)), _s.phone.in_(bindparam("phones", expanding=True))),
+    )
 )
 
 
@@ -85,7 +93,7 @@ def stops(tx: Tx, persons: Sequence[str], phones: Sequence[str], today: date) ->
     half = IN_MAX // 2
     for start in range(0, max(len(persons), len(phones)), half):
         given = {"persons": persons[start : start + half], "phones": phones[start : start + half], "today": today}
-        for row in tx.execute(_touching, given):
+        for row in _touching.all(tx, **given):
             if row.suppression_id not in seen:
                 seen.add(row.suppression_id)
                 _add(found, row)
@@ -105,37 +113,45 @@ def _add(found: Stops, row: AnyRow | optouts.Kept) -> None:
         found.phones.setdefault(row.phone, []).append(entry)
 
 
+_t, _ta = t.attempts.c, t.attempt_accounts.c
+_planned = {
+    is_list: Prepared(
+        select(
+            _t.attempt_id, _t.person_id, _t.phone, _t.due_on, _t.day_offset, _t.window, _t.cause, _t.state, _t.reason,
+            _t.segment, _t.priority, _t.round, _t.rounds, _t.channel, _t.script, _t.entry, _t.zones, _t.planned_for,
+            _t.window_from, _t.window_until, _t.valid_until, _ta.account_id, _ta.installment_id, _ta.cancelled,
+        )
+        .join(t.attempt_accounts, _ta.attempt_id == _t.attempt_id)
+        .where(
+            within(_t.person_id, is_list),
+            _t.campaign_id == bindparam("campaign"),
+            or_(_t.due_on >= bindparam("since"), text("attempts.state IN ('planned', 'placing')")),
+        )
+        .order_by(_t.attempt_id, _ta.account_id)
+    )
+    for is_list in (False, True)
+}  # fmt: skip
+
+
 def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[AnyRow]:
     """What is written for these persons and due dates: one row per attempt and account, cancelled ones too."""
-    a, aa = t.attempts.c, t.attempt_accounts.c
-    return tx.execute(
-        select(
-            a.attempt_id, a.person_id, a.phone, a.due_on, a.day_offset, a.window, a.cause, a.state, a.reason,
-            a.segment, a.priority, a.round, a.rounds, a.channel, a.script, a.entry, a.zones, a.planned_for,
-            a.window_from, a.window_until, a.valid_until, aa.account_id, aa.installment_id, aa.cancelled,
-        )
-        .join(t.attempt_accounts, aa.attempt_id == a.attempt_id)
-        .where(
-            people.within(a.person_id),
-            a.campaign_id == campaign_id,
-            or_(a.due_on >= since, a.state.in_(("planned", "placing"))),
-        )
-        .order_by(a.attempt_id, aa.account_id)
-    ).all()  # fmt: skip
+    return _planned[people.is_list].all(tx, **people.given, campaign=campaign_id, since=since)
 
 
-_cancel = (
+_cancel = Prepared(
     update(t.attempts)
     .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "planned")
     .values(state="cancelled", reason=bindparam("why"), settled_at=bindparam("at"))
 )
-_withdraw = (
+_withdraw = Prepared(
     update(t.attempts)
     .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "placing")
     .values(withdrawn=bindparam("why"))
 )
-_free = update(t.attempt_accounts).where(t.attempt_accounts.c.attempt_id == bindparam("of")).values(cancelled=True)
-_free_one = (
+_free = Prepared(
+    update(t.attempt_accounts).where(t.attempt_accounts.c.attempt_id == bindparam("of")).values(cancelled=True)
+)
+_free_one = Prepared(
     update(t.attempt_accounts)
     .where(t.attempt_accounts.c.attempt_id == bindparam("of"), t.attempt_accounts.c.account_id == bindparam("account"))
     .values(cancelled=True)
@@ -144,9 +160,8 @@ _free_one = (
 
 def cancel(tx: Tx, rows: Sequence[tuple[int, str]], now: datetime) -> None:
     """Cancels planned attempts, (id, reason), and frees their rounds."""
-    if rows:
-        tx.execute(_cancel, [{"of": key, "why": why, "at": now} for key, why in rows])
-        tx.execute(_free, [{"of": key} for key, _ in rows])
+    _cancel.run_many(tx, [{"of": key, "why": why, "at": now} for key, why in rows])
+    _free.run_many(tx, [{"of": key} for key, _ in rows])
 
 
 def cancel_campaign(tx: Tx, campaign_id: int, reason: str, now: datetime) -> int:
@@ -160,8 +175,7 @@ def cancel_campaign(tx: Tx, campaign_id: int, reason: str, now: datetime) -> int
 
 def withdraw(tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
     """Marks attempts that are about to be placed, (id, why): the last look before placing sees it."""
-    if rows:
-        tx.execute(_withdraw, [{"of": key, "why": why} for key, why in rows])
+    _withdraw.run_many(tx, [{"of": key, "why": why} for key, why in rows])
 
 
 def withdraw_placing(tx: Tx, why: str, campaign_id: int | None = None) -> None:
@@ -172,8 +186,7 @@ def withdraw_placing(tx: Tx, why: str, campaign_id: int | None = None) -> None:
 
 def drop_accounts(tx: Tx, rows: Sequence[tuple[int, str]]) -> None:
     """Takes single accounts, (attempt id, account id), out of planned attempts that go on for the others."""
-    if rows:
-        tx.execute(_free_one, [{"of": key, "account": account} for key, account in rows])
+    _free_one.run_many(tx, [{"of": key, "account": account} for key, account in rows])
 
 
 def add_attempts(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:

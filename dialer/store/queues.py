@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, literal, literal_column, select, union_a
 from dialer.store import tables as t
 from dialer.store.common import AnyRow
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 
 _a = t.attempts.c
 PLANNED = _a.state == literal_column("'planned'")
@@ -27,7 +28,7 @@ _OF_QUEUE = (
 )
 """Planned, and in the queue that `_of` gives."""
 
-_due = (
+_due = Prepared(
     select(t.attempts)
     .where(
         *_OF_QUEUE,
@@ -45,11 +46,11 @@ def take_due(tx: Tx, queue: Queue, now: datetime, most: int) -> Sequence[AnyRow]
     On SQLite the transaction already holds the only write lock. PostgreSQL will add
     `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
     """
-    return tx.execute(_due, {**_of(queue), "now": now, "most": most}).all()
+    return _due.all(tx, **_of(queue), now=now, most=most)
 
 
 @lru_cache(maxsize=64)
-def _first_due(count: int) -> Any:
+def _first_due(count: int) -> Prepared:
     parts = [
         select(literal(number).label("number"), func.min(_a.due_at).label("due_at")).where(
             _a.campaign_id == bindparam(f"campaign{number}"),
@@ -59,14 +60,14 @@ def _first_due(count: int) -> Any:
         )
         for number in range(count)
     ]
-    return union_all(*parts)
+    return Prepared(union_all(*parts))
 
 
 def first_due(tx: Tx, queues: Sequence[Queue]) -> dict[Queue, datetime]:
     """When the next attempt of each queue is due; queues with nothing planned are left out."""
     if not queues:
         return {}
-    found = tx.execute(_first_due(len(queues)), _numbered(queues))
+    found = _first_due(len(queues)).all(tx, **_numbered(queues))
     return {queues[number]: due_at for number, due_at in found if due_at is not None}
 
 
@@ -79,7 +80,7 @@ def _numbered(queues: Sequence[Queue]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _first_closing(count: int) -> Any:
+def _first_closing(count: int) -> Prepared:
     parts = [
         select(func.min(_a.valid_until).label("closes_at")).where(
             _a.campaign_id == bindparam(f"campaign{number}"),
@@ -90,16 +91,18 @@ def _first_closing(count: int) -> Any:
         )
         for number in range(count)
     ]
-    return union_all(*parts)
+    return Prepared(union_all(*parts))
 
 
 def first_closing(tx: Tx, queues: Sequence[Queue], before: datetime) -> datetime | None:
     """When the first window closes of what is due before an instant."""
-    found = tx.execute(_first_closing(len(queues)), {**_numbered(queues), "before": before}).scalars()
+    if not queues:
+        return None
+    found = _first_closing(len(queues)).scalars(tx, **_numbered(queues), before=before)
     return min((at for at in found if at is not None), default=None)
 
 
-_expire = (
+_expire = Prepared(
     update(t.attempts)
     .where(
         *_OF_QUEUE,
@@ -112,19 +115,21 @@ _expire = (
 
 def expire(tx: Tx, queue: Queue, now: datetime) -> int:
     """planned → expired, of all in the queue whose window has closed. Returns how many."""
-    return tx.execute(_expire, {**_of(queue), "now": now}).rowcount
+    return _expire.run(tx, **_of(queue), now=now)
 
 
-_waiting = select(func.count()).where(
-    *_OF_QUEUE,
-    _a.due_at <= bindparam("before"),
-    _a.valid_until >= bindparam("now"),
+_waiting = Prepared(
+    select(func.count()).where(
+        *_OF_QUEUE,
+        _a.due_at <= bindparam("before"),
+        _a.valid_until >= bindparam("now"),
+    )
 )
 
 
 def waiting(tx: Tx, queue: Queue, before: datetime, now: datetime) -> int:
     """How many of the queue, inside their window, have been due since before `before`."""
-    return int(tx.execute(_waiting, {**_of(queue), "before": before, "now": now}).scalar_one())
+    return int(_waiting.scalar(tx, **_of(queue), before=before, now=now) or 0)
 
 
 def _of(queue: Queue) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -11,8 +12,9 @@ from sqlalchemy import type_coerce as as_type
 
 from dialer.store import record_tables as r
 from dialer.store import tables as t
-from dialer.store.common import AnyRow, Values, in_parts, insert_all, put_for
+from dialer.store.common import AnyRow, Values, in_parts, insert_all, put_all
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 from dialer.store.types import Instant
 
 TABLES: dict[str, Table] = {
@@ -62,7 +64,7 @@ def _late(tx: Tx) -> timedelta:
     return timedelta(0) if tx.dialect.name == "sqlite" else LATE
 
 
-_last = (
+_last = Prepared(
     select(r.seal_parts.c.last_id)
     .join(r.seals, r.seals.c.seal_id == r.seal_parts.c.seal_id)
     .where(r.seal_parts.c.kind == bindparam("of"), r.seals.c.at <= bindparam("before"))
@@ -73,18 +75,22 @@ _last = (
 
 def sealed_to(tx: Tx, kind: str, now: datetime) -> int:
     """Up to this id nothing unsealed can come any more; what is there unsealed was put there."""
-    return tx.execute(_last, {"of": kind, "before": now - _late(tx)}).scalar() or 0
+    return _last.scalar(tx, of=kind, before=now - _late(tx)) or 0
 
 
 _d = r.digests.c
 
 
-def unsealed(tx: Tx, kind: str, now: datetime, most: int) -> Sequence[AnyRow]:
-    """Rows without a seal as they are stored, in the order of ids. Each is looked up: an id alone tells nothing."""
+@lru_cache(maxsize=8)
+def _unsealed(kind: str) -> Prepared:
     key = key_of(kind)
     known = exists().where(_d.kind == kind, _d.row_id == key)
-    statement = _rows(kind, VERSION).where(key > sealed_to(tx, kind, now), ~known).order_by(key).limit(most)
-    return tx.execute(statement).all()
+    return Prepared(_rows(kind, VERSION).where(key > bindparam("after"), ~known).order_by(key).limit(bindparam("most")))
+
+
+def unsealed(tx: Tx, kind: str, now: datetime, most: int) -> Sequence[AnyRow]:
+    """Rows without a seal as they are stored, in the order of ids. Each is looked up: an id alone tells nothing."""
+    return _unsealed(kind).all(tx, after=sealed_to(tx, kind, now), most=most)
 
 
 def ends(tx: Tx) -> dict[str, AnyRow]:
@@ -101,7 +107,7 @@ def add_seal(tx: Tx, seal: Values, parts: Sequence[Values], digests: Iterable[Se
     if seal["number"] == 1:
         tx.execute(update(r.heads).values(joined=True))
     head = {name: seal[name] for name in ("chain", "number", "hash")}
-    tx.execute(put_for(tx, r.heads), {**head, "joined": False})
+    put_all(tx, r.heads, [{**head, "joined": False}])
 
 
 # --- looking through it ---------------------------------------------------------------------------------------------
@@ -115,7 +121,7 @@ def rows_after(tx: Tx, kind: str, version: int, after: int, most: int, until: in
     return tx.execute(statement.order_by(key).limit(most)).all()
 
 
-_digests_after = (
+_digests_after = Prepared(
     select(_d.row_id, _d.seal_id, _d.salt, _d.digest)
     .where(_d.kind == bindparam("of"), _d.row_id > bindparam("after"))
     .order_by(_d.row_id)
@@ -125,7 +131,7 @@ _digests_after = (
 
 def digests_after(tx: Tx, kind: str, after: int, most: int) -> Sequence[AnyRow]:
     """(row_id, seal_id, salt, digest) in the order of ids."""
-    return tx.execute(_digests_after, {"of": kind, "after": after, "most": most}).all()
+    return _digests_after.all(tx, of=kind, after=after, most=most)
 
 
 def parts(tx: Tx, kind: str, seal_ids: Iterable[int]) -> dict[int, AnyRow]:

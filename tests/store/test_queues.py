@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from dialer.store import InlineStore, Tx, attempts, desk, law, planbook, queues, status_rows
 from dialer.store.schema import create
@@ -44,16 +43,18 @@ def scans(name: str, drop: str = "") -> list[str]:
     """The large tables that a hot statement walks from end to end; `drop`: without this index."""
     store = InlineStore()
     create(store)
-    ran: list[tuple[str, Any]] = []
+    ran: list[str] = []
 
     def plans(tx: Tx) -> list[str]:
         if drop:
             tx.exec_driver_sql(f"DROP INDEX {drop}")
-        event.listen(tx.engine, "before_cursor_execute", lambda c, cur, text, given, *rest: ran.append((text, given)))
+        raw: Any = tx.connection.driver_connection
+        raw.set_trace_callback(ran.append)  # with the values written in: prepared statements pass by the engine
         HOT[name](tx)
-        asked = [one for one in ran if one[0].startswith(("SELECT", "UPDATE"))]
+        raw.set_trace_callback(None)
+        asked = [text for text in ran if text.startswith(("SELECT", "UPDATE"))]
         assert asked
-        return [row[3] for text, given in asked for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given)]
+        return [row[3] for text in asked for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 
     found = [plan for plan in store.run(plans) if plan.startswith("SCAN") and plan.split()[1] not in SMALL]
     # The index of running attempts holds what runs now, that of open promises what is open: never the backlog.

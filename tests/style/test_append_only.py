@@ -14,7 +14,7 @@ def _touched(node: ast.AST) -> set[str]:
     if not isinstance(node, ast.Call):
         return set()
     name = dotted(node.func)
-    if name in ("update", "delete", "put_for", "_put", "_upsert"):
+    if name in ("update", "delete", "put_for", "put_all", "_put", "_upsert"):
         return {dotted(argument).rpartition(".")[2] for argument in node.args}
     owner, _, verb = name.rpartition(".")
     return {owner.rpartition(".")[2]} if verb in ("update", "delete") else set()
@@ -29,7 +29,7 @@ def test_nothing_but_erasure_changes_or_deletes_what_is_sealed() -> None:
 
 
 def test_this_test_sees_what_it_looks_for() -> None:
-    for text in ("update(t.events)", "delete(t.actions)", "t.verdicts.delete()", "put_for(tx, placements)"):
+    for text in ("update(t.events)", "delete(t.actions)", "t.verdicts.delete()", "put_all(tx, placements, rows)"):
         assert _touched(ast.parse(text, mode="eval").body) & SEALED, text
 
 
