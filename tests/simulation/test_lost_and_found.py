@@ -306,7 +306,7 @@ def given_up(act: Act) -> Act:
     """Plays on after an attempt was given up as unknown."""
 
     async def later(scene: Scene, hand: Hand) -> None:
-        await after(scene, 5)
+        await after(scene, 45)
         assert first(scene).outcome == "unknown"
         await act(scene, hand)
 
