@@ -40,6 +40,7 @@ class ShiftedClock(SystemClock):
     """The machine's clock, moved, so that the benchmark's day is always the same."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.shift = AT - super().now()
 
     def now(self) -> datetime:

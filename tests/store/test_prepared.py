@@ -1,0 +1,65 @@
+"""Prepared statements: lists of any length, types both ways, and the database's refusals as SQLAlchemy raises them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import DBAPIError
+
+from dialer.store import InlineStore, Store, Tx
+from dialer.store import tables as t
+from dialer.store.common import insert_all, put_all
+from dialer.store.prepared import Prepared
+from dialer.store.schema import create, upgrade
+
+NOW = datetime(2026, 1, 14, 1, 2, 3, 4, tzinfo=UTC)
+_f = t.flags.c
+_named = Prepared(
+    select(t.flags).where(_f.name.in_(bindparam("names", expanding=True)), _f.value == "on").order_by(_f.name)
+)
+
+
+def _fill(tx: Tx) -> None:
+    rows = [{"name": f"f{n}", "value": "off" if n == 3 else "on", "set_at": NOW} for n in range(6)]
+    insert_all(tx, t.flags, rows)
+
+
+def _look(tx: Tx) -> None:
+    for names, found in (([], []), (["f1"], ["f1"]), (["f5", "f0", "f3"], ["f0", "f5"]), (["x"] * 5, [])):
+        assert [row.name for row in _named.all(tx, names=names)] == found
+    row = _named.first(tx, names=["f2"])
+    assert row is not None
+    assert row._mapping["set_at"] == NOW
+
+
+def test_lists_of_any_length_and_types_both_ways() -> None:
+    store = InlineStore()
+    create(store)
+    store.run(_fill)
+    store.run(_look)
+
+
+async def test_the_same_over_the_stores_own_connections(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    upgrade(url)
+    store = Store(url)
+    await store.write(_fill)
+    await store.read(_look)
+    with pytest.raises(DBAPIError) as refused:
+        await store.write(_fill)
+    assert "f0" not in str(refused.value)
+    await store.close()
+
+
+def test_changed_rows_are_counted_and_refusals_name_no_values() -> None:
+    store = InlineStore()
+    create(store)
+    store.run(_fill)
+    mark = Prepared(t.flags.update().where(_f.name == bindparam("of"), _f.value == "on").values(value=bindparam("to")))
+    assert store.run(lambda tx: mark.run_many(tx, [{"of": f"f{n}", "to": "x"} for n in range(6)])) == 5
+    store.run(lambda tx: put_all(tx, t.flags, [{"name": "f0", "value": "on", "set_at": NOW}]))
+    assert store.run(lambda tx: _named.scalars(tx, names=["f0", "f1"])) == ["f0"]
+    with pytest.raises(DBAPIError) as refused:
+        store.run(_fill)
+    assert "f0" not in str(refused.value)
