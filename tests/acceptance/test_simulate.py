@@ -34,7 +34,7 @@ def test_a_month_from_today_leaves_exports_and_the_page(folder: Path, capsys: py
     )
     assert found["totals"]["waiting"] == 0
     assert {file.name for file in (folder / "month").iterdir()} == {
-        "attempts.csv", "attempts.jsonl", "journal.jsonl", "report.html",
+        "actions.jsonl", "attempts.csv", "attempts.jsonl", "journal.jsonl", "network.jsonl", "report.html",
     }  # fmt: skip
     assert not (folder / "dialer.db").exists()
 
