@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.contract import (
     Event,
@@ -273,7 +274,9 @@ def test_news_that_comes_while_its_provider_is_asked_wins(tmp_path: Path) -> Non
         await hand.tell(K.ENDED, disposition="declined")
         assert {str(row.attempt_id): row for row in scene.rows()}[key].disposition == "declined"
 
-    staged(tmp_path, with_lost_answers(act), people=2, visibility_delay_s=200.0)
+    with capture_logs() as logged:
+        staged(tmp_path, with_lost_answers(act), people=2, visibility_delay_s=200.0)
+    assert [one for one in logged if one["log_level"] == "error"] == [], "it is no mistake of ours"
 
 
 def test_a_provider_that_never_answers_keeps_nothing_from_its_end(tmp_path: Path) -> None:
