@@ -24,7 +24,7 @@ from tests.support.scene import ALICE, BOB, CAROL, SHANGHAI, Scene, account, due
 PEOPLE = account(1, ALICE) + account(2, BOB) + account(3, CAROL)
 DUES = due(1, "2026-01-15") + due(2, "2026-01-15") + due(3, "2026-01-15")
 DAY_BEFORE = "2026-01-14"
-POLL = timedelta(seconds=5)
+POLL = timedelta(minutes=2)
 
 
 def database(scene: Scene) -> Any:
@@ -44,7 +44,7 @@ async def begin(scene: Scene, accounts: str = PEOPLE, installments: str = DUES) 
 
 
 async def dial(scene: Scene, until: str) -> None:
-    scene.worker.poll = POLL
+    scene.worker.poll = timedelta(seconds=5)
     await scene.start()
     await scene.until(until)
     await scene.stop()
