@@ -218,9 +218,9 @@ def test_a_round_drafted_only_in_the_lost_time_is_not_made_again(tmp_path: Path)
         numbers = {row.attempt_id for row in scene.rows()}
         await go_back(scene, copy)
         await start_again(scene)
-        await scene.load(PEOPLE, DUES)
         await scene.until(f"{DAY_BEFORE} 11:23")
         await operate.unhalt(scene.house)
+        await scene.load(PEOPLE, DUES)
         await scene.until("2026-01-15 18:00")
         assert placed(scene) == {ALICE: 2, BOB: 2, CAROL: 2}
         first = [row for row in scene.rows() if row.round == 1 and row.phone != ALICE]
