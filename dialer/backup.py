@@ -188,7 +188,7 @@ def _fill(file: Path, temporary: Path, live: Path) -> None:
 
 def _swap(live: Path, temporary: Path, now: datetime) -> Path | None:
     """The copy takes the database's place in one step; what was there is kept under another name."""
-    kept = Path(f"{live}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}") if live.exists() else None
+    kept = Path(f"{live}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}") if live.exists() else None
     try:
         if kept is None:
             os.replace(temporary, live)

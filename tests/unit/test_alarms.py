@@ -59,6 +59,17 @@ def spend(spent: str, least: str = "0.60") -> dict[str, Any]:
     ("changed", "name", "text"),
     [
         ({"halted": "outage", "halted_at": ago(hours=1)}, "halted", "halted since 09:00:00: outage"),
+        (
+            {"restored": alarms.Restored(ago(hours=2), ago(hours=1), 3), "halted": "x", "halted_at": ago(hours=1)},
+            "restored",
+            "the database was restored at 09:00:00 from a copy of 08:00:00: what happened since is not in it, and "
+            "nothing is placed; providers are still to be asked about 3 attempts",
+        ),
+        (
+            {"restored": alarms.Restored(ago(hours=2), ago(hours=1), None), "halted": "x", "halted_at": ago(hours=1)},
+            "restored",
+            "the providers were asked about all that may have been placed",
+        ),
         ({"outside": 1}, "placed_outside_window", "1 attempt is placed outside"),
         (
             {"next_due_at": ago(seconds=1), "heard_at": ago(minutes=3)},

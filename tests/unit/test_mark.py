@@ -1,0 +1,169 @@
+"""The mark beside the database: what is behind it is an older copy, and nothing else is."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from dialer import mark, purge
+from dialer.clock import SystemClock
+from dialer.mark import Mark, Marker
+from dialer.store import Store
+from dialer.store import restored as store
+from dialer.store.common import flag, note_action, take_numbers
+from dialer.store.restored import Gap, High
+from dialer.store.schema import upgrade
+from tests.support.command import run
+
+CLOCK = SystemClock()
+
+
+def within(file: Path, work: Callable[[Store], Awaitable[Any]]) -> Any:
+    """Runs `work(store)` on the database in `file`, made if need be."""
+    upgrade(url(file))
+
+    async def act() -> Any:
+        opened = Store(url(file))
+        try:
+            return await work(opened)
+        finally:
+            await opened.close()
+
+    return asyncio.run(act())
+
+
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+async def live(opened: Store, file: Path, actions: int = 2) -> Mark:
+    """A daemon's run in which something is done. Returns its mark."""
+    await mark.check(opened, url(file), CLOCK)
+    marker = await Marker.open(opened, url(file), CLOCK)
+    for _ in range(actions):
+        await opened.write(lambda tx: (note_action(tx, "halt", "", "", CLOCK.now()), take_numbers(tx, 5)))
+    await marker.bring()
+    marker.close()
+    found = mark.read(mark.path_of(file))
+    assert found is not None
+    return found
+
+
+async def found_out(opened: Store, file: Path) -> Gap | None:
+    await mark.check(opened, url(file), CLOCK)
+    return await opened.read(store.gap)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "dialer.db"
+
+
+def test_the_mark_says_how_far_the_database_is(file: Path) -> None:
+    found = within(file, lambda opened: live(opened, file))
+    assert found.high == High(attempts=11, placements=0, events=0, actions=2)
+    assert len(mark.path_of(file).read_bytes()) == mark.SIZE
+    assert mark.path_of(file).stat().st_mode & 0o777 == 0o600
+    assert within(file, lambda opened: found_out(opened, file)) is None
+
+
+def test_an_older_copy_is_halted_once_and_its_numbers_are_raised(file: Path) -> None:
+    within(file, lambda opened: live(opened, file))
+    shutil.copy(file, older := file.with_name("older"))
+    with closing(sqlite3.connect(file)) as now:
+        at = now.execute("SELECT max(at) FROM actions").fetchone()[0]
+    far = within(file, lambda opened: live(opened, file, 20))
+    shutil.copy(older, file)
+    lost = within(file, lambda opened: found_out(opened, file))
+    assert lost is not None
+    assert (lost.since - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) == at
+    again = within(file, lambda opened: found_out(opened, file))
+    assert again == lost, "it is not found a second time"
+    halted, high = within(
+        file, lambda opened: opened.read(lambda tx: (flag(tx, "halt"), store.highest(tx, CLOCK.now())))
+    )
+    assert "see dialer status; then dialer unhalt" in halted
+    assert high.attempts == far.high.attempts + mark.GAP_KNOWN
+
+
+@pytest.mark.parametrize("text", [b"", b"\x00" * 300, b"{}", b'{"token": 1}', b"[1]", b"\xff\xfe"])
+def test_a_mark_that_says_nothing_is_written_anew(file: Path, text: bytes) -> None:
+    before = within(file, lambda opened: live(opened, file))
+    mark.path_of(file).write_bytes(text)
+    assert within(file, lambda opened: found_out(opened, file)) is None
+    assert within(file, lambda opened: live(opened, file, 0)) == before
+
+
+def test_another_installations_mark_is_said_and_written_anew(file: Path) -> None:
+    own = within(file, lambda opened: live(opened, file))
+    mark.write(mark.path_of(file), Mark("another", High(attempts=10**9)))
+    with structlog.testing.capture_logs() as said:
+        assert within(file, lambda opened: live(opened, file, 0)) == own
+    assert [one["event"] for one in said] == ["mark_renewed"]
+
+
+def test_a_new_database_where_an_old_one_was_is_no_older_copy(file: Path) -> None:
+    within(file, lambda opened: live(opened, file))
+    for one in file.parent.glob("dialer.db*"):
+        if one.suffix != ".mark":
+            one.unlink()
+    assert within(file, lambda opened: found_out(opened, file)) is None
+
+
+def test_what_was_purged_does_not_make_it_older(file: Path) -> None:
+    """The newest event goes, its seal stays."""
+    insert = "INSERT INTO events (kind, at, received_at, stray, data) VALUES ('replied', 1, 1, 1, '{}')"
+
+    async def act(opened: Store) -> None:
+        with closing(sqlite3.connect(file)) as written:
+            written.execute(insert)
+            written.commit()
+        house: Any = type("House", (), {"store": opened, "clock": CLOCK, "settings": None})()
+        await purge.record.seal(house, "test")
+        await live(opened, file)
+        with closing(sqlite3.connect(file)) as written:
+            written.execute("DELETE FROM events")
+            written.commit()
+
+    within(file, act)
+    found = mark.read(mark.path_of(file))
+    assert found is not None
+    assert found.high.events == 1
+    assert within(file, lambda opened: found_out(opened, file)) is None
+
+
+def test_a_mark_that_cannot_be_written_is_said_once(file: Path) -> None:
+    async def act(opened: Store) -> None:
+        mark.path_of(file).mkdir()
+        marker = await Marker.open(opened, url(file), CLOCK)
+        marker.placed(7)
+        await marker.bring()
+        marker.close()
+
+    with structlog.testing.capture_logs() as said:
+        within(file, act)
+    assert [one["event"] for one in said] == ["mark_not_written"]
+
+
+def test_every_command_looks(file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    assert run(capsys, "init", ".", "--language", "en").code == 0
+    within(file, lambda opened: live(opened, file))
+    mark.write(mark.path_of(file), _further(file))
+    told = run(capsys, "status")
+    assert "went_back" in told.out + told.err
+    assert "restored" in told.out
+    assert run(capsys, "unhalt").code == 1
+
+
+def _further(file: Path) -> Mark:
+    found = mark.read(mark.path_of(file))
+    assert found is not None
+    return Mark(found.token, found.high.or_more(High(placements=1)))
