@@ -44,6 +44,7 @@ def answers() -> dict[str, type[BaseModel]]:
     from dialer.audit import Audit, HeadReport
     from dialer.cli import check, done, imports, init, plan, record, views
     from dialer.cli.digest import DigestReport
+    from dialer.cli.referee import RefereeReport
     from dialer.explain import Explanation
     from dialer.report_model import Report
     from dialer.rulelist import RulesReport
@@ -66,6 +67,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "pause": done.StatusDone,
         "plan": plan.Plan,
         "purge": record.PurgeReport,
+        "referee": RefereeReport,
         "report": Report,
         "resume": done.StatusDone,
         "rules": RulesReport,

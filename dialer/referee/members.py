@@ -91,6 +91,13 @@ def _span(scene: Scene, file: File, due_on: date, link: Link) -> tuple[datetime,
     zone = scene.evidence.lender_zone
     if account := scene.ledger.accounts[link[0]].last:
         zone = (scene.zones(account) or [zone])[0]
+    key = (id(file), due_on, zone)
+    if key not in scene.spans:
+        scene.spans[key] = _span_in(file, due_on, zone)
+    return scene.spans[key]
+
+
+def _span_in(file: File, due_on: date, zone: str) -> tuple[datetime, datetime] | None:
     found = []
     for segment in file.segments:
         windows = [one.window(due_on, zone) for one in file.rounds_of(segment, due_on)]

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 from dialer.referee.campaignfile import File
@@ -55,6 +55,8 @@ class Scene:
         for one in self.evidence.network or ():
             if one.attempt_id:
                 self.heard[one.attempt_id].append(one)
+        self.spans: dict[tuple[int, date, str], tuple[datetime, datetime] | None] = {}
+        """What `members` worked out once a file, due date and zone."""
 
     @cached_property
     def calls(self) -> list[Call]:
