@@ -20,6 +20,13 @@ from dialer.referee.model import Action, Evidence, Link
 T = TypeVar("T")
 
 
+NEEDED = {
+    "accounts": frozenset({"account_id", "person_id", "phone"}),
+    "installments": frozenset({"account_id", "due_on", "amount"}),
+}
+"""Columns without which nothing of a file is loaded."""
+
+
 class Timeline(Generic[T]):
     """Values, each in force from an instant on. It may have been so from `asked` on already."""
 
@@ -138,13 +145,10 @@ class Ledger:
     def _import(self, action: Action) -> None:
         kind = action.fields["kind"]
         self.kinds.add(kind)
-        rows = list(csv.DictReader(io.StringIO(action.fields["text"].removeprefix("\ufeff")), restval=""))
+        rows = _rows(action.fields["text"], NEEDED.get(kind, frozenset()))
         self.imports[action.at] = len(rows)
         seen: set[Any] = set()
-        for row in rows:
-            if None in row:  # more cells than the header: a reject
-                continue
-            cells = {str(name).strip(): (value or "").strip() for name, value in row.items()}
+        for cells in rows:
             if kind == "accounts":
                 self._account(action, cells, seen)
             elif kind == "installments":
@@ -307,6 +311,18 @@ def country_of(phone: str) -> str:
         return phonenumbers.region_code_for_number(phonenumbers.parse(phone)) or ""
     except phonenumbers.NumberParseException:
         return ""
+
+
+def _rows(text: str, needed: frozenset[str]) -> list[dict[str, str]]:
+    """The rows by their header; none of a file that lacks a column, and none with too many cells: rejects."""
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        header, *lines = [[cell.strip() for cell in line] for line in reader if any(line)] or [[]]
+    except csv.Error:
+        return []
+    if not needed <= {*header}:
+        return []
+    return [dict(zip(header, line, strict=True)) for line in lines if len(line) == len(header)]
 
 
 def _day(text: str) -> date | None:
