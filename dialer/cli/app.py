@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import record, referee, usage
+from dialer.cli import actions, record, referee, usage
 from dialer.cli import rules as rules_command
 from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, parse_instant, settings_of, with_house
 from dialer.errors import DialerError, InvalidInput
@@ -369,4 +369,5 @@ def paid(
 
 
 record.add_to(app)
+actions.add_to(app)
 referee.add_to(app)

@@ -42,7 +42,7 @@ def answers() -> dict[str, type[BaseModel]]:
     """Command → what it prints with `--json`; `audit-head` is the command `audit head`."""
     # Each comes from the module of its command; all together take their time to import.
     from dialer.audit import Audit, HeadReport
-    from dialer.cli import check, done, imports, init, plan, record, views
+    from dialer.cli import actions, check, done, imports, init, plan, record, views
     from dialer.cli.digest import DigestReport
     from dialer.cli.referee import RefereeReport
     from dialer.explain import Explanation
@@ -51,6 +51,7 @@ def answers() -> dict[str, type[BaseModel]]:
     from dialer.status_model import Status
 
     return {
+        "actions": actions.ActionsReport,
         "attempts": views.Exported,
         "audit-head": HeadReport,
         "audit-verify": Audit,

@@ -132,6 +132,8 @@ class Ledger:
     kinds: set[str] = field(default_factory=set)
     """Kinds of files that were imported."""
     reversed_on: dict[Link, date] = field(default_factory=dict)
+    rebuilt: bool = False
+    """The files were made from the database: what was before an account's last change is not known."""
     unread: int = 0
     """Launched files that can't be read."""
 
@@ -145,6 +147,7 @@ class Ledger:
     def _import(self, action: Action) -> None:
         kind = action.fields["kind"]
         self.kinds.add(kind)
+        self.rebuilt = self.rebuilt or bool(action.fields.get("rebuilt"))
         rows = _rows(action.fields["text"], NEEDED.get(kind, frozenset()))
         self.imports[action.at] = len(rows)
         seen: set[Any] = set()
@@ -259,11 +262,15 @@ class Ledger:
         fields = action.fields
         phone = e164(fields.get("phone") or "", self.country)
         until = _day(fields.get("until") or "")
-        self._bar(action, phone, fields.get("person_id") or "", fields.get("channel") or "", until)
+        person, channel, both = fields.get("person_id") or "", fields.get("channel") or "", bool(fields.get("both"))
+        if phone or not both:  # of a masked number nobody knows where the person may not be contacted
+            self._bar(action, phone, person, channel, until, both)
 
-    def _bar(self, action: Action, phone: str, person: str, channel: str, until: date | None) -> None:
+    def _bar(
+        self, action: Action, phone: str, person: str, channel: str, until: date | None, both: bool = False
+    ) -> None:
         if phone or person:
-            self.bars.append(Bar(action.at, phone, person, False, channel, until, "a suppression"))
+            self.bars.append(Bar(action.at, phone, person, both, channel, until, "a suppression"))
 
 
 _TAKES: dict[str, Callable[[Ledger, Action], None]] = {

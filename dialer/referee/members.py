@@ -126,6 +126,8 @@ def _segments(
     scene: Scene, file: File, link: Link, first: datetime, ends: datetime, launched: datetime
 ) -> tuple[list[Segment], bool]:
     """The segments that late counts of any day in the span lead to; False: an import left it open."""
+    if scene.ledger.rebuilt:
+        return list(file.segments), True
     zone = scene.evidence.lender_zone
     timelines = [scene.ledger.owed[one].entries for one in scene.ledger.links_of[link[0]]]
     changes = {at for entries in timelines for _, at, _ in entries if first < at < ends}
@@ -209,6 +211,8 @@ def _is_long(scene: Scene, begins: datetime, ends: datetime, opened: datetime | 
 
 def _is_steady(scene: Scene, campaign: Campaign, link: Link, first: datetime) -> bool:
     """Whether neither account nor installment, nor the campaign, changed after it could first be planned."""
+    if scene.ledger.rebuilt:
+        return False
     entries = [*scene.ledger.owed[link].entries, *scene.ledger.accounts[link[0]].entries, *campaign.files.entries,
                *campaign.status.entries]  # fmt: skip
     return all(at <= first - ONE_DAY or at <= first for _, at, _ in entries)

@@ -105,7 +105,7 @@ def _missing(evidence: Evidence) -> list[str]:
     if evidence.actions is None:
         told.append("actions.jsonl is missing: no file, payment, stop, pause or campaign is known, so windows of "
                     "campaigns, suppressions, payments, pauses and rounds are not checked")  # fmt: skip
-    elif any("****" in str(one.fields.get("phone") or one.fields.get("text") or "") for one in evidence.actions):
+    elif any("***" in str(one.fields.get("phone") or one.fields.get("text") or "") for one in evidence.actions):
         told.append("phones in actions.jsonl are masked: suppressions by number are not checked (--reveal)")
     if evidence.network is None:
         told.append("network.jsonl is missing: ends of calls are those of the exports, replies and acknowledgements "

@@ -154,7 +154,7 @@ def _lift(scene: Scene, action: Action, bars: list[Bar]) -> list[Bar]:
         if (
             not named
             or bar.ended is not None
-            or bar.since > action.at
+            or bar.since >= action.at
             or (channel and bar.channel not in ("", channel))
         ):
             continue
