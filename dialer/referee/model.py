@@ -50,8 +50,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """One line of the carrier's journal."""
+class Taken:
+    """One line of the carrier's journal: what it took."""
 
     at: datetime
     attempt_id: str
@@ -135,7 +135,7 @@ class Attempt:
 class Evidence:
     """All that is known from outside. What is None was not given."""
 
-    placements: list[Placement]
+    placements: list[Taken]
     attempts: list[Attempt]
     actions: list[Action] | None
     network: list[Heard] | None

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dialer.referee.model import SLACK_S, Action, Attempt, Evidence, Heard, Placement
+from dialer.referee.model import SLACK_S, Action, Attempt, Evidence, Heard, Taken
 
 T = TypeVar("T")
 ACTIONS = {
@@ -84,7 +84,7 @@ def read(folder: Path | None = None, packs: Path | None = None, *, paths: Paths 
     faults: list[Fault] = []
     settings = _toml(paths.settings, faults)
     evidence = Evidence(
-        _lines(paths.journal, _placement, faults),
+        _lines(paths.journal, _taken, faults),
         _lines(paths.attempts, _attempt, faults),
         None if paths.actions is None else _lines(paths.actions, _action, faults),
         None if paths.network is None else _lines(paths.network, _heard, faults),
@@ -153,8 +153,8 @@ def _maybe(text: str | None) -> datetime | None:
     return instant(text) if text else None
 
 
-def _placement(line: dict[str, Any]) -> Placement:
-    return Placement(instant(line["at"]), str(line["attempt_id"]), line["channel"], line["to"], line["line"])
+def _taken(line: dict[str, Any]) -> Taken:
+    return Taken(instant(line["at"]), str(line["attempt_id"]), line["channel"], line["to"], line["line"])
 
 
 def _action(line: dict[str, Any]) -> Action:

@@ -8,7 +8,7 @@ from functools import cached_property
 from dialer.referee.campaignfile import File
 from dialer.referee.days import CHINA, ONE_CHINA
 from dialer.referee.ledger import Account, Campaign, Ledger, country_of, replay
-from dialer.referee.model import Attempt, Evidence, Heard, Limits, Link, Placement, Sheet
+from dialer.referee.model import Attempt, Evidence, Heard, Limits, Link, Taken, Sheet
 
 ENDS = frozenset({"ended", "delivered", "undelivered"})
 
@@ -17,7 +17,7 @@ ENDS = frozenset({"ended", "delivered", "undelivered"})
 class Call:
     """One placement, call or message, with what the exports say of it (None: they don't know it)."""
 
-    placement: Placement
+    placement: Taken
     attempt: Attempt | None
     answered_at: datetime | None = None
     """As the network has it, else the exports."""
@@ -69,7 +69,7 @@ class Scene:
     def placed(self) -> set[str]:
         return {one.attempt_id for one in self.evidence.placements}
 
-    def _call(self, placement: Placement) -> Call:
+    def _call(self, placement: Taken) -> Call:
         attempt = self.by_id.get(placement.attempt_id)
         call = Call(placement, attempt)
         if attempt is not None:
