@@ -12,7 +12,7 @@ INVARIANTS = (
 )  # fmt: skip
 
 SLACK_S = 60.0
-"""What was done may have taken effect so many seconds before it was confirmed, where no `asked_at` says since when."""
+"""What was given or stopped may have taken effect so many seconds before it was confirmed, where no `asked_at` tells."""
 
 
 @dataclass(frozen=True, slots=True)

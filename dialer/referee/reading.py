@@ -24,6 +24,8 @@ ACTIONS = {
     "lift": (),
 }
 """Action → what it can't do without."""
+LOOSEN = frozenset({"resume", "unhalt", "lift"})
+"""Their `at` is when they began: nothing of them took effect before it."""
 FAULTS_MAX = 100
 """So many faults are told; a file with more is no file of this kind."""
 
@@ -166,7 +168,8 @@ def _action(line: dict[str, Any]) -> Action:
             raise ValueError(f"{field} is no text")
     if name == "paid":
         date.fromisoformat(line["due_on"])
-    asked = _maybe(line.get("asked_at")) or at - timedelta(seconds=SLACK_S)
+    loosens = name in LOOSEN or (name == "paid" and line.get("reverse"))
+    asked = _maybe(line.get("asked_at")) or (at if loosens else at - timedelta(seconds=SLACK_S))
     return Action(at, asked, name, line)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from dialer.referee.campaignfile import File
 from dialer.referee.days import CHINA, ONE_CHINA
 from dialer.referee.ledger import Account, Campaign, Ledger, country_of, replay
-from dialer.referee.model import Attempt, Evidence, Heard, Limits, Link, Taken, Sheet
+from dialer.referee.model import Attempt, Evidence, Heard, Limits, Link, Sheet, Taken
 
 ENDS = frozenset({"ended", "delivered", "undelivered"})
 
