@@ -131,7 +131,7 @@ def _segments(
     zone = scene.evidence.lender_zone
     timelines = [scene.ledger.owed[one].entries for one in scene.ledger.links_of[link[0]]]
     changes = {at for entries in timelines for _, at, _ in entries if first < at < ends}
-    if any(scene.ledger.imports.get(at, 0) > ROWS_AT_ONCE and at > launched for at in changes | {first}):
+    if any(_came_in_parts(scene, timelines, at) and at > launched for at in changes | {first}):
         return [], False
     # a late first planning can lie anywhere in the span; what has just been asked for may have been known already
     earliest = min([first, *(asked for entries in timelines for asked, at, _ in entries if first < at < ends)])
@@ -149,6 +149,12 @@ def _segments(
         if segment not in found:
             found.append(segment)
     return found, True
+
+
+def _came_in_parts(scene: Scene, timelines: list[list[tuple[datetime, datetime, Owed]]], at: datetime) -> bool:
+    """Whether several of the account's installments came in one large file: nobody knows in how many transactions."""
+    together = sum(any(since == at for _, since, _ in entries) for entries in timelines)
+    return together > 1 and scene.ledger.imports.get(at, 0) > ROWS_AT_ONCE
 
 
 def _in_force(entries: list[tuple[datetime, datetime, Owed]], at: datetime) -> Owed | None:

@@ -12,7 +12,7 @@ INVARIANTS = (
 )  # fmt: skip
 
 SLACK_S = 60.0
-"""What was given or stopped may have taken effect so many seconds before it was confirmed, where no `asked_at` tells."""
+"""What was given or stopped may have taken effect so many seconds before it was confirmed, without an `asked_at`."""
 
 
 @dataclass(frozen=True, slots=True)
