@@ -38,7 +38,7 @@ def write_csv(
     """
     _check_launched(tx, campaign)
     count = 0
-    with _stream(path) as stream:
+    with stream_to(path) as stream:
         out = csv.writer(stream, lineterminator="\n")
         out.writerow(COLUMNS)
         for rows in views.attempts(tx, campaign, since):
@@ -58,7 +58,7 @@ def write_jsonl(
     """
     _check_launched(tx, campaign)
     count = 0
-    with _stream(path) as stream:
+    with stream_to(path) as stream:
         for rows in views.attempts(tx, campaign, since):
             history = _History(tx, [row.attempt_id for row in rows], currency, reveal)
             for row in rows:
@@ -213,7 +213,7 @@ def _text(cell: str) -> str:
     return neutralised(cell).replace("\r", " ")
 
 
-def _stream(path: Path) -> AbstractContextManager[IO[str]]:
+def stream_to(path: Path) -> AbstractContextManager[IO[str]]:
     return _standard_output() if path == STANDARD_OUTPUT else whole_file(path)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import backup, record, usage
+from dialer.cli import actions, backup, record, referee, usage
 from dialer.cli import rules as rules_command
 from dialer.cli.common import (
     CONFIG,
@@ -384,3 +384,5 @@ def paid(
 
 record.add_to(app)
 backup.add_to(app)
+actions.add_to(app)
+referee.add_to(app)

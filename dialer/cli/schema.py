@@ -42,14 +42,16 @@ def answers() -> dict[str, type[BaseModel]]:
     """Command → what it prints with `--json`; `audit-head` is the command `audit head`."""
     # Each comes from the module of its command; all together take their time to import.
     from dialer.audit import Audit, HeadReport
-    from dialer.cli import backup, check, done, imports, init, plan, record, views
+    from dialer.cli import actions, backup, check, done, imports, init, plan, record, views
     from dialer.cli.digest import DigestReport
+    from dialer.cli.referee import RefereeReport
     from dialer.explain import Explanation
     from dialer.report_model import Report
     from dialer.rulelist import RulesReport
     from dialer.status_model import Status
 
     return {
+        "actions": actions.ActionsReport,
         "attempts": views.Exported,
         "audit-head": HeadReport,
         "audit-verify": Audit,
@@ -67,6 +69,7 @@ def answers() -> dict[str, type[BaseModel]]:
         "pause": done.StatusDone,
         "plan": plan.Plan,
         "purge": record.PurgeReport,
+        "referee": RefereeReport,
         "report": Report,
         "restore": backup.RestoreReport,
         "resume": done.StatusDone,

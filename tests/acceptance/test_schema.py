@@ -52,6 +52,8 @@ suppress +8613800138009 --reason again --lift
 suppress --person P-2 --reason asked --until 2099-01-01
 attempts --csv attempts.csv
 attempts --jsonl attempts.jsonl --csv attempts.csv
+actions --jsonl actions.jsonl
+referee . --settings dialer.toml --journal /dev/null
 digest
 report
 explain L-1001
