@@ -29,7 +29,7 @@ from dialer.roster import Installment
 from dialer.simulated.diary import Diary
 from dialer.simulated.levels import LEVELS, Level
 from dialer.simulated.life import Life
-from dialer.simulated.network import Network
+from dialer.simulated.network import Network, Wire
 from dialer.simulated.trouble import Trouble
 from dialer.store import InlineStore, Tx
 from dialer.store.schema import create
@@ -149,7 +149,7 @@ class _World:
     async def calm(self) -> None:
         """One worker, and nothing goes wrong."""
         names = {line.adapter for line in self.what.settings.lines.values()}
-        fitted = Fitted(_Wire(self.network), ADAPTER)
+        fitted = Fitted(Wire(self.network), ADAPTER)
         worker = Worker(self.house, dict.fromkeys(names, fitted), "simulation", poll=timedelta(days=1), gather=GATHER)
         await worker.open()
         running = asyncio.create_task(worker.run())
@@ -196,20 +196,3 @@ class _World:
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day + timedelta(days=1), time(), self.house.zone)
-
-
-class _Wire:
-    """The adapter where nothing goes wrong: the carrier itself; its callbacks go to the one worker."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.place, self.find, self.hang_up = network.place, network.find, network.hang_up
-
-    async def open(self, host: Any) -> None:
-        self._network.direct = host
-
-    async def close(self) -> None:
-        await self._network.close()
-
-    async def hook(self, request: Any) -> Any:
-        raise NotImplementedError("the carrier calls nobody over HTTP")

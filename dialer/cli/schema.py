@@ -39,10 +39,15 @@ class SchemaReport(BaseModel):
 
 
 def answers() -> dict[str, type[BaseModel]]:
-    """Command → what it prints with `--json`; `audit-head` is the command `audit head`."""
-    # Each comes from the module of its command; all together take their time to import.
+    """Command → what it prints with `--json`, in the order of names."""
+    return dict(sorted((_of_operations() | _of_views()).items()))
+
+
+def _of_views() -> dict[str, type[BaseModel]]:
+    """Commands that tell; `audit-head` is the command `audit head`. Each model comes from the module of its command;
+    all together take their time to import."""
     from dialer.audit import Audit, HeadReport
-    from dialer.cli import actions, backup, check, done, imports, init, plan, record, views
+    from dialer.cli import actions, check, plan, views
     from dialer.cli.digest import DigestReport
     from dialer.cli.referee import RefereeReport
     from dialer.explain import Explanation
@@ -55,11 +60,26 @@ def answers() -> dict[str, type[BaseModel]]:
         "attempts": views.Exported,
         "audit-head": HeadReport,
         "audit-verify": Audit,
-        "backup": backup.BackupReport,
-        "cancel": done.StatusDone,
         "check": check.CheckReport,
         "digest": DigestReport,
         "explain": Explanation,
+        "plan": plan.Plan,
+        "referee": RefereeReport,
+        "report": Report,
+        "rules": RulesReport,
+        "schema": SchemaReport,
+        "simulate": Report,
+        "status": Status,
+    }
+
+
+def _of_operations() -> dict[str, type[BaseModel]]:
+    """Commands that change something."""
+    from dialer.cli import backup, done, imports, init, record
+
+    return {
+        "backup": backup.BackupReport,
+        "cancel": done.StatusDone,
         "forget": record.ForgetReport,
         "halt": done.HaltDone,
         "import": imports.ImportReport,
@@ -67,16 +87,9 @@ def answers() -> dict[str, type[BaseModel]]:
         "launch": done.LaunchDone,
         "paid": done.PaidDone,
         "pause": done.StatusDone,
-        "plan": plan.Plan,
         "purge": record.PurgeReport,
-        "referee": RefereeReport,
-        "report": Report,
         "restore": backup.RestoreReport,
         "resume": done.StatusDone,
-        "rules": RulesReport,
-        "schema": SchemaReport,
-        "simulate": Report,
-        "status": Status,
         "suppress": done.SuppressDone,
         "unhalt": done.UnhaltDone,
     }

@@ -11,7 +11,20 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
-from adapters.contract import Event, EventKind, Heard, Host, Order, Receipt, Spec, Step, Unavailable, Uncertain
+from adapters.contract import (
+    Event,
+    EventKind,
+    Heard,
+    HookReply,
+    HookRequest,
+    Host,
+    Order,
+    Receipt,
+    Spec,
+    Step,
+    Unavailable,
+    Uncertain,
+)  # fmt: skip
 from adapters.mock import MockAdapter
 from dialer.clock import VirtualClock
 from dialer.export import instant
@@ -177,3 +190,28 @@ async def _run(work: Awaitable[None]) -> None:
         await work
     except Exception as error:  # noqa: BLE001 - a call whose worker failed it: `find` tells the rest
         log.error("network_failed", error=f"{type(error).__name__}: {error}")
+
+
+class Wire:
+    """The adapter where nothing goes wrong: the carrier itself; its callbacks go to the one worker."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def open(self, host: Host) -> None:
+        self._network.direct = host
+
+    async def close(self) -> None:
+        await self._network.close()
+
+    async def place(self, order: Order) -> Receipt:
+        return await self._network.place(order)
+
+    async def find(self, order: Order) -> list[Event]:
+        return await self._network.find(order)
+
+    async def hang_up(self, ref: str) -> None:
+        await self._network.hang_up(ref)
+
+    async def hook(self, request: HookRequest) -> HookReply:
+        return HookReply(404)

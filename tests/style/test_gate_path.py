@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from tests.style.source import Source, dotted, sources
 
-ENGINE = sources("dialer")
+ENGINE = [one for one in sources("dialer") if not one.name.startswith("dialer/simulated/")]
+"""Without the simulated world, which stands for the provider; nothing of the engine but the simulation imports it."""
 
 
 def functions(source: Source) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -96,6 +97,16 @@ def test_the_gate_that_is_asked_is_the_gate() -> None:
         if name.name in ("check", "Pass")
     ]
     assert sorted(imported) == [("campaigns.gate", "Pass", None), ("campaigns.gate", "check", None)]
+
+
+def test_only_the_simulation_knows_the_simulated_world() -> None:
+    found = {
+        source.name
+        for source in ENGINE
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dialer.simulated")
+    }
+    assert found == {"dialer/simulate.py"}
 
 
 def test_nobody_reaches_for_it_by_a_name_in_quotes() -> None:

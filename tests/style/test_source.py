@@ -121,6 +121,7 @@ def test_an_adapter_is_asked_to_place_in_one_place_only() -> None:
     found = [
         source.name
         for source in sources("dialer")
+        if not source.name.startswith("dialer/simulated/")  # the provider's side of it
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Attribute) and node.attr == "place"
     ]
