@@ -136,6 +136,7 @@ def test_what_the_provider_reports_of_the_keys_is_masked_too(tmp_path: Path, mon
         await scene.load(installments=due(1, "2026-01-15"))
         await scene.launch(ASKING)
         await scene.start()
+        await scene.clock.sleep_until(scene.rows(round=1)[0].planned_for)
         while not (talking := scene.rows(state="talking")):
             await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1))
         key = str(talking[0].attempt_id)
