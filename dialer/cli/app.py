@@ -239,7 +239,7 @@ def simulate(
     seed: Annotated[int, typer.Option()] = 1,
     faults: Annotated[str, typer.Option(metavar="none|mild|hostile")] = "none",
     out_dir: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write exports and journal there.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Write all that `dialer referee` reads there.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -248,7 +248,7 @@ def simulate(
 
     days = parse_date(from_, "--from"), parse_date(to, "--to")
     files = campaign, accounts, installments, suppressions
-    simulate_campaign(settings_of(config), *files, *days, seed, faults, out_dir, json, out, err)
+    simulate_campaign(settings_of(config), *files, *days, seed, faults, out_dir, json, out, err, config)
 
 
 @app.command()

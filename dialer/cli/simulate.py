@@ -17,6 +17,7 @@ from dialer.house import House
 from dialer.simulate import FAULTS, Simulation
 from dialer.simulate import simulate as run_simulation
 from dialer.store import Tx
+from dialer.wholefile import whole_file
 
 DAYS = timedelta(days=31)
 """How long it goes on without --to."""
@@ -27,9 +28,10 @@ DAYS_MAX = 800
 def simulate(
     settings: Settings, campaign: Path, accounts: Path, installments: Path, suppressions: Path | None,
     from_: date | None, to: date | None, seed: int, faults: str, folder: Path | None, json: bool, out: Console,
-    err: Console, clock: Clock = SystemClock(),
+    err: Console, config: Path, clock: Clock = SystemClock(),
 ) -> None:  # fmt: skip
-    """Runs the simulation, writes its exports and the report's page into `folder`, prints the report."""
+    """Runs the simulation, writes into `folder` its exports, the report, and all else that `dialer referee` reads;
+    prints the report. `config`: the settings' file."""
     first = from_ or clock.now().astimezone(ZoneInfo(settings.lender.time_zone)).date()
     last = to or first + DAYS
     if faults not in FAULTS:
@@ -48,6 +50,10 @@ def simulate(
     found = run_with_progress(what, folder, None if json else err)
     if folder is not None:
         report.write_html(found, folder / "report.html", settings.lender.language, settings)
+        with whole_file(folder / "report.json") as stream:
+            stream.write(found.model_dump_json(indent=2) + "\n")
+        with whole_file(folder / "settings.toml") as stream:
+            stream.write(config.read_text(encoding="utf-8-sig"))
     if json:
         out.print_json(found.model_dump_json())
     else:

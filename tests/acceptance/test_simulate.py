@@ -35,6 +35,7 @@ def test_a_month_from_today_leaves_exports_and_the_page(folder: Path, capsys: py
     assert found["totals"]["waiting"] == 0
     assert {file.name for file in (folder / "month").iterdir()} == {
         "actions.jsonl", "attempts.csv", "attempts.jsonl", "journal.jsonl", "network.jsonl", "report.html",
+        "report.json", "settings.toml",
     }  # fmt: skip
     assert not (folder / "dialer.db").exists()
 
@@ -50,3 +51,16 @@ def test_who_is_suppressed_is_not_called(folder: Path, capsys: pytest.CaptureFix
     ]
     assert stopped & called[0]
     assert not stopped & called[1]
+
+
+def test_the_referee_takes_the_folder_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "simulate", "campaigns/monthly.toml", *FILES, "--faults", "mild", "--out", "month").code == 0
+    done = run(capsys, "referee", "month")
+    assert (done.code, done.err) == (0, "")
+    assert "Nothing was found." in done.out
+    journal = folder / "month" / "journal.jsonl"
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    journal.write_text("".join([*lines, lines[-1]]), encoding="utf-8")
+    done = run(capsys, "referee", "month")
+    assert done.code == 1
+    assert "placed_twice" in done.out
