@@ -25,15 +25,17 @@ LATE_MAX = timedelta(days=31)
 
 
 def changes(news: Any, now: datetime) -> dict[str, Any]:
-    """field → what it has to be instead; empty for what any sound provider tells."""
+    """field → what it has to be instead; empty for what any sound provider tells. `now`: as late as it can be."""
     found: dict[str, Any] = {}
     for name, maximum in LENGTHS.items():
         value = getattr(news, name)
         if value and (len(value) > maximum or not value.isprintable()):
             found[name] = _text(name, value, maximum)
     at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
-    if not now - LATE_MAX <= at <= now or at is not news.at:
-        # Nothing has happened yet that we hear of now, whatever the provider's clock says.
+    is_told = bool(news.identity)
+    if (is_told and not now - LATE_MAX <= at <= now) or at is not news.at:
+        # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves has
+        # no identity and keeps its instant: the clock may have been set back since.
         found["at"] = min(max(at, now - LATE_MAX), now)
     if not (isfinite(news.talk_s) and 0 <= news.talk_s <= TALK_MAX_S):
         found["talk_s"] = 0.0

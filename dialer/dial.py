@@ -43,8 +43,8 @@ class Dialer:
     last_placed_at: datetime | None = None
     _clock_off: bool = False
     _placing: set["asyncio.Task[None]"] = field(default_factory=set)
-    _handed: set[int] = field(default_factory=set)
-    """Attempts whose order the adapter has, or may have: until what came of it is durable."""
+    _handed: set[tuple[int, datetime]] = field(default_factory=set)
+    """Claims (attempt id, claimed_at) whose order the adapter has, or may have: until what came of it is durable."""
     _given_up: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) that must not be handed over any more."""
 
@@ -85,7 +85,7 @@ class Dialer:
 
     def give_up(self, attempt_id: int, claimed_at: datetime) -> bool:
         """Sees to it that this claim of ours is never handed over. False: it was, or may have been."""
-        if attempt_id in self._handed:
+        if (attempt_id, claimed_at) in self._handed:
             return False
         self._given_up.add((attempt_id, claimed_at))
         return True
@@ -140,7 +140,7 @@ class Dialer:
             await self._withdraw(placement, why)
             return
         # From here on nobody may believe that it was not sent.
-        self._handed.add(key)
+        self._handed.add((key, claim))
         line = self.lines.by_name[placement.order.line]
         at = self.house.clock.now()
         line.last_placed_at = self.last_placed_at = at
@@ -161,7 +161,7 @@ class Dialer:
         if retry_after_s is not None:
             line.held_until = self.house.clock.now() + timedelta(seconds=retry_after_s)
         if await self._record(news):
-            self._handed.discard(key)
+            self._handed.discard((key, claim))
 
     async def _withdraw(self, placement: Placement, why: str) -> None:
         key, claim = placement.attempt_id, placement.claimed_at

@@ -95,6 +95,8 @@ class Inbox:
     """Called when something was written: room may be free, follow-ups and confirmations may be due."""
     closed: Callable[[int], None] = lambda _: None
     """Called with the id of every attempt that is over or came back."""
+    heard: Callable[[], None] = lambda: None
+    """Called when anything was written: when to look after what runs may be another instant."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
     _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
@@ -142,6 +144,7 @@ class Inbox:
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
             self.closed(one.attempt_id)
+        self.heard()
         if ended or any(one.kind is None for one in news):
             self.written()
         for _, done in batch:
@@ -151,7 +154,9 @@ class Inbox:
 
 def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
     """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
-    news = [replace(one, **changed) if (changed := bounds.changes(one, now)) else one for one in news]
+    # A clock that was just set back must not pull what providers tell into the past.
+    latest = now + timedelta(seconds=house.clock.off_s())
+    news = [replace(one, **changed) if (changed := bounds.changes(one, latest)) else one for one in news]
     batch = _Batch(tx, house, now, _Moving(tx, news), effects.Book(tx, house, now))
     known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
     for one in news:

@@ -17,9 +17,10 @@ from dialer import settle
 from dialer.attempt import Kind, State
 from dialer.dial import PLACE_S, Dialer
 from dialer.house import House
-from dialer.inbound import Inbox, News, of_event
+from dialer.inbound import Inbox, News, ingest, of_event
 from dialer.lines import Line, Lines
 from dialer.log import log
+from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
 LOOKED_MAX = 200
@@ -37,24 +38,27 @@ class Reconciler:
     inbox: Inbox
     dialer: Dialer
     worker: str
+    next_at: datetime | None = None
+    """When the next one is to be looked after, as the last round left it."""
     _mute: set[str] = field(default_factory=set)
     """Lines whose provider did not answer in this round: one of them must not keep all the others waiting."""
 
     async def adopt(self) -> int:
         """At start: takes over what other workers left running; what they were placing is lost."""
         now = self.house.clock.now()
-        rows = await self.house.store.read(lambda tx: attempt_store.orphans(tx, self.worker))
-        await self.house.store.write(lambda tx: attempt_store.adopt(tx, self.worker, now))
-        await self.inbox.take(
-            [
-                News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="its worker ended")
-                for row in rows
-                if row.state == State.PLACING
-            ]
-        )
-        if rows:
-            log.warning("adopted", attempts=len(rows), hint="an earlier run left them; their provider is asked")
-        return len(rows)
+
+        def take_over(tx: Tx) -> int:
+            rows = attempt_store.orphans(tx, self.worker)
+            attempt_store.adopt(tx, self.worker, now)
+            # In one transaction: what is `placing` and ours by name would pass for a claim that we never handed over.
+            placing = [row.attempt_id for row in rows if row.state == State.PLACING]
+            ingest(tx, self.house, [News(Kind.LEASE_EXPIRED, now, key, why="its worker ended") for key in placing], now)
+            return len(rows)
+
+        count = await self.house.store.write(take_over)
+        if count:
+            log.warning("adopted", attempts=count, hint="an earlier run left them; their provider is asked")
+        return count
 
     async def tick(self) -> int:
         """One bounded round. Returns how many attempts were looked at."""
@@ -62,9 +66,15 @@ class Reconciler:
         if self.house.is_clock_off():
             return 0
         self._mute.clear()
-        rows = await self.house.store.read(lambda tx: attempt_store.overdue(tx, now, LOOKED_MAX))
+
+        def read(tx: Tx) -> tuple[Sequence[Any], datetime | None]:
+            return attempt_store.overdue(tx, now, LOOKED_MAX), attempt_store.next_check(tx)
+
+        rows, self.next_at = await self.house.store.read(read)
         for row in rows:
             await self._look(row, now)
+        if rows:
+            self.next_at = await self.house.store.read(attempt_store.next_check)
         return len(rows)
 
     async def _look(self, row: Any, now: datetime) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,8 +40,8 @@ FAULTS = tuple(LEVELS)
 """The levels of `--faults`."""
 GATHER = timedelta(seconds=120)
 """Due attempts and news wait so long for company: virtual seconds cost nothing, transactions do."""
-GATHER_IN_TROUBLE = timedelta(seconds=5)
-"""Less company where the order of events is what is looked for."""
+COMPANY_S = (2.0, 100.0)
+"""Less company where the order of events is what is looked for: between these, as the seed says."""
 SETTLING = timedelta(hours=1)
 """After the last day: what was lost is settled by its deadline."""
 
@@ -168,11 +169,15 @@ class _World:
 
     async def troubled(self) -> None:
         """Machines that fail under a worker, while the lender and the operator go on."""
-        trouble = Trouble(self.what.seed, self.level, self.house, self.network, self.life, GATHER_IN_TROUBLE)
+        trouble = Trouble(self.what.seed, self.level, self.house, self.network, self.life, self._gather())
         trouble.begin(self._midnight(self.what.last))
         async for _ in self._days():
             pass
         await trouble.settle()
+
+    def _gather(self) -> timedelta:
+        least, most = COMPANY_S
+        return timedelta(seconds=least * (most / least) ** Random(f"{self.what.seed}|gather").random())
 
     async def _days(self) -> Any:
         day = self.what.first

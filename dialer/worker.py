@@ -52,6 +52,9 @@ class Worker:
     reconciler: Reconciler = field(init=False)
     restorer: Restorer = field(init=False)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something may be due, or room may be free: the dialing loop turns."""
+    look: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something was placed or heard: what is to be looked after, and when, is another."""
     stopping: bool = False
     turned_s: float = field(default=0.0, init=False)
     """When the dialing loop last turned, by the event loop's clock: a sign of life."""
@@ -65,7 +68,7 @@ class Worker:
         self.lines = await self._read_lines()
         self.inbox = Inbox(self.house, self.lines, self.wake.set, gather_s=self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
-        self.inbox.closed = self.dialogues.end
+        self.inbox.closed, self.inbox.heard = self.dialogues.end, self.look.set
         self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name, self.placed)
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
         self.restorer = Restorer(self.house, self.lines, self.name)
@@ -82,6 +85,7 @@ class Worker:
         """No new calls from here on."""
         self.stopping = True
         self.wake.set()
+        self.look.set()
 
     async def drain(self, limit_s: float) -> int:
         """Waits until running calls are recorded, at most `limit_s` seconds. Returns how many still run."""
@@ -171,12 +175,16 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
                 log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="tried again in a second")
                 until = self.house.clock.now() + timedelta(seconds=1)
-            await self._wait(until)
+            now = self.house.clock.now()
+            until = now + self.poll if until is None else min(until, now + self.poll)
+            await self._wait(self.wake, max(until, now + LEAST_WAIT))
 
     async def _dial_once(self) -> datetime | None:
         """Dials what is due and has room. Returns when to look again; None: when something happens."""
         now = self.house.clock.now()
         claimed = await self.dialer.tick()
+        if claimed.placements:
+            self.look.set()
         if claimed.halted:
             return None
         if not claimed.more:
@@ -200,12 +208,10 @@ class Worker:
         closes_at = await self.house.store.read(closing)
         return latest if closes_at is None else max(due_at, min(latest, closes_at - self.gather / 5))
 
-    async def _wait(self, until: datetime | None) -> None:
-        """Until then, or the next poll, or something happens here."""
-        now = self.house.clock.now()
-        until = now + self.poll if until is None else min(until, now + self.poll)
-        sleep = asyncio.ensure_future(self.house.clock.sleep_until(max(until, now + LEAST_WAIT)))
-        woken = asyncio.ensure_future(self.wake.wait())
+    async def _wait(self, event: asyncio.Event, until: datetime) -> None:
+        """Until then, or something happens here."""
+        sleep = asyncio.ensure_future(self.house.clock.sleep_until(until))
+        woken = asyncio.ensure_future(event.wait())
         try:
             await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -215,17 +221,18 @@ class Worker:
     async def _reconcile(self) -> None:
         pause = max(timedelta(seconds=1), self.gather)
         while not self.stopping:
+            self.look.clear()
             try:
                 looked = await self.reconciler.tick() + await self.restorer.tick()
-                checks = (await self.house.store.read(attempt_store.next_check), self.restorer.next_at)
+                checks = (self.reconciler.next_at, self.restorer.next_at)
                 next_at = min((at for at in checks if at is not None), default=None)
             except Exception as error:  # noqa: BLE001 - as above
                 log.error("reconciling_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again")
                 looked, next_at = 0, None
             now = self.house.clock.now()
             latest = now + max(self.poll, timedelta(seconds=1))
-            soonest = now if looked else now + pause
-            await self.house.clock.sleep_until(max(min(next_at or latest, latest), soonest, now + LEAST_WAIT))
+            await self.house.clock.sleep_until(now + (LEAST_WAIT if looked else pause))
+            await self._wait(self.look, min(next_at or latest, latest))
 
 
 @dataclass(slots=True)

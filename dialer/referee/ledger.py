@@ -30,9 +30,11 @@ NEEDED = {
 class Timeline(Generic[T]):
     """Values, each in force from an instant on. It may have been so from `asked` on already."""
 
-    __slots__ = ("entries",)
+    __slots__ = ("_first", "entries")
 
-    def __init__(self) -> None:
+    def __init__(self, *first: T) -> None:
+        """`first`: what is in force before anything was done."""
+        self._first = first
         self.entries: list[tuple[datetime, datetime, T]] = []
         """(asked, in force from, value), in the order of the second."""
 
@@ -50,7 +52,7 @@ class Timeline(Generic[T]):
 
     def possible(self, first: datetime, last: datetime) -> list[T]:
         """Everything that may have been in force at some instant between these two."""
-        found: list[T] = []
+        found = list(self._first)
         for asked, since, value in self.entries:
             if since <= first:
                 found = [value]
@@ -125,7 +127,7 @@ class Ledger:
     persons_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """phone → account ids that had it at some time"""
     campaigns: dict[str, Campaign] = field(default_factory=lambda: defaultdict(Campaign))
-    halted: Timeline[bool] = field(default_factory=Timeline)
+    halted: Timeline[bool] = field(default_factory=lambda: Timeline(False))
     bars: list[Bar] = field(default_factory=list)
     imports: dict[datetime, int] = field(default_factory=dict)
     """Instants of imports, with their rows."""

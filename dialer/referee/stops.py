@@ -70,10 +70,13 @@ def _all_said(scene: Scene) -> list[Said]:
         for event in attempt.events:
             outcome = event.get("said")
             if outcome and outcome != said_before and attempt.is_reminder:
-                found.append(Said(attempt, outcome, instant(event["received_at"]), instant(event["at"])))
+                # A clock that was set back may say that it was heard before it was said.
+                since = max(instant(event["received_at"]), instant(event["at"]))
+                found.append(Said(attempt, outcome, since, instant(event["at"])))
                 said_before = outcome
         if attempt.outcome and not said_before and attempt.settled_at and attempt.is_reminder:
-            ends = [instant(one["received_at"]) for one in attempt.events if one["kind"] == "ended"]
+            ends = [max(instant(one["received_at"]), instant(one["at"])) for one in attempt.events
+                    if one["kind"] == "ended"]  # fmt: skip
             found.append(Said(attempt, attempt.outcome, max([attempt.settled_at, *ends]), attempt.settled_at))
     return found
 

@@ -6,7 +6,7 @@ Ended, it has no effect any more: every task of the worker is cancelled, and wha
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -18,13 +18,17 @@ from dialer.log import log
 from dialer.simulated.levels import OPEN_S, Level
 from dialer.simulated.network import Network
 from dialer.store import FailingStore, InlineStore
+from dialer.store import campaigns as campaign_store
 from dialer.worker import Fitted, Worker
 
 ON: ContextVar["Machine | None"] = ContextVar("machine", default=None)
 """On which machine a task runs; None: the world's own."""
-POLL = timedelta(minutes=2)
+POLL = timedelta(minutes=20)
 """How often a simulated worker looks by itself; what operators do wakes it, as polling twice a second would."""
-BELL = timedelta(minutes=10)
+BELL = timedelta(minutes=20)
+PLANS = 0.1
+"""Share of starts that plan the day anew, as every start of the daemon does: what an earlier process left undone must
+come to its end without that, too."""
 
 
 def follow(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> "asyncio.Task[Any]":
@@ -123,12 +127,17 @@ class Machine:
         await self.worker.close()
 
     async def _bells(self) -> None:
-        day = None
+        day = None if self.chance(PLANS) else await self._planned_on()
         while True:
             if day != (day := self.house.today(self.clock.now() - timedelta(minutes=5))):
                 await self._ring(self._daily)
             await self._ring(self._often)
             await self.clock.sleep_until(self.clock.now() + BELL)
+
+    async def _planned_on(self) -> date | None:
+        """The day of the last planning that came to its end, whoever made it."""
+        planned_at = await self.house.store.read(campaign_store.planned_since)
+        return None if planned_at is None else self.house.today(planned_at - timedelta(minutes=5))
 
     async def _daily(self) -> None:
         await sweep.daily(self.house)
@@ -175,6 +184,7 @@ class Machine:
         if not self.is_up or self.host is None:
             return False, None
         task = asyncio.get_running_loop().create_task(self._answer(work), context=self._context)
+        task.add_done_callback(_seen)
         await asyncio.wait([task], timeout=OPEN_S)
         if not task.done() or task.cancelled() or task.exception() is not None:
             return False, None
@@ -212,6 +222,12 @@ class Machine:
         if when == "written" and self.chance(self._level.unsure):
             return "disk I/O error"
         return None
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Whoever called may have hung up meanwhile: then nobody asks how it failed."""
+    if not task.cancelled():
+        task.exception()
 
 
 class Handset:

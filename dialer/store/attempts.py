@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, text, update
@@ -128,7 +127,7 @@ _note_placements = Prepared(
 )
 
 
-_last_placement = select(func.max(placements.c.placement_id))
+_last_placement = Prepared(select(func.max(placements.c.placement_id)))
 
 
 def claim(tx: Tx, rows: Sequence[Values]) -> int:
@@ -139,7 +138,7 @@ def claim(tx: Tx, rows: Sequence[Values]) -> int:
     _guarded(tx, _claim, rows)
     for part in in_parts(row["of"] for row in rows):
         _note_placements.run(tx, ids=part)
-    return tx.execute(_last_placement).scalar() or 0
+    return _last_placement.scalar(tx) or 0
 
 
 def defer(tx: Tx, rows: Sequence[Values]) -> None:
@@ -151,18 +150,19 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
     _guarded(tx, _close, rows)
 
 
-@lru_cache(maxsize=2)
-def _take_phone(dialect: str) -> Any:
-    return insert_for(dialect, t.live_calls).on_conflict_do_nothing().returning(t.live_calls.c.attempt_id)
+_take_phone = Prepared(
+    lambda dialect: (
+        insert_for(dialect, t.live_calls)
+        .values(phone=bindparam("to"), attempt_id=bindparam("of"))
+        .on_conflict_do_nothing()
+        .returning(t.live_calls.c.attempt_id)
+    )
+)
 
 
 def take_phones(tx: Tx, wanted: Sequence[tuple[str, int]]) -> set[int]:
     """Takes (phone, attempt id) into live_calls in the order of phones; returns the ids that got theirs."""
-    if not wanted:
-        return set()
-    statement = _take_phone(tx.dialect.name)
-    rows = [{"phone": phone, "attempt_id": key} for phone, key in sorted(wanted)]
-    return set(tx.execute(statement, rows).scalars())
+    return {key for phone, of in sorted(wanted) for key in _take_phone.scalars(tx, to=phone, of=of)}
 
 
 _release = Prepared(t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of")))
@@ -298,10 +298,13 @@ def adopt(tx: Tx, worker: str, now: datetime) -> None:
     tx.execute(update(t.attempts).where(IS_RUNNING, _a.worker != worker).values(worker=worker, check_at=now, checks=1))
 
 
+_running_calls = Prepared(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice"))
+
+
 def running_calls(tx: Tx) -> dict[str, set[int]]:
     """Calls in flight: line → attempt ids."""
     found: dict[str, set[int]] = {}
-    for line, key in tx.execute(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice")):
+    for line, key in _running_calls.all(tx):
         found.setdefault(line or "", set()).add(key)
     return found
 

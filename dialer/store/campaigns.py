@@ -34,6 +34,12 @@ _rows = select(
 _every = Prepared(_rows.order_by(t.campaigns.c.campaign_id))
 
 
+def planned_since(tx: Tx) -> datetime | None:
+    """Since when every campaign is planned to its end; None: one is not."""
+    planned = tx.execute(select(t.campaigns.c.planned_at)).scalars().all()
+    return None if not planned or None in planned else min(at for at in planned if at)
+
+
 def every(tx: Tx) -> list[CampaignRow]:
     return [CampaignRow(*row) for row in _every.all(tx)]
 

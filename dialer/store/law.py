@@ -1,7 +1,7 @@
 """Statements about what rules look at: contacts of a person and of a number, contacts made elsewhere, agreements."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -17,7 +17,15 @@ _a, _c, _g = t.attempts.c, w.contacts.c, w.agreements.c
 _ids: Any = bindparam("ids", expanding=True)
 
 _made = select(
-    _a.attempt_id, _a.person_id, _a.phone, _a.claimed_at, _a.channel, _a.disposition, _a.campaign_id, _a.cause
+    _a.attempt_id,
+    _a.person_id,
+    _a.phone,
+    _a.claimed_at,
+    _a.placed_at,
+    _a.channel,
+    _a.disposition,
+    _a.campaign_id,
+    _a.cause,
 ).where(_a.claimed_at >= bindparam("since"))
 # By person and by number apart: for an OR of both SQLite walks over the whole index.
 _MADE = (Prepared(_made.where(_a.person_id.in_(_ids))), Prepared(_made.where(_a.phone.in_(_ids))))
@@ -29,6 +37,8 @@ _about = Prepared(
     )
 )
 CONFIRMATION = "confirmation"
+PLACING = timedelta(seconds=10)
+"""What is claimed is placed within these."""
 
 
 def contacts(
@@ -43,12 +53,12 @@ def contacts(
     others: dict[int, AnyRow] = {}
     for ours, elsewhere, ids in zip(_MADE, _ELSEWHERE, (persons, phones), strict=True):
         for part in in_parts(ids):
-            found.update((row.attempt_id, row) for row in ours.all(tx, ids=part, since=since))
+            found.update((row.attempt_id, row) for row in ours.all(tx, ids=part, since=since - PLACING))
             others.update((row.contact_id, row) for row in elsewhere.all(tx, ids=part, since=since))
     accounts = _accounts(tx, found) if with_accounts else {}
     made = [
         Contact(
-            row.claimed_at, row.channel, Disposition(row.disposition) if row.disposition else None, row.person_id,
+            _made_at(row), row.channel, Disposition(row.disposition) if row.disposition else None, row.person_id,
             row.phone, str(row.campaign_id), tuple(accounts.get(row.attempt_id, ())), by,
         )
         for row in found.values()
@@ -61,6 +71,13 @@ def contacts(
         )
         for row in others.values()
     ]  # fmt: skip
+
+
+def _made_at(row: AnyRow) -> datetime:
+    """When it was placed: a pause of an hour runs from then. As late as it may have been where nobody has told yet;
+    never before its claim, whatever a provider's clock says."""
+    made_at: datetime = max(row.placed_at, row.claimed_at) if row.placed_at else row.claimed_at + PLACING
+    return made_at
 
 
 def _accounts(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, list[str]]:

@@ -93,9 +93,12 @@ def unsealed(tx: Tx, kind: str, now: datetime, most: int) -> Sequence[AnyRow]:
     return _unsealed(kind).all(tx, after=sealed_to(tx, kind, now), most=most)
 
 
+_ends = Prepared(select(r.heads).order_by(r.heads.c.chain))
+
+
 def ends(tx: Tx) -> dict[str, AnyRow]:
     """chain → its end as it was noted: number, hash, joined."""
-    return {row.chain: row for row in tx.execute(select(r.heads).order_by(r.heads.c.chain))}
+    return {row.chain: row for row in _ends.all(tx)}
 
 
 def add_seal(tx: Tx, seal: Values, parts: Sequence[Values], digests: Iterable[Sequence[Values]]) -> None:

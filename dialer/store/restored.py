@@ -13,6 +13,7 @@ from dialer.store import record_tables as r
 from dialer.store import tables as t
 from dialer.store.common import set_flag
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
 from dialer.store.types import EPOCH
 
@@ -101,17 +102,19 @@ def newest(tx: Tx) -> datetime:
     return max((at for at in found if at is not None), default=EPOCH)
 
 
-_gaps = select(t.flags.c.value, t.flags.c.name).where(t.flags.c.name.in_((RESTORED, RESTORED_AT)))
+_gaps = Prepared(
+    select(t.flags.c.value, t.flags.c.name).where((t.flags.c.name == RESTORED) | (t.flags.c.name == RESTORED_AT))
+)
 
 
 def gap(tx: Tx) -> Gap | None:
     """The lost time, as long as something is to be asked about; None: there is none."""
-    return next((Gap.read(text) for text, name in tx.execute(_gaps) if name == RESTORED), None)
+    return next((Gap.read(text) for text, name in _gaps.all(tx) if name == RESTORED), None)
 
 
 def lost_until(tx: Tx) -> datetime | None:
     """The end of the last lost time, for good: what had its slot by then may have been placed under another id."""
-    return max((Gap.read(text).at for text, _ in tx.execute(_gaps)), default=None)
+    return max((Gap.read(text).at for text, _ in _gaps.all(tx)), default=None)
 
 
 def reconciled(tx: Tx) -> tuple[Gap, datetime] | None:

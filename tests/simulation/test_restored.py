@@ -1,7 +1,9 @@
 """A database that went back in time, on a virtual clock: what was placed is found, the rest never dialed."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,7 +54,9 @@ async def dial(scene: Scene, until: str) -> None:
 
 async def go_back(scene: Scene, copy: bytes) -> store.Gap:
     """The copy takes the place of the database."""
-    database(scene).deserialize(copy)
+    with closing(sqlite3.connect(":memory:")) as other:
+        other.deserialize(copy)
+        other.backup(database(scene))
     now = scene.clock.now()
     return await scene.house.store.write(lambda tx: mark.go_back(tx, store.newest(tx), now, None, "a test"))
 
