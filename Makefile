@@ -38,7 +38,8 @@ lint: $(INSTALLED)  ## Style, types, import contracts
 	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | tail -n 1
 
 .PHONY: hunt
-hunt: $(INSTALLED)  ## The long tests: kills, random schedules
+hunt: $(INSTALLED)  ## The long tests: 200 hostile simulations, a hundred kills, more fuzz
+	@$(BIN)/python -m tests.hunt --seeds 200 --attempts 200000 --processes 2
 	@$(BIN)/pytest -m hunt -n 2
 
 MINUTES ?= 0

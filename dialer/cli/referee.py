@@ -1,5 +1,6 @@
 """`dialer referee`: the independent checker's verdicts on a folder of exports, or on files named one by one."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from dialer.cli.progress import Working
 from dialer.errors import DialerError, InvalidInput
 from dialer.referee import INVARIANTS, Evidence, Limits, Paths, Unreadable, Verdicts, judge, read
 
+PACKS = Path(config.__file__).parent / "rules"
 SHOWN = 50
 """So many findings are printed; `--json` has them all."""
 HERE = Path(".")
@@ -51,7 +53,7 @@ def referee(
     json: Json = False,
 ) -> None:
     """Check from outside what must hold: journal, files given and exports against each other. Exit 1: it does not."""
-    known = Paths.of(folder, packs or Path(config.__file__).parent / "rules")
+    known = Paths.of(folder, packs or PACKS)
     paths = Paths(
         journal or known.journal, attempts or known.attempts, settings or known.settings, known.packs,
         actions or known.actions, network or known.network, report or known.report,
@@ -93,16 +95,22 @@ def _show(verdicts: Verdicts) -> None:
         found = sum(one.invariant == name for one in verdicts.findings)
         table.add_row(name, *(f"{count:,}" if count else "·" for count in (verdicts.checked[name], found)))
     out.print(table)
-    for one in verdicts.findings[:SHOWN]:
-        at = f"{one.at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z " if one.at else ""
-        which = f"attempt {one.attempt_id}, " if one.attempt_id else ""
-        out.print(f"{one.invariant}: {at}{which}{one.about}: {one.text}", markup=False, highlight=False)
-    if len(verdicts.findings) > SHOWN:
-        out.print(f"… and {len(verdicts.findings) - SHOWN:,} more")
+    for line in finding_lines(verdicts):
+        out.print(line, markup=False, highlight=False)
     for told in verdicts.unchecked:
         out.print(f"not checked: {told}", markup=False, highlight=False)
     if not verdicts.findings:
         out.print("Nothing was found.")
+
+
+def finding_lines(verdicts: Verdicts) -> Iterator[str]:
+    """Each finding as a line, as far as anybody reads."""
+    for one in verdicts.findings[:SHOWN]:
+        at = f"{one.at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z " if one.at else ""
+        which = f"attempt {one.attempt_id}, " if one.attempt_id else ""
+        yield f"{one.invariant}: {at}{which}{one.about}: {one.text}"
+    if len(verdicts.findings) > SHOWN:
+        yield f"… and {len(verdicts.findings) - SHOWN:,} more"
 
 
 def add_to(app: typer.Typer) -> None:

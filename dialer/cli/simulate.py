@@ -1,7 +1,11 @@
-"""The face of `dialer simulate`: progress while it runs, the report when it is done."""
+"""The face of `dialer simulate`: progress while it runs, the report and the referee's verdicts when it is done."""
 
+import shlex
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +15,11 @@ from typer import BadParameter
 from config.settings import Settings
 from dialer import check, export, report, report_show
 from dialer.cli.progress import Working
+from dialer.cli.referee import PACKS, finding_lines
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.house import House
+from dialer.referee import Paths, Verdicts, judge, read
 from dialer.simulate import FAULTS, Simulation
 from dialer.simulate import simulate as run_simulation
 from dialer.store import Tx
@@ -31,7 +37,7 @@ def simulate(
     err: Console, config: Path, clock: Clock = SystemClock(),
 ) -> None:  # fmt: skip
     """Runs the simulation, writes into `folder` its exports, the report, and all else that `dialer referee` reads;
-    prints the report. `config`: the settings' file."""
+    prints the report, and what the referee found. `config`: the settings' file. Raises DialerError for findings."""
     first = from_ or clock.now().astimezone(ZoneInfo(settings.lender.time_zone)).date()
     last = to or first + DAYS
     if faults not in FAULTS:
@@ -41,25 +47,54 @@ def simulate(
     if (last - first).days > DAYS_MAX:
         raise BadParameter(f"{last} is too far from {first}; accepted: at most {DAYS_MAX} days", param_hint="--to")
     check.read_campaign(campaign, settings)
-    journal = None
-    if folder is not None:
-        make_folder(folder)
-        journal = folder / "journal.jsonl"
-        journal.unlink(missing_ok=True)
-    what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, journal, suppressions)
-    found = run_with_progress(what, folder, None if json else err)
-    if folder is not None:
-        report.write_html(found, folder / "report.html", settings.lender.language, settings)
-        with whole_file(folder / "report.json") as stream:
-            stream.write(found.model_dump_json(indent=2) + "\n")
-        with whole_file(folder / "settings.toml") as stream:
-            stream.write(config.read_text(encoding="utf-8-sig"))
+    what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, None, suppressions)
+    with ExitStack() as stack:
+        kept = folder or Path(stack.enter_context(TemporaryDirectory()))
+        found, verdicts = _judged(what, kept, config, None if json else err)
+        if folder is not None:
+            report.write_html(found, folder / "report.html", settings.lender.language, settings)
     if json:
         out.print_json(found.model_dump_json())
     else:
         report_show.show(found, out)
         if folder is not None:
             out.print(f"Exports, journal and the report as a page: {folder}")
+    _tell(verdicts, what, config, None if json else out, err)
+
+
+def _judged(what: Simulation, kept: Path, config: Path, err: Console | None) -> tuple[Any, Verdicts]:
+    """The report, and the verdicts on all that the simulation left in the folder `kept`."""
+    make_folder(kept)
+    journal = kept / "journal.jsonl"
+    journal.unlink(missing_ok=True)
+    found = run_with_progress(replace(what, journal=journal), kept, err)
+    with whole_file(kept / "report.json") as stream:
+        stream.write(found.model_dump_json(indent=2) + "\n")
+    with whole_file(kept / "settings.toml") as stream:
+        stream.write(config.read_text(encoding="utf-8-sig"))
+    # By the settings where they stand: packs of one's own lie beside them.
+    with Working("judging", err):
+        return found, judge(read(paths=replace(Paths.of(kept, PACKS), settings=config)))
+
+
+def _tell(verdicts: Verdicts, what: Simulation, config: Path, out: Console | None, err: Console) -> None:
+    if not verdicts.findings:
+        if out is not None:
+            out.print(f"The referee made {sum(verdicts.checked.values()):,} checks and found nothing.")
+        return
+    for line in finding_lines(verdicts):
+        err.print(line, markup=False, highlight=False)
+    raise DialerError(f"the referee has {len(verdicts.findings):,} findings; the same again: {replay(what, config)}")
+
+
+def replay(what: Simulation, config: Path) -> str:
+    """The command that simulates exactly this again."""
+    words = [
+        "dialer", "simulate", what.campaign, "--accounts", what.accounts, "--installments", what.installments,
+        *(("--suppressions", what.suppressions) if what.suppressions else ()), "--config", config,
+        "--from", what.first, "--to", what.last, "--seed", what.seed, "--faults", what.faults, "--out", "found",
+    ]  # fmt: skip
+    return shlex.join(map(str, words))
 
 
 def make_folder(folder: Path) -> None:

@@ -14,12 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from dialer import check, log
+from dialer.cli.referee import PACKS, finding_lines
 from dialer.cli.simulate import run_with_progress
-from dialer.referee import Verdicts, judge, read
+from dialer.referee import judge, read
 from dialer.simulate import Simulation
-from tests.style.source import ROOT
 
-PACKS = ROOT / "config" / "rules"
 FIRST, LAST = date(2026, 1, 13), date(2026, 1, 15)
 DUE = (date(2026, 1, 14), date(2026, 1, 15))
 PEOPLE = 100
@@ -182,7 +181,8 @@ class Hunted:
 
     attempts: int
     placed: int
-    verdicts: Verdicts
+    checks: dict[str, int]
+    findings: list[str]
 
 
 def write(folder: Path, seed: int, people: int = PEOPLE) -> Simulation:
@@ -246,4 +246,5 @@ def hunt(folder: Path, seed: int, people: int = PEOPLE) -> Hunted:
     report = run_with_progress(what, folder, Console(quiet=True))
     (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
     evidence = read(folder, PACKS)
-    return Hunted(len(evidence.attempts), len(evidence.placements), judge(evidence))
+    verdicts = judge(evidence)
+    return Hunted(len(evidence.attempts), len(evidence.placements), dict(verdicts.checked), [*finding_lines(verdicts)])
