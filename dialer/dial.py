@@ -15,9 +15,10 @@ from dialer.attempt import Kind
 from dialer.claim import Claim, Claimed, Placement
 from dialer.dialogue import Dialogue, Dialogues
 from dialer.house import House
-from dialer.inbound import Inbox, News
+from dialer.inbound import Inbox
 from dialer.lines import Lines
 from dialer.log import log
+from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 

@@ -16,7 +16,8 @@ from campaigns.verdict import Saying
 from dialer import confirmation, secret
 from dialer.attempt import Kind
 from dialer.house import House, Launched
-from dialer.inbound import Inbox, News
+from dialer.inbound import Inbox
+from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 

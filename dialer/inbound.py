@@ -12,67 +12,21 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from adapters.contract import Event, EventKind
 from campaigns.model import Disposition, Outcome
 from campaigns.script import asks_for_digits
 from dialer import bounds, effects, followup, settle
-from dialer.attempt import RUNNING, Kind, State, advance
+from dialer.attempt import Kind, State
 from dialer.confirmation import is_confirmation
 from dialer.house import House
 from dialer.lines import Lines
+from dialer.moves import apply
+from dialer.news import News
 from dialer.planning import replan_persons
 from dialer.secret import MASKED
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """One thing that happened to an attempt: the provider's event, or our own doing."""
-
-    kind: Kind | None
-    """None: a person's text message (`text`, `sender`), which belongs to no attempt."""
-    at: datetime
-    attempt_id: int | None = None
-    ref: str = ""
-    identity: str = ""
-    disposition: str = ""
-    digits: str = ""
-    code: str = ""
-    talk_s: float = 0.0
-    text: str = ""
-    sender: str = ""
-    position: str | None = None
-    said: Outcome | None = None
-    promise: str | None = None
-    verified: str = ""
-    """`yes` or `no` in place of the digits that a person is known by: these are written down nowhere."""
-    unverified: str = ""
-    """Why a human has to look into who was on the phone."""
-    retry_after_s: float | None = None
-    why: str = ""
-    claim: datetime | None = None
-    """Our own news about one claim: when it was made. Told twice, or about a later claim, it changes nothing."""
-
-    def data(self) -> dict[str, Any]:
-        """What is kept of it beside kind and time."""
-        names = (
-            "ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why",
-        )  # fmt: skip
-        return {name: value for name in names if (value := getattr(self, name))}
-
-
-def of_event(event: Event) -> News:
-    """A provider's event in our words; its identity from the provider, else from reference, kind, sequence."""
-    kind = None if event.kind == EventKind.REPLIED else Kind(event.kind.value)
-    identity = event.identity or f"{event.ref or event.attempt_id}/{event.kind}/{event.sequence}"
-    attempt_id = int(event.attempt_id) if event.attempt_id.isdecimal() and len(event.attempt_id) < 19 else None
-    return News(
-        kind, event.at, attempt_id, event.ref, identity, event.disposition, event.digits, event.code,
-        event.talk_s, event.text, event.sender,
-    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -258,128 +212,6 @@ class _Moving:
 
     def changed(self) -> list[tuple[str, dict[str, Any]]]:
         return [(self._was[key]["state"], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
-
-
-def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
-    """Moves one attempt by one piece of news. False: it changed nothing, it is a stray."""
-    assert one.kind is not None
-    if one.claim is not None and one.claim != attempt["claimed_at"]:
-        return False
-    if attempt["state"] in _NEVER_PLACED:
-        # What was not placed has no provider: whoever tells of it is mistaken, or not the provider.
-        advance(State(attempt["state"]), one.kind)
-        return False
-    if one.ref and attempt["provider_ref"] and one.ref != attempt["provider_ref"]:
-        # Another call than ours, whatever attempt it names.
-        return False
-    if one.ref and not attempt["provider_ref"]:
-        attempt["provider_ref"] = one.ref
-    if one.kind in (Kind.ACCEPTED, Kind.SENT) and attempt["placed_at"] is None:
-        attempt["placed_at"] = one.at
-    if one.position is not None:
-        attempt["position"] = one.position
-    if one.said is not None:
-        attempt["outcome"] = one.said.value
-    following = advance(State(attempt["state"]), one.kind)
-    if following is None:
-        if attempt["state"] in RUNNING:
-            _detect(attempt, one)  # before news of the answer: who is there is known all the same
-        return _late_end(house, attempt, one) or one.kind in (Kind.ACCEPTED, Kind.SENT)
-    attempt["state"] = following.value
-    if attempt["placed_at"] is None and one.kind in _SHOWS_PLACED:
-        attempt["placed_at"] = one.at
-    _MOVES[one.kind](house, attempt, one, now)
-    return True
-
-
-_NEVER_PLACED = frozenset({State.PLANNED, State.BLOCKED, State.EXPIRED, State.CANCELLED})
-_SHOWS_PLACED = frozenset({Kind.RINGING, Kind.ANSWERED, Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED})
-
-
-def _late_end(house: House, attempt: dict[str, Any], one: News) -> bool:
-    """The one exception to finality: the end of an attempt that was given up as unknown, told late, once."""
-    if attempt["disposition"] != Disposition.UNKNOWN or one.kind not in (Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED):
-        return False
-    if attempt["state"] != State.SETTLED:
-        return False
-    attempt["outcome"] = None if attempt["outcome"] == Outcome.UNKNOWN else attempt["outcome"]
-    _end(house, attempt, one, one.at)
-    settle.settle(attempt, one.at)
-    return True
-
-
-def _wait(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    """It goes on: silence from here on is measured from this news."""
-    attempt["check_at"] = settle.silent_at(house, attempt, max(one.at, now))
-    attempt["lost_at"] = None
-
-
-def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    attempt["answered_at"] = one.at
-    _wait(house, attempt, one, now)
-
-
-def _detect(attempt: dict[str, Any], one: News) -> None:
-    if one.kind == Kind.MACHINE_DETECTED:
-        attempt["detected"] = "machine"
-    elif one.kind == Kind.HUMAN_DETECTED or one.digits or one.verified:
-        attempt["detected"] = "human"
-
-
-def _talked(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    """It does not begin to be silent anew: a call past its limit is hung up, however much is pressed in it."""
-    _detect(attempt, one)
-
-
-def _end(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    attempt["ended_at"] = one.at
-    attempt["code"] = one.code or attempt["code"]
-    attempt["disposition"] = settle.disposition(attempt, one.kind or Kind.ENDED, one.disposition).value
-    attempt["cost"] = settle.cost(house, attempt, one.talk_s)
-
-
-def _unknown(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    attempt["ended_at"] = now
-    attempt["disposition"] = Disposition.UNKNOWN.value
-
-
-def _lose(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    attempt["lost_at"] = now
-    attempt["check_at"] = now + timedelta(seconds=1)
-    attempt["checks"] = 0
-
-
-def _come_back(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    """Unsent: back to planned, with a pause, and as if it had never been taken up."""
-    attempt["claimed_at"] = attempt["check_at"] = attempt["placed_at"] = attempt["withdrawn"] = None
-    attempt["cost"] = None
-    if one.kind == Kind.UNAVAILABLE:
-        attempt["returns"] += 1
-        pause = one.retry_after_s or min(5.0 * 2 ** min(attempt["returns"], 6), 300.0)
-        attempt["due_at"] = now + timedelta(seconds=pause)
-
-
-_MOVES = {
-    Kind.ACCEPTED: _wait,
-    Kind.SENT: _end,
-    Kind.RINGING: _wait,
-    Kind.ANSWERED: _answered,
-    Kind.HUMAN_DETECTED: _talked,
-    Kind.MACHINE_DETECTED: _talked,
-    Kind.KEYED: _talked,
-    Kind.TRANSFERRED: _talked,
-    Kind.ENDED: _end,
-    Kind.DELIVERED: _end,
-    Kind.UNDELIVERED: _end,
-    Kind.REFUSED: _end,
-    Kind.NOT_FOUND: _unknown,
-    Kind.DEADLINE: _unknown,
-    Kind.UNCERTAIN: _lose,
-    Kind.LEASE_EXPIRED: _lose,
-    Kind.SILENT: _lose,
-    Kind.UNAVAILABLE: _come_back,
-    Kind.WITHDRAWN: _come_back,
-}
 
 
 def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> dict[str, Any]:

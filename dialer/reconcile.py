@@ -17,9 +17,10 @@ from dialer import settle
 from dialer.attempt import Kind, State
 from dialer.dial import PLACE_S, Dialer
 from dialer.house import House
-from dialer.inbound import Inbox, News, ingest, of_event
+from dialer.inbound import Inbox, ingest
 from dialer.lines import Line, Lines
 from dialer.log import log
+from dialer.news import News, of_event
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 

@@ -17,9 +17,10 @@ from dialer.attempt import State
 from dialer.claim import LEASE
 from dialer.errors import DialerError
 from dialer.house import House, Launched
-from dialer.inbound import Ended, News, ingest
+from dialer.inbound import Ended, ingest
 from dialer.lines import Line, Lines
 from dialer.log import log
+from dialer.news import News
 from dialer.reconcile import BACK_OFF_MAX_S, news_of
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store

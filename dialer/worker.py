@@ -11,9 +11,10 @@ from dialer.attempt import Kind
 from dialer.dial import Dialer
 from dialer.dialogue import Dialogues
 from dialer.house import House
-from dialer.inbound import Inbox, of_event
+from dialer.inbound import Inbox
 from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
+from dialer.news import of_event
 from dialer.reconcile import Reconciler
 from dialer.restored import Restorer
 from dialer.store import Tx

@@ -16,8 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import SystemRandom
 
-from dialer import log
-from tests.simulation.test_simulate import check_run, run
+from tests.hunt import one_seed
 from tests.support.kills import KILLS_A_ROUND, kill_round
 from tests.support.nursery import Nursery
 
@@ -34,6 +33,7 @@ class Tally:
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
     simulations: int = 0
+    attempts: int = 0
     found: list[str] = field(default_factory=list)
 
     def take(self, faults: list[str], replay: str) -> None:
@@ -45,19 +45,8 @@ class Tally:
         when = ", ".join(f"{count} at {moment}" for moment, count in sorted(self.kills.items()))
         return (
             f"{self.kills.total()} kills in {self.rounds} rounds ({when or 'none'}), "
-            f"{self.simulations} simulations, {len(self.found)} with findings"
+            f"{self.simulations} simulations with {self.attempts:,} attempts, {len(self.found)} with findings"
         )
-
-
-def simulate_round(seed: int) -> list[str]:
-    """One simulated week in a hostile network. What is wrong; nothing is what is wanted."""
-    log.set_up("error")  # a week of a hostile network is full of warnings
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
-        try:
-            check_run(run(Path(folder) / "a", seed, "hostile"))
-        except Exception as error:  # noqa: BLE001 - whatever the round ends with is what it found
-            return [f"{type(error).__name__}: {error}"]
-    return []
 
 
 def killing(seed: int, kills: int, nursery: Nursery) -> tuple[list[str], Counter[str]]:
@@ -79,7 +68,7 @@ def torture(minutes: float, kills: int) -> Tally:
     nursery = Nursery()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         simulated = seeds.randrange(SEEDS)
-        simulating = pool.submit(simulate_round, simulated)
+        simulating = pool.submit(one_seed, simulated)
         while len(tally.found) < FOUND_MAX:
             seed = seeds.randrange(SEEDS)
             faults, killed = killing(seed, KILLS_A_ROUND, nursery)
@@ -89,10 +78,11 @@ def torture(minutes: float, kills: int) -> Tally:
             minutes_left = minutes - (time.monotonic() - began_at) / 60
             is_over = minutes_left <= 0 and tally.kills.total() >= kills
             if simulating.done() or is_over:
-                tally.simulations += 1
-                tally.take(simulating.result(), f"python -m tests.torture --replay-simulation {simulated}")
+                one = simulating.result()
+                tally.simulations, tally.attempts = tally.simulations + 1, tally.attempts + one.attempts
+                tally.take(one.findings, f"python -m tests.hunt --replay {simulated} --keep found-{simulated}")
                 simulated = seeds.randrange(SEEDS)
-                simulating = pool.submit(simulate_round, simulated) if not is_over else simulating
+                simulating = pool.submit(one_seed, simulated) if not is_over else simulating
             if is_over:
                 break
             if time.monotonic() - shown_at > SHOWN_S:
@@ -107,11 +97,8 @@ def main() -> None:
     words.add_argument("--minutes", type=float, default=0.0, help="goes on for so long at least")
     words.add_argument("--kills", type=int, default=1000, help="and until it has killed so often")
     words.add_argument("--replay-kills", type=int, metavar="SEED")
-    words.add_argument("--replay-simulation", type=int, metavar="SEED")
     given = words.parse_args()
-    if given.replay_simulation is not None:
-        faults = simulate_round(given.replay_simulation)
-    elif given.replay_kills is not None:
+    if given.replay_kills is not None:
         nursery = Nursery()
         faults, _ = killing(given.replay_kills, KILLS_A_ROUND, nursery)
         nursery.close()

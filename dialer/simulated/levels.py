@@ -18,6 +18,8 @@ class Level:
     """Of callbacks: sent again later although they were taken."""
     forged: float = 0.0
     """Callbacks nobody can have sent, per true one."""
+    texts: float = 0.0
+    """Of placements: within the hour somebody there writes that it has to stop."""
     hidden: float = 0.0
     """Of placements: `find` does not know them for some seconds."""
     slow: float = 0.0
@@ -54,13 +56,13 @@ CALM = Level()
 LEVELS = {
     "none": CALM,
     "mild": Level(
-        mishaps=0.02, dropped=0.002, delayed=0.02, repeated=0.02, forged=0.01, hidden=0.02, slow=0.01, locked=0.002,
-        failed=0.001, unsure=0.001, crashes=0.0002, crashes_a_day=0.5, replaced_a_day=0.2, stops_a_day=0.3,
-        sleeps_a_day=0.2, steps_a_day=0.3, outages_a_day=0.3, acts_a_day=1.0,
+        mishaps=0.02, dropped=0.002, delayed=0.02, repeated=0.02, forged=0.01, texts=0.005, hidden=0.02, slow=0.01,
+        locked=0.002, failed=0.001, unsure=0.001, crashes=0.0002, crashes_a_day=0.5, replaced_a_day=0.2,
+        stops_a_day=0.3, sleeps_a_day=0.2, steps_a_day=0.3, outages_a_day=0.3, acts_a_day=1.0,
     ),
     "hostile": Level(
-        mishaps=0.2, dropped=0.03, delayed=0.15, repeated=0.1, forged=0.1, hidden=0.2, slow=0.05, locked=0.01,
-        failed=0.01, unsure=0.01, crashes=0.002, crashes_a_day=4.0, replaced_a_day=2.0, stops_a_day=1.0,
+        mishaps=0.2, dropped=0.03, delayed=0.15, repeated=0.1, forged=0.1, texts=0.02, hidden=0.2, slow=0.05,
+        locked=0.01, failed=0.01, unsure=0.01, crashes=0.002, crashes_a_day=4.0, replaced_a_day=2.0, stops_a_day=1.0,
         sleeps_a_day=1.0, steps_a_day=2.0, outages_a_day=2.0, acts_a_day=6.0,
     ),
 }  # fmt: skip

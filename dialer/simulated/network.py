@@ -108,7 +108,16 @@ class Network:
             raise Uncertain("the connection was cut before the order was taken")
         if self._chance(self._level.hidden):
             self._hidden[order.attempt_id] = self.now() + timedelta(seconds=HIDDEN_S * self._draw.random())
+        if self._chance(self._level.texts):
+            self.start(self._text(order))
         return await self._carrier.place(order)
+
+    async def _text(self, order: Order) -> None:
+        """A person writes by themselves, whatever became of the call: from the number, about no attempt."""
+        await asyncio.sleep(3600 * self._draw.random() ** 2)
+        identity = f"text-{self._draw.getrandbits(64):x}"
+        text = self._draw.choice(("TD", "退订", "STOP"))
+        await self.record([Event(EventKind.REPLIED, self.now(), identity=identity, sender=order.to, text=text)])
 
     async def find(self, order: Order) -> list[Event]:
         if self._is_away():

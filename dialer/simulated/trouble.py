@@ -78,7 +78,7 @@ class Trouble:
         while True:
             machine = self._start()
             await asyncio.wait([machine.task])
-            machine.is_dead, machine.is_up = True, False
+            machine.crash()  # a process that ended by itself leaves nothing running either
             pause_s = 15.0 if self._calm or self._draw.random() < 0.8 else 10_000 * self._draw.random() ** 2
             await asyncio.sleep(pause_s)
 

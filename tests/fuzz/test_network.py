@@ -19,7 +19,7 @@ from campaigns.optout import meaning
 from campaigns.script import Position
 from campaigns.where import number_facts, read_phone
 from dialer import bounds
-from dialer.inbound import News, of_event
+from dialer.news import News, of_event
 from tests.fuzz.support import ODD, SHORT_AND_LONG, TEXT, drawn, fuzz
 from tests.support.scene import ALICE, Scene, account, due, play
 from tests.unit.test_api import PATH, with_api

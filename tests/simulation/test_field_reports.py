@@ -14,7 +14,7 @@ from adapters.contract import Event, EventKind, Refused, Unavailable
 from adapters.mock import ADAPTER
 from dialer import export, operate, sweep
 from dialer.clock import SystemClock
-from dialer.inbound import of_event
+from dialer.news import of_event
 from dialer.worker import Fitted, Worker
 from tests.support.command import run
 from tests.support.scene import (

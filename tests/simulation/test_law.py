@@ -19,9 +19,9 @@ from dialer.claim import Claim, Claimed
 from dialer.clock import SystemClock
 from dialer.explain import explain
 from dialer.house import House
-from dialer.inbound import of_event
 from dialer.law_rows import EVERY_KIND
 from dialer.lines import Line, Lines
+from dialer.news import of_event
 from dialer.planning import plan_all
 from dialer.store import InlineStore, Store, Tx
 from dialer.store import campaigns as campaign_store

@@ -10,7 +10,7 @@ from adapters.contract import Event, EventKind, Refused
 from dialer import intake, operate
 from dialer.claim import Placement
 from dialer.dial import Dialer
-from dialer.inbound import of_event
+from dialer.news import of_event
 from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")

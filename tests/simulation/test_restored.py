@@ -16,7 +16,8 @@ from campaigns.model import Reason
 from dialer import mark, operate, sweep
 from dialer.attempt import Kind
 from dialer.errors import DialerError
-from dialer.inbound import News, ingest
+from dialer.inbound import ingest
+from dialer.news import News
 from dialer.planning import plan_all
 from dialer.store import InlineStore, Tx
 from dialer.store import restored as store

@@ -11,7 +11,7 @@ from adapters.contract import Event, EventKind, Heard, Step
 from dialer import export
 from dialer.dialogue import Dialogues
 from dialer.explain import explain
-from dialer.inbound import of_event
+from dialer.news import of_event
 from dialer.store import InlineStore
 from tests.support.scene import ACCOUNTS_HEAD, ALICE, CAMPAIGN, Scene, due, play
 

@@ -5,7 +5,8 @@ hunt's own are met by the retries; keys are pressed that stop, pause and promise
 """
 
 import csv
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from dialer.cli.referee import PACKS, finding_lines
 from dialer.cli.simulate import run_with_progress
 from dialer.referee import judge, read
 from dialer.simulate import Simulation
+from dialer.simulated.levels import LEVELS, Level
 
 FIRST, LAST = date(2026, 1, 13), date(2026, 1, 15)
 DUE = (date(2026, 1, 14), date(2026, 1, 15))
@@ -183,6 +185,8 @@ class Hunted:
     placed: int
     checks: dict[str, int]
     findings: list[str]
+    breaches: dict[str, int] = field(default_factory=dict)
+    """invariant → findings"""
 
 
 def write(folder: Path, seed: int, people: int = PEOPLE) -> Simulation:
@@ -192,7 +196,7 @@ def write(folder: Path, seed: int, people: int = PEOPLE) -> Simulation:
         (folder / name).write_text(text, encoding="utf-8")
     accounts, dues, stops = [], [], []
     for number in range(1, people + 1):
-        shared = number > 1 and draw.random() < 0.08
+        shared = number > 1 and draw.random() < 0.12
         phone = f"+86138{number - shared:08d}"
         segment = draw.choices("ABC", (20, 25, 55))[0]
         due_on = draw.choice(DUE)
@@ -239,12 +243,18 @@ def _csv(path: Path, names: str, rows: list[Any]) -> None:
         out.writerows(rows)
 
 
-def hunt(folder: Path, seed: int, people: int = PEOPLE) -> Hunted:
-    """Simulates one seed at level hostile in `folder`, and has the referee judge all it left."""
+def hunt(folder: Path, seed: int, people: int = PEOPLE, level: Level = LEVELS["hostile"]) -> Hunted:
+    """Simulates one seed in `folder`, and has the referee judge all it left."""
     log.set_up("critical")
-    what = write(folder, seed, people)
+    what = replace(write(folder, seed, people), level=level)
     report = run_with_progress(what, folder, Console(quiet=True))
     (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
     evidence = read(folder, PACKS)
     verdicts = judge(evidence)
-    return Hunted(len(evidence.attempts), len(evidence.placements), dict(verdicts.checked), [*finding_lines(verdicts)])
+    return Hunted(
+        len(evidence.attempts),
+        len(evidence.placements),
+        dict(verdicts.checked),
+        [*finding_lines(verdicts)],
+        Counter(one.invariant for one in verdicts.findings),
+    )

@@ -1,0 +1,56 @@
+"""News of attempts: what providers tell of them, and what became of our own doing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adapters.contract import Event, EventKind
+from campaigns.model import Outcome
+from dialer.attempt import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that happened to an attempt: the provider's event, or our own doing."""
+
+    kind: Kind | None
+    """None: a person's text message (`text`, `sender`), which belongs to no attempt."""
+    at: datetime
+    attempt_id: int | None = None
+    ref: str = ""
+    identity: str = ""
+    disposition: str = ""
+    digits: str = ""
+    code: str = ""
+    talk_s: float = 0.0
+    text: str = ""
+    sender: str = ""
+    position: str | None = None
+    said: Outcome | None = None
+    promise: str | None = None
+    verified: str = ""
+    """`yes` or `no` in place of the digits that a person is known by: these are written down nowhere."""
+    unverified: str = ""
+    """Why a human has to look into who was on the phone."""
+    retry_after_s: float | None = None
+    why: str = ""
+    claim: datetime | None = None
+    """Our own news about one claim: when it was made. Told twice, or about a later claim, it changes nothing."""
+
+    def data(self) -> dict[str, Any]:
+        """What is kept of it beside kind and time."""
+        names = (
+            "ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why",
+        )  # fmt: skip
+        return {name: value for name in names if (value := getattr(self, name))}
+
+
+def of_event(event: Event) -> News:
+    """A provider's event in our words; its identity from the provider, else from reference, kind, sequence."""
+    kind = None if event.kind == EventKind.REPLIED else Kind(event.kind.value)
+    identity = event.identity or f"{event.ref or event.attempt_id}/{event.kind}/{event.sequence}"
+    attempt_id = int(event.attempt_id) if event.attempt_id.isdecimal() and len(event.attempt_id) < 19 else None
+    return News(
+        kind, event.at, attempt_id, event.ref, identity, event.disposition, event.digits, event.code,
+        event.talk_s, event.text, event.sender,
+    )  # fmt: skip
