@@ -14,6 +14,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 SOURCES := dialer campaigns adapters config tests benchmarks
 SAMPLE := demo-out/daemon
 
+# Some images turn bytecode off; without it every one of the many processes compiles the dialer anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help:  ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16

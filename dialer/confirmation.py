@@ -7,16 +7,16 @@ It is allowed after the opt-out because it does nothing but confirm it, once, wi
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from campaigns.message import template_faults, template_names
 from config.files import Fault
 from config.settings import Settings
 from config.sources import Sources
 from dialer.attempt import State
-from dialer.store import Tx
-from dialer.store import attempts as attempt_store
-from dialer.store.common import take_numbers
+
+if TYPE_CHECKING:
+    from dialer.store import Tx
 
 CAUSE = "confirmation"
 TRY = 0
@@ -64,11 +64,15 @@ def text_faults(settings: Settings, sources: Sources) -> Iterator[Fault]:
                 yield sources.fault(place, f"names {{{name}}}, which is no part of a confirmation", accepted)
 
 
-def add(tx: Tx, settings: Settings, priorities: dict[int, int], phone: str, now: datetime) -> bool:
+def add(tx: "Tx", settings: Settings, priorities: dict[int, int], phone: str, now: datetime) -> bool:
     """Adds the confirmation for an opt-out that has just come into force. `priorities`: campaign id → its highest.
 
     False: none is wanted, the number was never sent a message, its campaign is over, or it had its confirmation.
     """
+    # Here: every command checks the texts of the settings, and many of them need no database, whose import is slow.
+    from dialer.store import attempts as attempt_store
+    from dialer.store.common import take_numbers
+
     if not settings.optout.confirm or (last := attempt_store.last_message(tx, phone)) is None:
         return False
     accounts = attempt_store.roster(tx, [last.attempt_id])[last.attempt_id]

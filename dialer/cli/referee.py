@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import BaseModel, Field
@@ -14,7 +14,9 @@ from config.files import Fault
 from dialer.cli.common import Json, err, out
 from dialer.cli.progress import Working
 from dialer.errors import DialerError, InvalidInput
-from dialer.referee import INVARIANTS, Evidence, Limits, Paths, Unreadable, Verdicts, judge, read
+
+if TYPE_CHECKING:
+    from dialer.referee import Evidence, Paths, Verdicts
 
 PACKS = Path(config.__file__).parent / "rules"
 SHOWN = 50
@@ -53,6 +55,8 @@ def referee(
     json: Json = False,
 ) -> None:
     """Check from outside what must hold: journal, files given and exports against each other. Exit 1: it does not."""
+    from dialer.referee import Limits, Paths, judge
+
     known = Paths.of(folder, packs or PACKS)
     paths = Paths(
         journal or known.journal, attempts or known.attempts, settings or known.settings, known.packs,
@@ -68,7 +72,9 @@ def referee(
         raise DialerError(f"the referee has {len(verdicts.findings):,} findings; docs/referee.md says what each means")
 
 
-def _read(paths: Paths) -> Evidence:
+def _read(paths: "Paths") -> "Evidence":
+    from dialer.referee import Unreadable, read
+
     try:
         return read(paths=paths)
     except Unreadable as error:
@@ -78,7 +84,7 @@ def _read(paths: Paths) -> Evidence:
         raise InvalidInput(faults) from error
 
 
-def report_of(verdicts: Verdicts) -> RefereeReport:
+def report_of(verdicts: "Verdicts") -> RefereeReport:
     """The verdicts as they are published."""
     findings = [
         FindingTold(invariant=one.invariant, at=one.at, attempt_id=one.attempt_id, about=one.about, text=one.text)
@@ -87,7 +93,9 @@ def report_of(verdicts: Verdicts) -> RefereeReport:
     return RefereeReport(findings=findings, checked=verdicts.checked, unchecked=verdicts.unchecked)
 
 
-def _show(verdicts: Verdicts) -> None:
+def _show(verdicts: "Verdicts") -> None:
+    from dialer.referee import INVARIANTS
+
     table = Table("invariant", "checked", "findings", box=None, header_style="", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -1,22 +1,19 @@
 """The dialer killed with SIGKILL, against a carrier that goes on: nobody is called twice, and nothing is forgotten."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.kills import KILLS_A_ROUND, kill_round
-from tests.support.nursery import Nursery
+from tests.support.nursery import Nursery, shared
 
 ROUNDS, KILLS = 10, KILLS_A_ROUND
 """110 kills in `make hunt`."""
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+@pytest.fixture
+def nursery() -> Nursery:
+    return shared()
 
 
 def test_six_kills_and_nobody_is_called_twice(tmp_path: Path, nursery: Nursery) -> None:

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable
@@ -26,10 +23,10 @@ from dialer.report_model import Report
 from dialer.store import InlineStore, Tx
 from dialer.store.schema import upgrade
 from dialer.worker import Fitted, Worker
+from tests.support.nursery import shared
 from tests.support.recount import FIELDS, Recount
 from tests.support.scene import ACCOUNTS_HEAD, CAMPAIGN, INSTALLMENTS_HEAD, SETTINGS, SHANGHAI, Scene
 
-ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = 200
 FIRST, LAST = datetime(2026, 1, 9, tzinfo=SHANGHAI), datetime(2026, 1, 29, 10, 20, tzinfo=SHANGHAI)
 SECOND_LINE = """
@@ -92,10 +89,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
 
 
 def dialer(folder: Path, *words: str) -> str:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("DIALER_")}
-    env["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "dialer", *words]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = shared().capture(folder, *words, limit_s=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import stat
-import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ def finish(here: Installation) -> None:
         assert told["halted"].startswith("restored from ")
         assert [one["name"] for one in told["alarms"]] == ["restored"]
         here.dialer("unhalt")
-        here.wait("all that is due is at its end", lambda: over(here), 40)
+        here.wait("all that is due is at its end", here.over, 40)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     placed = here.journal()
@@ -45,15 +44,6 @@ def finish(here: Installation) -> None:
     assert len(rows) == PEOPLE
     assert {rows[line["attempt_id"]]["state"] for line in placed} == {"settled"}
     assert here.dialer("audit", "verify").strip().endswith("The record is as it was sealed.")
-
-
-def over(here: Installation) -> bool:
-    """Whether nothing runs or waits any more; slots of the next minutes are not waited for."""
-    now = int(time.time() * 1e6)
-    unfinished = (
-        f"state = 'planned' AND due_at <= {now} OR state IN ('placing', 'placed', 'ringing', 'talking', 'lost')"
-    )
-    return rows_of(here.folder / "dialer.db", f"SELECT count(*) FROM attempts WHERE {unfinished}") == [(0,)]
 
 
 def rows_of(file: Path, statement: str) -> list[tuple[object, ...]]:

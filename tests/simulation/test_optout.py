@@ -103,6 +103,7 @@ def test_case_26_what_was_submitted_is_recorded_and_not_repeated(tmp_path: Path)
     async def act(scene: Scene) -> None:
         scene.mock.on(ALICE).rings_out()
         await begin(scene, retry, lates=1)
+        await scene.clock.sleep_until(min(row.planned_for for row in scene.rows()))
         while not (running := scene.rows(state="ringing")):
             await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=5))
         await text(scene, ALICE, "STOP")

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,13 @@ class Source:
 def sources(*folders: str) -> list[Source]:
     """The Python files under these folders, by name."""
     files = (file for folder in folders for file in (ROOT / folder).rglob("*.py"))
-    return [Source(file.relative_to(ROOT).as_posix()) for file in sorted(files)]
+    return [source(file.relative_to(ROOT).as_posix()) for file in sorted(files)]
+
+
+@cache
+def source(name: str) -> Source:
+    """The same object for every test: its tree is made once."""
+    return Source(name)
 
 
 def written() -> Iterator[Path]:

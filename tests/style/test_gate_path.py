@@ -2,8 +2,9 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
-from tests.style.source import Source, dotted, sources
+from tests.style.source import Source, dotted, source, sources
 
 ENGINE = [one for one in sources("dialer") if not one.name.startswith("dialer/simulated/")]
 """Without the simulated world, which stands for the provider; nothing of the engine but the simulation imports it."""
@@ -15,14 +16,16 @@ def functions(source: Source) -> Iterator[tuple[str, ast.FunctionDef | ast.Async
             yield f"{source.name} {node.name}", node
 
 
+@cache
+def bodies() -> list[tuple[str, list[ast.AST]]]:
+    """All that stands in each function of the engine; walked once, for it takes a second."""
+    return [(where, list(ast.walk(function))) for one in ENGINE for where, function in functions(one)]
+
+
 def users(*names: str) -> set[str]:
     """The functions in which one of these methods is used: called, or handed on."""
     return {
-        where
-        for source in ENGINE
-        for where, function in functions(source)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Attribute) and node.attr in names
+        where for where, nodes in bodies() for node in nodes if isinstance(node, ast.Attribute) and node.attr in names
     }
 
 
@@ -30,15 +33,14 @@ def makers(name: str) -> set[str]:
     """The functions that make such an object."""
     return {
         where
-        for source in ENGINE
-        for where, function in functions(source)
-        for node in ast.walk(function)
+        for where, nodes in bodies()
+        for node in nodes
         if isinstance(node, ast.Call) and dotted(node.func).rpartition(".")[2] == name
     }
 
 
 def the(file: str, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef:
-    return next(function for where, function in functions(Source(file)) if where == f"{file} {name}")
+    return next(function for where, function in functions(source(file)) if where == f"{file} {name}")
 
 
 def test_the_adapter_is_handed_only_what_was_claimed() -> None:

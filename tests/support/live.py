@@ -4,18 +4,19 @@ The lender lives where it is about noon now, so that windows "now" are inside th
 """
 
 import json
-import os
 import signal
 import socket
-import subprocess
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from tests.support.nursery import Child, shared
 
 DIALER = [sys.executable, "-m", "dialer"]
 ALWAYS = """
@@ -103,23 +104,21 @@ class Installation:
     port: int
 
     def dialer(self, *words: str, check: int = 0) -> str:
-        done = subprocess.run(
-            [*DIALER, *words], cwd=self.folder, env=_env(), capture_output=True, text=True, timeout=60
-        )
+        done = shared().capture(self.folder, *words)
         assert done.returncode == check, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
         return done.stdout + done.stderr
 
     @contextmanager
-    def daemon(self) -> Iterator["subprocess.Popen[bytes]"]:
-        with (self.folder / "daemon.log").open("ab") as log:
-            process = subprocess.Popen([*DIALER, "run"], cwd=self.folder, env=_env(), stdout=log, stderr=log)
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGKILL)
-                process.wait()
+    def daemon(self) -> Iterator[Child]:
+        log = self.folder / "daemon.log"
+        log.touch()  # tests read it before the first word
+        process = Child(shared(), shared().start(self.folder, "run", out=log))
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
     def journal(self) -> list[dict[str, Any]]:
         path = self.folder / "journal.jsonl"
@@ -133,6 +132,14 @@ class Installation:
     def logged(self, event: str) -> list[dict[str, Any]]:
         lines = (self.folder / "daemon.log").read_text().splitlines()
         return [found for line in lines if line.startswith("{") and (found := json.loads(line))["event"] == event]
+
+    def over(self) -> bool:
+        """Whether nothing runs or waits any more; slots of the next minutes are not waited for. Read from the database
+        itself: the command would take a processor's time from the daemon that is waited for."""
+        unfinished = "state = 'planned' AND due_at <= ? OR state IN ('placing', 'placed', 'ringing', 'talking', 'lost')"
+        with closing(sqlite3.connect(self.folder / "dialer.db")) as found:
+            query, now = f"SELECT count(*) FROM attempts WHERE {unfinished}", int(time.time() * 1_000_000)
+            return bool(found.execute(query, (now,)).fetchone() == (0,))
 
     def wait(self, what: str, done: Any, limit_s: float = 20.0, pause_s: float = 0.05) -> None:
         """Polls a real process from outside: there is nothing to await here."""
@@ -161,8 +168,3 @@ def installation(folder: Path, people: int, rate: float = 20, ahead: timedelta =
     dues = [f"L-{n},{now:%Y-%m-%d},100.00,CNY,," for n in range(people)]
     write("installments.csv", "\n".join(["account_id,due_on,amount,currency,paid_on,paid_amount", *dues]) + "\n")
     return Installation(folder, port)
-
-
-def _env() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("DIALER_")}
-    return {**kept, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}

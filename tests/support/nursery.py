@@ -1,17 +1,22 @@
 """A process that has imported the dialer and forks it: real processes, killed and started again in tenths of a second.
 
-A start of Python with all that the dialer imports takes seconds of which none is of interest. Tests talk to it over
-`Nursery`; run as a module it reads one JSON request a line: `{"words": […], "cwd": …, "log": …}` → `{"pid": N}`,
+A start of Python with all that the dialer imports takes seconds of which none is of interest. (What is: the wheel's,
+the README's and a few other tests start the command cold.) Tests talk to it over `Nursery`; run as a module it reads
+one JSON request a line: `{"words": […], "cwd": …, "env": {…}, "out": …, "err": …}` → `{"pid": N}`,
 `{"wait": pid, "limit_s": S}` → `{"code": N}`, null where it still runs; a negative code is the signal that ended it.
 """
 
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,15 +32,17 @@ class Nursery:
     """Starts `dialer …`, and `dialer.carrier …`, in no time. Close it: what it started ends with it."""
 
     def __init__(self) -> None:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("DIALER_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.nursery"],
-            cwd=ROOT, env={**kept, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def start(self, folder: Path, *words: str) -> int:
-        """The process id of `dialer WORDS…` in the folder; what it says is added to `<first word>.log` there."""
-        pid: int = self._ask({"words": words, "cwd": str(folder), "log": str(folder / f"{words[0]}.log")})["pid"]
+    def start(self, folder: Path, *words: str, out: Path | None = None, err: Path | None = None) -> int:
+        """The process id of `dialer WORDS…` in the folder; what it says is added to `<first word>.log` there, or to
+        these files. Its environment is what this process's is now."""
+        out = out or folder / f"{words[0]}.log"
+        request = {"words": words, "cwd": str(folder), "env": environment(), "out": str(out), "err": str(err or out)}
+        pid: int = self._ask(request)["pid"]
         return pid
 
     def wait(self, pid: int, limit_s: float = 30.0) -> int | None:
@@ -47,6 +54,18 @@ class Nursery:
         """Runs a command to its end. Raises AssertionError where it fails."""
         code = self.wait(self.start(folder, *words), 60)
         assert code == 0, f"dialer {' '.join(words)}: {code}\n{(folder / f'{words[0]}.log').read_text()[-3000:]}"
+
+    def capture(self, folder: Path, *words: str, limit_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        """Runs a command to its end, as `subprocess.run` does where it captures the output."""
+        with TemporaryDirectory() as aside:
+            out, err = Path(aside, "out"), Path(aside, "err")
+            pid = self.start(folder, *words, out=out, err=err)
+            code = self.wait(pid, limit_s)
+            if code is None:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(words, limit_s, out.read_bytes(), err.read_bytes())
+            texts = [file.read_text(encoding="utf-8") for file in (out, err)]
+        return subprocess.CompletedProcess(words, code, *texts)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -64,6 +83,46 @@ class Nursery:
         return reply
 
 
+@dataclass(frozen=True)
+class Child:
+    """A process that a nursery started, with what tests use of `subprocess.Popen`."""
+
+    nursery: Nursery
+    pid: int
+
+    def poll(self) -> int | None:
+        return self.nursery.wait(self.pid, 0)
+
+    def wait(self, timeout: float = 60.0) -> int:
+        code = self.nursery.wait(self.pid, timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Nothing where it has ended: its number may be another's by now."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+@cache
+def shared() -> Nursery:
+    """The one of this test process, started by the first test that needs it. tests/conftest.py closes it."""
+    return Nursery()
+
+
+def close_shared() -> None:
+    if shared.cache_info().currsize:
+        shared().close()
+        shared.cache_clear()
+
+
+def environment() -> dict[str, str]:
+    """That of a shell in which the command is this source tree, and no setting of the machine's counts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DIALER_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 def fork(request: dict[str, Any]) -> int:
     if pid := os.fork():
         return pid
@@ -71,9 +130,11 @@ def fork(request: dict[str, Any]) -> int:
     try:
         os.setsid()
         os.chdir(request["cwd"])
-        nothing, log = os.open(os.devnull, os.O_RDONLY), os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for target, source in ((0, nothing), (1, log), (2, log)):
-            os.dup2(source, target)
+        os.environ.clear()
+        os.environ.update(request["env"])
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for target, name in ((1, request["out"]), (2, request["err"])):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND), target)
         code = command(request["words"])
     finally:
         sys.stdout.flush()

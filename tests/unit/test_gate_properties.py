@@ -13,6 +13,7 @@ from campaigns.limits import Whose
 from campaigns.model import Agreement, Channel, Contact, Disposition
 from campaigns.rules import Pack
 from campaigns.ruleset import Ruleset, merge
+from tests.fuzz.support import SHORT_AND_LONG
 from tests.support.law import SHANGHAI, TICK, facts, rule
 from tests.support.reference import lets_through
 
@@ -136,67 +137,75 @@ def ruleset_of(rules: Sequence[dict[str, Any]]) -> Ruleset:
     return merge([pack("test", rules)], "creditor")
 
 
-@settings(max_examples=400, deadline=None)
-@given(wanted, situations())
-def test_the_gate_agrees_with_its_slow_twin(
-    rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]
-) -> None:
-    ask, known, now = situation
-    found = ruleset_of(rules)
-    slow = {each.id: lets_through(each, ask, known, now) for each in found.rules.values()}
-    verdict = check(ask, known, found, now)
-    assert isinstance(verdict, Pass) is all(slow.values()), (verdict, slow)
-    if not isinstance(verdict, Pass):
-        assert not slow[verdict.rule]
+@SHORT_AND_LONG
+def test_the_gate_agrees_with_its_slow_twin(times: int) -> None:
+    @settings(max_examples=times * 100, deadline=None)
+    @given(wanted, situations())
+    def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
+        ask, known, now = situation
+        found = ruleset_of(rules)
+        slow = {each.id: lets_through(each, ask, known, now) for each in found.rules.values()}
+        verdict = check(ask, known, found, now)
+        assert isinstance(verdict, Pass) is all(slow.values()), (verdict, slow)
+        if not isinstance(verdict, Pass):
+            assert not slow[verdict.rule]
+
+    every()
 
 
-@settings(max_examples=400, deadline=None)
-@given(wanted, situations())
-def test_a_deferral_ends_at_the_first_instant_at_which_its_rule_lets_through(
-    rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]
-) -> None:
-    ask, known, now = situation
-    found = ruleset_of(rules)
-    verdict = check(ask, known, found, now)
-    if isinstance(verdict, Defer):
-        alone = found.rules[verdict.rule]
-        assert verdict.until > now
-        assert lets_through(alone, ask, known, verdict.until), (alone, verdict)
-        assert not lets_through(alone, ask, known, verdict.until - TICK), (alone, verdict)
-        assert isinstance(check(ask, known, found.only(verdict.rule), verdict.until), Pass)
-        # Of several rules the one that waits longest is named.
-        for each in found.rules:
-            own = check(ask, known, found.only(each), now)
-            assert not isinstance(own, Defer) or own.until <= verdict.until
+@SHORT_AND_LONG
+def test_a_deferral_ends_at_the_first_instant_at_which_its_rule_lets_through(times: int) -> None:
+    @settings(max_examples=times * 100, deadline=None)
+    @given(wanted, situations())
+    def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
+        ask, known, now = situation
+        found = ruleset_of(rules)
+        verdict = check(ask, known, found, now)
+        if isinstance(verdict, Defer):
+            alone = found.rules[verdict.rule]
+            assert verdict.until > now
+            assert lets_through(alone, ask, known, verdict.until), (alone, verdict)
+            assert not lets_through(alone, ask, known, verdict.until - TICK), (alone, verdict)
+            assert isinstance(check(ask, known, found.only(verdict.rule), verdict.until), Pass)
+            # Of several rules the one that waits longest is named.
+            for each in found.rules:
+                own = check(ask, known, found.only(each), now)
+                assert not isinstance(own, Defer) or own.until <= verdict.until
+
+    every()
 
 
-@settings(max_examples=200, deadline=None)
-@given(wanted, wanted, situations())
-def test_merging_never_loosens_and_the_order_of_packs_does_not_matter(
-    some: list[dict[str, Any]], others: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]
-) -> None:
-    ask, known, now = situation
-    packs = [pack("some", some), pack("others", others)]
-    merged = check(ask, known, merge(packs, "creditor"), now)
-    assert merged == check(ask, known, merge(packs[::-1], "creditor"), now)
-    alone = [check(ask, known, merge([one], "creditor"), now) for one in packs]
-    if any(isinstance(one, Block) for one in alone):
-        assert isinstance(merged, Block)
-    if any(isinstance(one, Defer) for one in alone):
-        assert not isinstance(merged, Pass)
-    if isinstance(merged, Pass):
-        assert merged.valid_until == min(one.valid_until for one in alone if isinstance(one, Pass))
-    elif isinstance(merged, Defer):
-        assert merged.until == max(one.until for one in alone if isinstance(one, Defer))
+@SHORT_AND_LONG
+def test_merging_never_loosens_and_the_order_of_packs_does_not_matter(times: int) -> None:
+    @settings(max_examples=times * 50, deadline=None)
+    @given(wanted, wanted, situations())
+    def every(some: list[dict[str, Any]], others: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
+        ask, known, now = situation
+        packs = [pack("some", some), pack("others", others)]
+        merged = check(ask, known, merge(packs, "creditor"), now)
+        assert merged == check(ask, known, merge(packs[::-1], "creditor"), now)
+        alone = [check(ask, known, merge([one], "creditor"), now) for one in packs]
+        if any(isinstance(one, Block) for one in alone):
+            assert isinstance(merged, Block)
+        if any(isinstance(one, Defer) for one in alone):
+            assert not isinstance(merged, Pass)
+        if isinstance(merged, Pass):
+            assert merged.valid_until == min(one.valid_until for one in alone if isinstance(one, Pass))
+        elif isinstance(merged, Defer):
+            assert merged.until == max(one.until for one in alone if isinstance(one, Defer))
+
+    every()
 
 
-@settings(max_examples=200, deadline=None)
-@given(wanted, situations())
-def test_the_gate_is_total_and_says_the_same_twice(
-    rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]
-) -> None:
-    ask, known, now = situation
-    found = ruleset_of(rules)
-    first = check(ask, known, found, now)
-    assert isinstance(first, Pass | Defer | Block)
-    assert check(ask, known, found, now) == first == check(ask, known, ruleset_of(rules), now)
+@SHORT_AND_LONG
+def test_the_gate_is_total_and_says_the_same_twice(times: int) -> None:
+    @settings(max_examples=times * 50, deadline=None)
+    @given(wanted, situations())
+    def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
+        ask, known, now = situation
+        found = ruleset_of(rules)
+        first = check(ask, known, found, now)
+        assert isinstance(first, Pass | Defer | Block)
+        assert check(ask, known, found, now) == first == check(ask, known, ruleset_of(rules), now)
+
+    every()

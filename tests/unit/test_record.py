@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialer import audit, operate, record
@@ -17,6 +17,7 @@ from dialer.audit import Audit
 from dialer.errors import DialerError
 from dialer.store import InlineStore
 from dialer.store.record import COLUMNS, TABLES, VERSION
+from tests.fuzz.support import SHORT_AND_LONG
 from tests.support.scene import ALICE, BOB, SHANGHAI, Scene, account, due, play
 
 KINDS = ["verdicts", "events", "placements", "actions"]
@@ -266,30 +267,32 @@ OTHERS = st.one_of(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_any_change_of_any_column_of_any_sealed_row_is_told(copy: Path, data: st.DataObject) -> None:
-    kind = data.draw(st.sampled_from(KINDS))
-    key = data.draw(st.sampled_from(ids(copy, kind)))
-    column = data.draw(st.sampled_from(COLUMNS[VERSION][kind][1:]))
-    value = data.draw(OTHERS)
-    with closing(sqlite3.connect(copy)) as connection:
-        where = f"FROM {kind} WHERE {KEYS[kind]} = {key}"
-        (before,) = connection.execute(f"SELECT {column} {where}").fetchone()
-        try:
-            connection.execute(f"UPDATE {kind} SET {column} = ? WHERE {KEYS[kind]} = ?", (value, key))
-        except sqlite3.IntegrityError:  # NULL where something must stand, or an identity twice
-            return
-        (after,) = connection.execute(f"SELECT {column} {where}").fetchone()
-        same = type(after) is type(before) and after == before
-        connection.commit()
-        try:
-            assert told(look(copy)) == (set() if same else {(kind, key)})
-        finally:
-            connection.execute(f"UPDATE {kind} SET {column} = ? WHERE {KEYS[kind]} = ?", (before, key))
+@SHORT_AND_LONG
+def test_any_change_of_any_column_of_any_sealed_row_is_told(times: int, copy: Path) -> None:
+    @settings(max_examples=times * 50, deadline=None, derandomize=True)
+    @given(data=st.data())
+    def every(data: st.DataObject) -> None:
+        kind = data.draw(st.sampled_from(KINDS))
+        key = data.draw(st.sampled_from(ids(copy, kind)))
+        column = data.draw(st.sampled_from(COLUMNS[VERSION][kind][1:]))
+        value = data.draw(OTHERS)
+        with closing(sqlite3.connect(copy)) as connection:
+            where = f"FROM {kind} WHERE {KEYS[kind]} = {key}"
+            (before,) = connection.execute(f"SELECT {column} {where}").fetchone()
+            try:
+                connection.execute(f"UPDATE {kind} SET {column} = ? WHERE {KEYS[kind]} = ?", (value, key))
+            except sqlite3.IntegrityError:  # NULL where something must stand, or an identity twice
+                return
+            (after,) = connection.execute(f"SELECT {column} {where}").fetchone()
+            same = type(after) is type(before) and after == before
             connection.commit()
+            try:
+                assert told(look(copy)) == (set() if same else {(kind, key)})
+            finally:
+                connection.execute(f"UPDATE {kind} SET {column} = ? WHERE {KEYS[kind]} = ?", (before, key))
+                connection.commit()
+
+    every()
 
 
 # --- a head kept outside --------------------------------------------------------------------------------------------
