@@ -111,7 +111,7 @@ def _show(verdicts: "Verdicts") -> None:
         out.print("Nothing was found.")
 
 
-def finding_lines(verdicts: Verdicts) -> Iterator[str]:
+def finding_lines(verdicts: "Verdicts") -> Iterator[str]:
     """Each finding as a line, as far as anybody reads."""
     for one in verdicts.findings[:SHOWN]:
         at = f"{one.at:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z " if one.at else ""
