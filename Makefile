@@ -25,10 +25,11 @@ help:  ## This list
 demo: $(INSTALLED)  ## A month of reminders for 5,000 sample borrowers, simulated; then the report
 	@$(BIN)/python -m dialer.demo
 
+# In their own order: the slow files of tests/acceptance begin, and small ones make the end even.
 .PHONY: test
 test: lint  ## Style, types, import contracts, every test but the hunts
 	@echo "== tests"
-	@$(BIN)/pytest -m "not hunt" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "not hunt" -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(INSTALLED)  ## Style, types, import contracts
