@@ -1,8 +1,16 @@
 """How an attempt may move: one table, one function that applies it; what its end means. Pure."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from campaigns.model import Disposition, Outcome
+
+CLAIM_S = 15.0
+"""So long after its claim an attempt may be handed over: a database that was held, or a host that slept, ends it."""
+PLACE_S = 10.0
+"""Seconds a provider gets to answer; after that nobody knows, and the attempt is lost."""
+PLACING = timedelta(seconds=CLAIM_S + PLACE_S)
+"""What is claimed was placed within these, or never."""
 
 
 class State(StrEnum):

@@ -34,8 +34,8 @@ def changes(news: Any, now: datetime) -> dict[str, Any]:
     at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
     is_told = bool(news.identity)
     if (is_told and not now - LATE_MAX <= at <= now) or at is not news.at:
-        # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves has
-        # no identity and keeps its instant: the clock may have been set back since.
+        # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves
+        # keeps its instant: the clock may have been set back since.
         found["at"] = min(max(at, now - LATE_MAX), now)
     if not (isfinite(news.talk_s) and 0 <= news.talk_s <= TALK_MAX_S):
         found["talk_s"] = 0.0

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from adapters.contract import Refused, Unavailable
 from campaigns.model import Channel
-from dialer.attempt import Kind
+from dialer.attempt import CLAIM_S, PLACE_S, Kind
 from dialer.claim import Claim, Claimed, Placement
 from dialer.dialogue import Dialogue, Dialogues
 from dialer.house import House
@@ -22,8 +22,6 @@ from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
-PLACE_S = 10.0
-"""Seconds a provider gets to answer; after that nobody knows, and the attempt is lost."""
 LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
 CLOCK_WAIT = timedelta(seconds=1)
@@ -132,6 +130,8 @@ class Dialer:
             return "window_closed"
         if self.house.is_clock_off():
             return "clock"
+        if (now - placement.claimed_at).total_seconds() > CLAIM_S:
+            return "claimed_long_ago"
         return "" if abs((now - looked_at).total_seconds()) <= LOOK_S else "looked_long_ago"
 
     async def _place(self, placement: Placement, looked_at: datetime) -> None:

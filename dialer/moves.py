@@ -5,10 +5,9 @@ from typing import Any
 
 from campaigns.model import Disposition, Outcome
 from dialer import settle
-from dialer.attempt import RUNNING, Kind, State, advance
+from dialer.attempt import PLACING, RUNNING, Kind, State, advance
 from dialer.house import House
 from dialer.news import News
-from dialer.store.law import PLACING
 
 
 def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
@@ -66,8 +65,8 @@ def _late_end(house: House, attempt: dict[str, Any], one: News) -> bool:
 
 
 def _wait(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    """It goes on: silence from here on is measured from this news."""
-    attempt["check_at"] = settle.silent_at(house, attempt, max(one.at, now))
+    """It goes on: silence from here on is measured from when we heard of it."""
+    attempt["check_at"] = settle.silent_at(house, attempt, now)
     attempt["lost_at"] = None
 
 

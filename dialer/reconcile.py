@@ -14,8 +14,8 @@ from typing import Any
 from adapters.contract import Event, Order, Unavailable
 from campaigns.model import Channel
 from dialer import settle
-from dialer.attempt import Kind, State
-from dialer.dial import PLACE_S, Dialer
+from dialer.attempt import PLACING, Kind, State
+from dialer.dial import Dialer
 from dialer.house import House
 from dialer.inbound import Inbox, ingest
 from dialer.lines import Line, Lines
@@ -73,7 +73,11 @@ class Reconciler:
 
         rows, self.next_at = await self.house.store.read(read)
         for row in rows:
-            await self._look(row, now)
+            try:
+                await self._look(row, now)
+            except Exception as error:  # noqa: BLE001 - one of them must not keep the others waiting
+                log.error("reconciling_failed", attempt_id=row.attempt_id, error=f"{type(error).__name__}: {error}",
+                          hint="it is tried again")  # fmt: skip
         if rows:
             self.next_at = await self.house.store.read(attempt_store.next_check)
         return len(rows)
@@ -87,8 +91,9 @@ class Reconciler:
             await self._hang_up(row)
             await self.inbox.take([News(Kind.SILENT, now, row.attempt_id, why="no news for too long")])
             return
-        if not await self._ask(row, now):
-            await self._again_later(row, now)
+        await self._ask(row, now)
+        # Also where it was told an end: that may have been another call's. What moved it meanwhile stays as it is.
+        await self._again_later(row, now)
 
     async def _end_of_lease(self, row: Any, now: datetime) -> None:
         """Lost; but a claim of our own that we never handed over was proved unsent: it comes back."""
@@ -98,30 +103,21 @@ class Reconciler:
             news = News(Kind.LEASE_EXPIRED, now, row.attempt_id, why="no news of its placing", claim=row.claimed_at)
         await self.inbox.take([news])
 
-    async def _ask(self, row: Any, now: datetime) -> bool:
-        """Asks the provider. True: it had news that settled the question, or the attempt is given up."""
+    async def _ask(self, row: Any, now: datetime) -> None:
+        """Asks the provider; gives up at the deadline, whatever it tells."""
         line = self.lines.by_name.get(row.line or "")
-        if line is None or (found := await self._find(line, row)) is None:
-            return await self._give_up(row, now)
-        news = news_of(found, row, line)
-        await self.inbox.take(news)
-        if any(one.kind in _ENDS for one in news):
-            return True
-        if not found and row.state == State.LOST:
+        found = None if line is None else await self._find(line, row)
+        if line is not None and found:
+            await self.inbox.take(news_of(found, row, line))
+        if row.state != State.LOST:
+            return
+        if line is not None and found is not None and not found:
             # Whoever placed it may have sent it as late as this, and the provider may show it so much later.
-            sent_at = row.claimed_at + line.ahead + timedelta(seconds=PLACE_S)
-            visible_at = sent_at + timedelta(seconds=line.spec.visibility_delay_s + 1)
-            if now >= visible_at:
+            if now >= row.claimed_at + PLACING + timedelta(seconds=line.spec.visibility_delay_s + 1):
                 await self.inbox.take([News(Kind.NOT_FOUND, now, row.attempt_id, why="the provider does not know it")])
-                return True
-        return await self._give_up(row, now)
-
-    async def _give_up(self, row: Any, now: datetime) -> bool:
-        if row.state != State.LOST or now < settle.deadline(row._mapping):
-            return False
-        await self._hang_up(row)
-        await self.inbox.take([News(Kind.DEADLINE, now, row.attempt_id, why="no answer until the deadline")])
-        return True
+        elif now >= settle.deadline(row._mapping):
+            await self._hang_up(row)
+            await self.inbox.take([News(Kind.DEADLINE, now, row.attempt_id, why="no answer until the deadline")])
 
     async def _find(self, line: Line, row: Any) -> Sequence[Any] | None:
         """The provider's events; None: it can't be asked now."""
@@ -166,9 +162,6 @@ class Reconciler:
         wait = timedelta(seconds=min(2.0 ** min(checks, 9), BACK_OFF_MAX_S))
         later = (row.attempt_id, row.state, now + wait, checks)
         await self.house.store.write(lambda tx: attempt_store.check_later(tx, [later]))
-
-
-_ENDS = frozenset({Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED, Kind.SENT})
 
 
 def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:

@@ -92,7 +92,7 @@ class Restorer:
     async def tick(self) -> int:
         """One bounded step. Returns how many attempts were asked about."""
         lost = self._gap
-        if lost is None:
+        if lost is None or self.house.is_clock_off():
             return 0
         now = self.house.clock.now()
         due = [key for key, ask in self._asks.items() if ask.next_at <= now][:STEP]

@@ -26,6 +26,8 @@ class Level:
     """Of calls of the database: up to 3 s."""
     locked: float = 0.0
     """Of transactions: another process holds the database."""
+    held: float = 0.0
+    """Of transactions: another process holds the database for up to half a minute, and lets it go."""
     failed: float = 0.0
     """Of transactions: the disk fails before the commit."""
     unsure: float = 0.0
@@ -57,13 +59,13 @@ LEVELS = {
     "none": CALM,
     "mild": Level(
         mishaps=0.02, dropped=0.002, delayed=0.02, repeated=0.02, forged=0.01, texts=0.005, hidden=0.02, slow=0.01,
-        locked=0.002, failed=0.001, unsure=0.001, crashes=0.0002, crashes_a_day=0.5, replaced_a_day=0.2,
+        locked=0.002, held=0.0002, failed=0.001, unsure=0.001, crashes=0.0002, crashes_a_day=0.5, replaced_a_day=0.2,
         stops_a_day=0.3, sleeps_a_day=0.2, steps_a_day=0.3, outages_a_day=0.3, acts_a_day=1.0,
     ),
     "hostile": Level(
         mishaps=0.2, dropped=0.03, delayed=0.15, repeated=0.1, forged=0.1, texts=0.02, hidden=0.2, slow=0.05,
-        locked=0.01, failed=0.01, unsure=0.01, crashes=0.002, crashes_a_day=4.0, replaced_a_day=2.0, stops_a_day=1.0,
-        sleeps_a_day=1.0, steps_a_day=2.0, outages_a_day=2.0, acts_a_day=6.0,
+        locked=0.01, held=0.002, failed=0.01, unsure=0.01, crashes=0.002, crashes_a_day=4.0, replaced_a_day=2.0,
+        stops_a_day=1.0, sleeps_a_day=1.0, steps_a_day=2.0, outages_a_day=2.0, acts_a_day=6.0,
     ),
 }  # fmt: skip
 """`none`: people are as they are, and everything works. `hostile`: a bad month in each week."""

@@ -215,6 +215,9 @@ class Machine:
         if self.chance(self._level.slow):
             await asyncio.sleep(3 * self._draw.random() ** 2)
             await self.awake()
+        if when == "write" and self.chance(self._level.held):
+            await asyncio.sleep(30 * self._draw.random())
+            await self.awake()
         if when == "write" and self.chance(self._level.locked):
             return "database is locked"
         if when in ("read", "write") and self.chance(self._level.failed):

@@ -175,10 +175,11 @@ class InlineStore(Store):
         raw.execute("BEGIN IMMEDIATE")
         try:
             found = work(self._tx)
+            raw.execute("COMMIT")
         except BaseException:
-            raw.execute("ROLLBACK")
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
             raise
-        raw.execute("COMMIT")
         return found
 
     async def forget_pages(self) -> bool:

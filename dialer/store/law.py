@@ -1,12 +1,13 @@
 """Statements about what rules look at: contacts of a person and of a number, contacts made elsewhere, agreements."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
 from campaigns.model import Agreement, Contact, Disposition
+from dialer.attempt import PLACING
 from dialer.store import law_tables as w
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_for
@@ -37,8 +38,6 @@ _about = Prepared(
     )
 )
 CONFIRMATION = "confirmation"
-PLACING = timedelta(seconds=10)
-"""What is claimed is placed within these."""
 
 
 def contacts(

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from adapters.contract import Event, EventKind
+from dialer.attempt import PLACING
 from dialer.news import of_event
 from dialer.store import InlineStore, Tx, law
 from dialer.store import tables as t
@@ -47,7 +48,7 @@ def test_a_pause_runs_from_the_placement_or_from_as_late_as_it_may_have_been(tmp
         later = row.claimed_at + timedelta(milliseconds=200)
         assert made_at(scene, row, placed_at=later) == later
         assert made_at(scene, row, placed_at=row.claimed_at - timedelta(hours=1)) == row.claimed_at
-        assert made_at(scene, row, placed_at=None) == row.claimed_at + law.PLACING
+        assert made_at(scene, row, placed_at=None) == row.claimed_at + PLACING
 
     play(tmp_path, "2026-01-13 08:00", act)
 
@@ -63,6 +64,6 @@ def test_a_coarse_or_wrong_clock_of_the_provider_puts_no_call_outside_its_window
         await scene.worker.inbox.take([of_event(told)])
         (after,) = [one for one in scene.rows() if one.attempt_id == row.attempt_id]
         assert after.state == "settled"
-        assert row.claimed_at <= after.placed_at <= row.claimed_at + law.PLACING
+        assert row.claimed_at <= after.placed_at <= row.claimed_at + PLACING
 
     play(tmp_path, "2026-01-13 08:00", act)

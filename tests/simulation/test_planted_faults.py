@@ -73,7 +73,7 @@ def the_provider_does_not_know_it_so_it_is_planned_again(monkey: Monkey) -> None
 
     monkey.setattr(moves, "advance", wrong)
     monkey.setitem(moves._MOVES, Kind.NOT_FOUND, moves._MOVES[Kind.UNAVAILABLE])
-    monkey.setattr(reconcile, "PLACE_S", -40.0)
+    monkey.setattr(reconcile, "PLACING", timedelta(seconds=-30))
 
 
 @plant("one_live_call")
@@ -103,7 +103,7 @@ def texts_that_say_stop_are_not_understood(monkey: Monkey) -> None:
 
 
 @plant("after_stop")
-def an_opt_out_holds_for_its_campaign_and_channel_only(monkey: Monkey) -> None:
+def an_opt_out_stops_nothing(monkey: Monkey) -> None:
     monkey.setattr(campaigns, "stop_members", lambda tx, rows: None)
     monkey.setattr(desk, "suppress", lambda *given, **more: False)
 
@@ -181,7 +181,7 @@ def nobody_looks_after_what_is_lost(monkey: Monkey) -> None:
 
 
 @plant("not_placed")
-def a_call_is_said_to_be_placed_that_never_was(monkey: Monkey) -> None:
+def a_message_is_said_to_be_sent_that_never_was(monkey: Monkey) -> None:
     right = Handset.place
 
     async def place(self: Handset, order: Any) -> Receipt:
@@ -216,7 +216,7 @@ def callbacks_are_confirmed_before_they_are_durable(monkey: Monkey) -> None:
 
 
 @plant("counts")
-def the_report_counts_lines_and_not_attempts(monkey: Monkey) -> None:
+def the_report_has_one_placement_less(monkey: Monkey) -> None:
     right = report.build
 
     def wrong(*given: Any, **more: Any) -> Any:
@@ -240,6 +240,12 @@ def test_a_planted_fault_is_found(name: str, tmp_path: Path, monkeypatch: Monkey
         if breaches[-1].get(invariant):
             return
     pytest.fail(f"{invariant} was not found: {breaches}")
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("name", [name for name, (_, _, level) in PLANTED.items() if level != LEVELS["hostile"]])
+def test_without_the_fault_such_a_level_finds_nothing(name: str, tmp_path: Path) -> None:
+    assert hunt(tmp_path, SEEDS[0], PEOPLE, PLANTED[name][2]).findings == []
 
 
 def test_every_invariant_has_a_planted_fault() -> None:

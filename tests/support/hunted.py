@@ -247,6 +247,7 @@ def hunt(folder: Path, seed: int, people: int = PEOPLE, level: Level = LEVELS["h
     """Simulates one seed in `folder`, and has the referee judge all it left."""
     log.set_up("critical")
     what = replace(write(folder, seed, people), level=level)
+    (folder / "journal.jsonl").unlink(missing_ok=True)  # it is written on, not anew
     report = run_with_progress(what, folder, Console(quiet=True))
     (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
     evidence = read(folder, PACKS)

@@ -1,0 +1,74 @@
+"""Asking the provider about lost attempts: never in a hurry, and never without end, whatever it answers."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.contract import Event, EventKind, Order, Receipt, Uncertain
+from dialer import settle
+from dialer.attempt import CLAIM_S
+from dialer.news import of_event
+from dialer.store import Tx
+from tests.support.scene import ALICE, Scene, account, due, play
+
+
+def test_an_end_of_another_call_neither_spins_nor_keeps_the_attempt_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(scene: Scene) -> None:
+        asked: list[str] = []
+
+        async def place(order: Order) -> Receipt:
+            # Another leg's reference is the first that we hear.
+            ringing = Event(EventKind.RINGING, scene.clock.now(), order.attempt_id, "leg-b", "ring-b")
+            await scene.worker.inbox.take([of_event(ringing)])
+            raise Uncertain("cut off")
+
+        async def find(order: Order) -> list[Event]:
+            asked.append(order.attempt_id)
+            return [Event(EventKind.ENDED, scene.clock.now(), "", "ref-1", "end-1", disposition="busy")]
+
+        monkeypatch.setattr(scene.mock, "place", place)
+        monkeypatch.setattr(scene.mock, "find", find)
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-16 12:00")
+        row = next(row for row in scene.rows() if row.claimed_at)
+        assert (row.state, row.disposition, row.lost_at is None) == ("settled", "unknown", False)
+        assert row.settled_at <= settle.deadline(row._mapping) + timedelta(minutes=10)
+        assert scene.rows("live_calls") == []
+        assert 5 < asked.count(str(row.attempt_id)) < 1_000
+
+    play(tmp_path, "2026-01-13 08:00", act)
+
+
+def test_what_was_claimed_long_ago_is_not_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database was held while the claim was written: what rules counted from the claim would be too early."""
+
+    async def act(scene: Scene) -> None:
+        store, waits = scene.house.store, [CLAIM_S + 5]
+        write = store.write
+
+        async def slow(work: object) -> object:
+            def timed(tx: Tx) -> object:
+                return work(tx)  # type: ignore[operator]
+
+            found = await write(timed)
+            if getattr(found, "placements", None) and waits:
+                await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=waits.pop()))
+            return found
+
+        monkeypatch.setattr(store, "write", slow)
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        row = next(row for row in scene.rows() if row.claimed_at)
+        kinds = [(one.kind, one.data.get("why")) for one in scene.rows("events") if one.attempt_id == row.attempt_id]
+        assert kinds[0] == ("withdrawn", "claimed_long_ago")
+        assert (row.placed_at - row.claimed_at).total_seconds() < CLAIM_S
+        assert len(scene.mock.calls_to(ALICE)) == 1
+
+    play(tmp_path, "2026-01-14 08:00", act)
