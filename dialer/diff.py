@@ -37,6 +37,8 @@ class Known:
     """Rounds that can't be made again: placed, blocked, expired or settled."""
     seen: set[Place] = field(default_factory=set)
     """Rounds with any row at all, cancelled ones included."""
+    taken_over: list[tuple[int, str]] = field(default_factory=list)
+    """(attempt id, account id) planned for whoever had the account before."""
 
     @classmethod
     def of(cls, rows: Iterable[Any], lost_until: datetime | None = None) -> "Known":
@@ -58,6 +60,16 @@ class Known:
             if (row.state != State.PLANNED or is_asked) and row.cause == "round":
                 known.made.add(place)
         return known
+
+    def take_over(self, rows: Iterable[Any]) -> None:
+        """Of accounts that came from other persons: what was made stays made, what is still planned is not theirs."""
+        for row in rows:
+            if row.state == State.PLANNED:
+                self.taken_over.append((row.attempt_id, row.account_id))
+            elif row.cause == "round":
+                place = (row.account_id, row.installment_id, row.day_offset, row.window)
+                self.made.add(place)
+                self.seen.add(place)
 
 
 class Diff:
@@ -193,7 +205,7 @@ class Diff:
     def write(self, tx: Tx) -> None:
         planbook.cancel(tx, self.cancelled, self._now)
         planbook.withdraw(tx, self._withdrawn)
-        planbook.drop_accounts(tx, self._dropped)
+        planbook.drop_accounts(tx, self._dropped + self._known.taken_over)
         planbook.add_accounts(tx, self._joined)
         attempts, accounts, verdicts = [], [], []
         for number, (draft, members, state, reason) in zip(take_numbers(tx, len(self._new)), self._new, strict=True):

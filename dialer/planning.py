@@ -107,6 +107,7 @@ def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: d
     stops = planbook.stops(tx, sorted(persons), sorted(phones), house.today(now))
     lost_until = restored_store.lost_until(tx)
     known = Known.of(rows, lost_until)
+    known.take_over(planbook.planned_elsewhere(tx, one.campaign_id, people, roster.first))
     diff = Diff(one, known, roster.play, stops, house.zone, now, lost_until)
     diff.compare(drafts)
     diff.write(tx)

@@ -9,6 +9,7 @@ from typing import Any
 
 from dialer import record
 from dialer.house import House
+from dialer.log import log
 from dialer.simulated.levels import CALM, RIGHT_AGAIN, Level
 from dialer.simulated.life import Life
 from dialer.simulated.machine import Machine, follow
@@ -152,4 +153,12 @@ class Trouble:
             machine.worker.wake.set()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_said)
+        self._tasks.append(task)
+
+
+def _said(task: "asyncio.Task[None]") -> None:
+    """An act that failed is a fault of the engine's or of the simulation's: it must not go unheard."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("act_failed", error=f"{type(error).__name__}: {error}")

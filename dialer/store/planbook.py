@@ -138,6 +138,32 @@ def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[A
     return _planned[people.is_list].all(tx, **people.given, campaign=campaign_id, since=since)
 
 
+_elsewhere = {
+    is_list: Prepared(
+        select(_t.attempt_id, _t.cause, _t.state, _t.day_offset, _t.window, _ta.account_id, _ta.installment_id)
+        .select_from(t.accounts)
+        .join(t.attempt_accounts, (_ta.account_id == _a.account_id) & ~_ta.cancelled)
+        .join(t.attempts, _t.attempt_id == _ta.attempt_id)
+        .where(
+            within(_a.person_id, is_list),
+            _t.person_id != _a.person_id,
+            _t.campaign_id == bindparam("campaign"),
+            _t.due_on >= bindparam("since"),
+        )
+        .order_by(_t.attempt_id, _ta.account_id)
+    )
+    for is_list in (False, True)
+}  # fmt: skip
+
+
+def planned_elsewhere(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[AnyRow]:
+    """What is written about these persons' accounts for others, who had them before: one row per attempt and account.
+
+    attempt_id, cause, state, day_offset, window, account_id, installment_id.
+    """
+    return _elsewhere[people.is_list].all(tx, **people.given, campaign=campaign_id, since=since)
+
+
 _cancel = Prepared(
     update(t.attempts)
     .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "planned")

@@ -6,6 +6,7 @@ hunt's own are met by the retries; keys are pressed that stop, pause and promise
 
 import csv
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from random import Random
 from typing import Any
 
 from rich.console import Console
+from structlog.testing import capture_logs
 
 from dialer import check, log
 from dialer.cli.referee import PACKS, finding_lines
@@ -243,12 +245,21 @@ def _csv(path: Path, names: str, rows: list[Any]) -> None:
         out.writerows(rows)
 
 
+def _mistakes(told: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What the engine's loops outlived, as a daemon must, and was no simulated fault: ours."""
+    for entry in told:
+        error = str(entry.get("error", ""))
+        if error and "a simulated fault" not in error:
+            yield f"{entry['event']}: {error[:300]}"
+
+
 def hunt(folder: Path, seed: int, people: int = PEOPLE, level: Level = LEVELS["hostile"]) -> Hunted:
     """Simulates one seed in `folder`, and has the referee judge all it left."""
-    log.set_up("critical")
+    log.set_up("error")
     what = replace(write(folder, seed, people), level=level)
     (folder / "journal.jsonl").unlink(missing_ok=True)  # it is written on, not anew
-    report = run_with_progress(what, folder, Console(quiet=True))
+    with capture_logs() as told:
+        report = run_with_progress(what, folder, Console(quiet=True))
     (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
     evidence = read(folder, PACKS)
     verdicts = judge(evidence)
@@ -256,6 +267,6 @@ def hunt(folder: Path, seed: int, people: int = PEOPLE, level: Level = LEVELS["h
         len(evidence.attempts),
         len(evidence.placements),
         dict(verdicts.checked),
-        [*finding_lines(verdicts)],
+        [*finding_lines(verdicts), *_mistakes(told)],
         Counter(one.invariant for one in verdicts.findings),
     )
