@@ -8,7 +8,7 @@ from dialer.referee import INVARIANTS
 from tests.support.hunted import hunt
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_hostile_world_finds_nothing(tmp_path: Path, seed: int) -> None:
     found = hunt(tmp_path, seed, 50)
     assert found.findings == []
