@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from adapters.contract import Order, Unavailable
 from campaigns.model import Channel, Reason
-from dialer.attempt import State
+from dialer.attempt import Kind, State
 from dialer.claim import LEASE
 from dialer.errors import DialerError
 from dialer.house import House, Launched
@@ -197,6 +197,9 @@ class Restorer:
         over = [key for key in (*answers.not_found, *answers.unasked) if key in rows]
         attempt_store.close(tx, [_over(rows[key], now) for key in over])
         news = _fresh(tx, [one for _, answer in found for one in answer.news])
+        # What the provider told may not move it: it must not stay `placing` in our name, as if it were not sent yet.
+        why = "found after a restore"
+        news += [News(Kind.LEASE_EXPIRED, now, row.attempt_id, why=why) for row, _ in found]
         return found, ingest(tx, self.house, news, now)
 
     def _claimed(

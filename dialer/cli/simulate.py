@@ -50,7 +50,13 @@ def simulate(
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, None, suppressions)
     with ExitStack() as stack:
         kept = folder or Path(stack.enter_context(TemporaryDirectory()))
-        found, verdicts = _judged(what, kept, config, None if json else err)
+        try:
+            found, verdicts = _judged(what, kept, config, None if json else err)
+        except (DialerError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            wrong = f"the simulation failed ({type(error).__name__}: {error})"
+            raise DialerError(f"{wrong}; the same again: {replay(what, config)}") from error
         if folder is not None:
             report.write_html(found, folder / "report.html", settings.lender.language, settings)
     if json:
