@@ -97,7 +97,8 @@ def restore(database: str, file: Path, clock: Clock) -> Restore:
 def look(file: Path) -> copies.Copy:
     """What a backup says of itself. Raises DialerError for what is none."""
     if not file.is_file():
-        raise DialerError(f"{file}: there is no such file; name a file that `dialer backup` wrote")
+        wrong = "is no file" if file.exists() else "there is no such file"
+        raise DialerError(f"{file}: {wrong}; name a file that `dialer backup` wrote")
     return copies.look(file.resolve())
 
 
@@ -167,7 +168,8 @@ def _no_daemon(database: str) -> Iterator[None]:
         try:
             stack.enter_context(only_one(database))
         except DialerError as error:
-            raise DialerError(f"nothing was restored: {error}") from error
+            wrong = str(error).partition("; ")[0]
+            raise DialerError(f"nothing was restored: {wrong}; stop it first") from error
         yield
 
 

@@ -258,8 +258,9 @@ def refuse_while_asking(tx: Tx, what: str) -> None:
     lost = store.gap(tx)
     if lost is not None:
         count = store.left(tx, lost)
+        left = f"providers are still to be asked about {count} attempt{'' if count == 1 else 's'} that may have been"
+        open_ = f"{left} placed since" if count else "the daemon has not looked yet what may have been placed since"
         raise DialerError(
-            f"{what}: the database was restored from a copy of {lost.since:%Y-%m-%d %H:%M:%S} UTC, and providers are "
-            f"still to be asked about {count} attempt{'' if count == 1 else 's'} that may have been placed since; "
+            f"{what}: the database was restored from a copy of {lost.since:%Y-%m-%d %H:%M:%S} UTC, and {open_}; "
             "let the daemon run (`dialer run`), see `dialer status`, and try again"
         )

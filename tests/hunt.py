@@ -1,6 +1,6 @@
 """The hunt: hostile simulations from many seeds, each judged by the referee. `make hunt` runs it on two processes.
 
-    python -m tests.hunt [--seeds 200] [--first 1] [--attempts 200000] [--processes 2]
+    python -m tests.hunt [--seeds 200] [--first 1] [--attempts 0] [--processes 2]
     python -m tests.hunt --replay SEED [--keep DIR]
 
 A seed that finds something is printed as the command that replays it, to the byte; exit 1 then, or when fewer attempts
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.support import hunted
 
-SEEDS, ATTEMPTS, PROCESSES = 200, 200_000, 2
+SEEDS, PROCESSES = 200, 2
 SHOWN_S = 30.0
 
 
@@ -74,15 +74,23 @@ def hunt(first: int, seeds: int, processes: int) -> Tally:
     return tally
 
 
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
+
+
 def main() -> None:
     words = argparse.ArgumentParser(prog="python -m tests.hunt", description=__doc__)
-    words.add_argument("--seeds", type=int, default=SEEDS)
+    words.add_argument("--seeds", type=count, default=SEEDS)
     words.add_argument("--first", type=int, default=1, metavar="SEED")
     words.add_argument("--attempts", type=int, default=0, help="so many at least, else exit 1")
-    words.add_argument("--processes", type=int, default=PROCESSES)
+    words.add_argument("--processes", type=count, default=PROCESSES)
     words.add_argument("--replay", type=int, metavar="SEED")
     words.add_argument("--keep", type=Path, metavar="DIR", help="of a replay: all that `dialer referee` reads")
     given = words.parse_args()
+    if given.keep is not None and (given.replay is None or given.keep.is_file()):
+        words.error("--keep names a folder, for --replay")
     if given.replay is not None:
         tally = Tally()
         tally.take(given.replay, one_seed(given.replay, given.keep))

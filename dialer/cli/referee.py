@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,25 +52,34 @@ def referee(
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: DIR/report.json.")] = None,
     settings: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: DIR/settings.toml.")] = None,
     packs: Annotated[Path | None, typer.Option(metavar="DIR", help="Rule packs. Default: those shipped.")] = None,
-    grace: Annotated[float, typer.Option(metavar="S", help="Seconds after a stop in which a call may still go.")] = 1.0,
+    grace: Annotated[
+        float, typer.Option(metavar="S", min=0, max=3600, help="Seconds after a stop in which a call may still go.")
+    ] = 1.0,
     json: Json = False,
 ) -> None:
     """Check from outside what must hold: journal, files given and exports against each other. Exit 1: it does not."""
     from dialer.referee import Limits, Paths, judge
 
+    if not isfinite(grace):
+        raise typer.BadParameter("is no number of seconds; accepted: 0 to 3600", param_hint="--grace")
     known = Paths.of(folder, packs or PACKS)
     paths = Paths(
         journal or known.journal, attempts or known.attempts, settings or known.settings, known.packs,
         actions or known.actions, network or known.network, report or known.report,
     )  # fmt: skip
     with Working("judging", None if json else err):
-        verdicts = judge(_read(paths), Limits(grace_s=grace))
+        evidence = _read(paths)
+        try:
+            verdicts = judge(evidence, Limits(grace_s=grace))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            wrong = f"a field of these files has a form that cannot be read ({type(error).__name__}: {error})"
+            raise InvalidInput([Fault(str(folder), 1, "files", wrong, "what docs/referee.md says")]) from error
     if json:
         out.print_json(report_of(verdicts).model_dump_json())
     else:
         _show(verdicts)
     if verdicts.findings:
-        raise DialerError(f"the referee has {len(verdicts.findings):,} findings; docs/referee.md says what each means")
+        raise DialerError(f"the referee has {counted(verdicts)}; docs/referee.md says what each means")
 
 
 def _read(paths: "Paths") -> "Evidence":
@@ -109,6 +119,11 @@ def _show(verdicts: "Verdicts") -> None:
         out.print(f"not checked: {told}", markup=False, highlight=False)
     if not verdicts.findings:
         out.print("Nothing was found.")
+
+
+def counted(verdicts: "Verdicts") -> str:
+    count = len(verdicts.findings)
+    return f"{count:,} finding{'' if count == 1 else 's'}"
 
 
 def finding_lines(verdicts: "Verdicts") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The face of `dialer simulate`: progress while it runs, the report and the referee's verdicts when it is done."""
 
+import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,9 +14,9 @@ from rich.console import Console
 from typer import BadParameter
 
 from config.settings import Settings
-from dialer import check, export, report, report_show
+from dialer import check, export, log, report, report_show
 from dialer.cli.progress import Working
-from dialer.cli.referee import PACKS, finding_lines
+from dialer.cli.referee import PACKS, counted, finding_lines
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.house import House
@@ -27,6 +28,11 @@ from dialer.wholefile import whole_file
 
 DAYS = timedelta(days=31)
 """How long it goes on without --to."""
+WRITTEN = (
+    "actions.jsonl", "attempts.csv", "attempts.jsonl", "journal.jsonl", "network.jsonl", "report.html", "report.json",
+    "settings.toml",
+)  # fmt: skip
+"""Files of `--out`; those of an earlier simulation are replaced."""
 DAYS_MAX = 800
 """Longest simulation: some two years."""
 
@@ -47,6 +53,9 @@ def simulate(
     if (last - first).days > DAYS_MAX:
         raise BadParameter(f"{last} is too far from {first}; accepted: at most {DAYS_MAX} days", param_hint="--to")
     check.read_campaign(campaign, settings)
+    if folder is not None:
+        check_folder(folder, config)
+    log.set_up("critical")  # what fails in it was meant to, or is the referee's to tell
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, None, suppressions)
     with ExitStack() as stack:
         kept = folder or Path(stack.enter_context(TemporaryDirectory()))
@@ -71,8 +80,9 @@ def simulate(
 def _judged(what: Simulation, kept: Path, config: Path, err: Console | None) -> tuple[Any, Verdicts]:
     """The report, and the verdicts on all that the simulation left in the folder `kept`."""
     make_folder(kept)
+    for name in WRITTEN:  # of an earlier simulation: what is half old would accuse
+        (kept / name).unlink(missing_ok=True)
     journal = kept / "journal.jsonl"
-    journal.unlink(missing_ok=True)
     found = run_with_progress(replace(what, journal=journal), kept, err)
     with whole_file(kept / "report.json") as stream:
         stream.write(found.model_dump_json(indent=2) + "\n")
@@ -90,7 +100,11 @@ def _tell(verdicts: Verdicts, what: Simulation, config: Path, out: Console | Non
         return
     for line in finding_lines(verdicts):
         err.print(line, markup=False, highlight=False)
-    raise DialerError(f"the referee has {len(verdicts.findings):,} findings; the same again: {replay(what, config)}")
+    if named := [name for name in os.environ if name.startswith("DIALER_") and name != "DIALER_CONFIG"]:
+        err.print(
+            f"The referee judges by {config}, without {', '.join(sorted(named))} of the environment.", markup=False
+        )
+    raise DialerError(f"the referee has {counted(verdicts)}; the same again: {replay(what, config)}")
 
 
 def replay(what: Simulation, config: Path) -> str:
@@ -101,6 +115,14 @@ def replay(what: Simulation, config: Path) -> str:
         "--from", what.first, "--to", what.last, "--seed", what.seed, "--faults", what.faults, "--out", "found",
     ]  # fmt: skip
     return shlex.join(map(str, words))
+
+
+def check_folder(folder: Path, config: Path) -> None:
+    """Raises BadParameter for a folder in which a simulation's files would pass for an installation's."""
+    if str(folder) in ("", ".") or folder.resolve() == config.resolve().parent:
+        raise BadParameter(
+            "is where the settings are; accepted: a folder of its own, such as month", param_hint="--out"
+        )
 
 
 def make_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dialer.referee.days import zone_of
 from dialer.referee.model import SLACK_S, Action, Attempt, Evidence, Heard, Taken
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ def read(folder: Path | None = None, packs: Path | None = None, *, paths: Paths 
             raise ValueError("read needs folder and packs, or paths")
         paths = Paths.of(folder, packs)
     faults: list[Fault] = []
-    settings = _toml(paths.settings, faults)
+    settings = _settings(paths.settings, faults)
     evidence = Evidence(
         _lines(paths.journal, _taken, faults),
         _lines(paths.attempts, _attempt, faults),
@@ -144,8 +145,10 @@ def _line(
 
 
 def instant(text: str) -> datetime:
-    """An ISO instant with its offset. Raises ValueError."""
+    """An ISO instant with its offset, of the years 2000 to 2199. Raises ValueError."""
     at = datetime.fromisoformat(text)
+    if not 2000 <= at.year < 2200:
+        raise ValueError(f"{text} is too far away")
     if at.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
     return at if at.tzinfo is UTC else at.astimezone(UTC)
@@ -155,7 +158,15 @@ def _maybe(text: str | None) -> datetime | None:
     return instant(text) if text else None
 
 
+def _texts(line: dict[str, Any], *names: str, may_lack: tuple[str, ...] = ()) -> None:
+    """Raises ValueError unless these are texts; `may_lack` may be null or missing as well."""
+    for name in (*names, *may_lack):
+        if not isinstance(line[name] if name in names else line.get(name) or "", str):
+            raise ValueError(f"{name} is no text")
+
+
 def _taken(line: dict[str, Any]) -> Taken:
+    _texts(line, "channel", "to", "line")
     return Taken(instant(line["at"]), str(line["attempt_id"]), line["channel"], line["to"], line["line"])
 
 
@@ -163,9 +174,7 @@ def _action(line: dict[str, Any]) -> Action:
     at, name = instant(line["at"]), line["action"]
     if name not in ACTIONS:
         raise ValueError(f'"{name}" is no action')
-    for field in ACTIONS[name]:
-        if not isinstance(line[field], str):
-            raise ValueError(f"{field} is no text")
+    _texts(line, *ACTIONS[name], may_lack=("amount", "paid_on", "phone", "person_id", "channel", "until"))
     if name == "paid":
         date.fromisoformat(line["due_on"])
     loosens = name in LOOSEN or (name == "paid" and line.get("reverse"))
@@ -174,6 +183,7 @@ def _action(line: dict[str, Any]) -> Action:
 
 
 def _heard(line: dict[str, Any]) -> Heard:
+    _texts(line, "kind", may_lack=("disposition", "sender", "text"))
     return Heard(
         instant(line["at"]), str(line["attempt_id"] or ""), line["kind"], line.get("disposition") or "",
         line.get("sender") or "", line.get("text") or "", _maybe(line["acknowledged_at"]),
@@ -181,6 +191,11 @@ def _heard(line: dict[str, Any]) -> Heard:
 
 
 def _attempt(line: dict[str, Any]) -> Attempt:
+    _texts(line, "campaign", "person_id", "segment", "cause", "channel", "state", may_lack=("disposition", "outcome"))
+    if not isinstance(line["round"], int):
+        raise ValueError("round is no number")
+    for event in line["events"]:
+        _texts(event, "kind", "at", "received_at", may_lack=("said",))
     every = tuple((one["account_id"], one["installment_id"]) for one in line["installments"])
     live = tuple((one["account_id"], one["installment_id"]) for one in line["installments"] if not one["cancelled"])
     return Attempt(
@@ -219,8 +234,25 @@ def _toml(path: Path, faults: list[Fault]) -> dict[str, Any]:
     return {}
 
 
+def _settings(path: Path, faults: list[Fault]) -> dict[str, Any]:
+    """The settings' file, with what the checks stand on."""
+    found = _toml(path, faults)
+    lender = found.get("lender")
+    lender = lender if isinstance(lender, dict) else {}
+    for name, is_fine, accepted in (
+        ("time_zone", zone_of(str(lender.get("time_zone", ""))) is not None, "an IANA name such as Asia/Shanghai"),
+        ("country", str(lender.get("country", "")).isalpha(), "two letters such as CN"),
+        ("actor", lender.get("actor", "creditor") in ("creditor", "third_party"), "creditor or third_party"),
+    ):
+        if not is_fine and not faults:
+            faults.append(Fault(path, 1, f"lender.{name}", "is missing or not known", accepted))
+    return found
+
+
 def _packs(paths: Paths, settings: dict[str, Any], faults: list[Fault]) -> dict[str, list[dict[str, Any]]]:
     """The shipped packs, and those that the settings name, relative to the settings' folder."""
+    if not any(paths.packs.glob("*.toml")):
+        faults.append(Fault(paths.packs, 1, "packs", "has no rule packs", "a folder of packs' TOML files"))
     own = [paths.settings.parent / str(name) for name in settings.get("rules", ())]
     found = {}
     for file in [*sorted(paths.packs.glob("*.toml")), *own]:
