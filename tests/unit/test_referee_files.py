@@ -107,3 +107,48 @@ def test_whatever_was_given_is_judged_or_told(tmp_path: Path, action: str, text:
     )
     with suppress(Unreadable):
         assert judge(read(made.write(tmp_path), PACKS)).checked["placed_twice"] == 8
+
+
+ODD = (None, 7, "zz", [], {}, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "attempts.jsonl", "actions.jsonl", "network.jsonl"])
+def test_no_value_of_a_field_makes_it_fall_over(tmp_path: Path, name: str) -> None:
+    made = Made()
+    made.count()
+    folder = made.write(tmp_path)
+    lines = (folder / name).read_text(encoding="utf-8").splitlines()
+    kinds = {json.loads(line).get("action"): number for number, line in enumerate(lines)}
+    for number in kinds.values():
+        fields = json.loads(lines[number])
+        for field in fields:
+            for value in ODD:
+                odd = json.dumps({**fields, field: value})
+                (folder / name).write_text("\n".join([*lines[:number], odd, *lines[number + 1 :]]), encoding="utf-8")
+                done = CliRunner().invoke(app, ["referee", str(folder), "--json"])
+                is_told = isinstance(done.exception, DialerError | None)
+                assert is_told, f"{name}:{number + 1} {field}={value!r}: {done.exception!r}"
+
+
+@pytest.mark.parametrize("report", ["{}", '{"totals": 5, "rounds": {}, "lines": "x"}'])
+def test_a_report_of_another_form_is_a_fault(tmp_path: Path, report: str) -> None:
+    folder = Made().write(tmp_path)
+    (folder / "report.json").write_text(report, encoding="utf-8")
+    done = CliRunner().invoke(app, ["referee", str(folder)])
+    assert isinstance(done.exception, InvalidInput)
+
+
+def test_without_packs_or_with_a_lender_nobody_knows_nothing_is_judged(tmp_path: Path) -> None:
+    folder = Made().write(tmp_path / "files")
+    done = CliRunner().invoke(app, ["referee", str(folder), "--packs", str(tmp_path / "typo")])
+    assert isinstance(done.exception, InvalidInput)
+    assert "typo:1: packs: has no rule packs" in str(done.exception)
+    settings_file = folder / "settings.toml"
+    settings_file.write_text(settings_file.read_text().replace("Asia/Shanghai", "Mars/Base"), encoding="utf-8")
+    done = CliRunner().invoke(app, ["referee", str(folder)])
+    assert "lender.time_zone: is missing or not known" in str(done.exception)
+
+
+@pytest.mark.parametrize("grace", ["nan", "inf", "-1", "1e30"])
+def test_a_grace_is_some_seconds(tmp_path: Path, grace: str) -> None:
+    assert CliRunner().invoke(app, ["referee", str(tmp_path), "--grace", grace]).exit_code == 2
