@@ -45,20 +45,24 @@ class Dialogue:
 
 
 def values_of(house: House, attempt: Any, accounts: list[Any], language: str, now: datetime) -> Values:
-    """What a template's names stand for, from the accounts of an attempt that are still open."""
+    """What a template's names stand for, from the accounts of an attempt that are still open.
+
+    Without any, which only a confirmation can be, for it names nobody: its person has another number by now.
+    """
     lender = house.settings.lender
     zone = ZoneInfo(attempt["zones"][0] if attempt["zones"] else lender.time_zone)
     still = [row for row in accounts if row.is_open] or accounts
+    first = still[0] if still else None
     return Values(
-        name=still[0].name,
+        name=first.name if first else "",
         lender=lender.name,
         lender_phone=lender.phone,
         due_on=attempt["due_on"],
         amounts=tuple(max(row.amount - row.paid_amount, Decimal(0)) for row in still),
-        currency=still[0].currency,
+        currency=first.currency if first else lender.currency,
         pay_to=tuple(row.pay_to for row in still if row.pay_to),
         today=now.astimezone(zone).date(),
-        language=language or still[0].language or lender.language,
+        language=language or (first.language if first else "") or lender.language,
     )
 
 

@@ -11,7 +11,7 @@ from dialer import intake, operate
 from dialer.claim import Placement
 from dialer.dial import Dialer
 from dialer.news import of_event
-from tests.support.scene import ALICE, BOB, CAMPAIGN, SETTINGS, Scene, account, due, late, play
+from tests.support.scene import ALICE, BOB, CAMPAIGN, CAROL, SETTINGS, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
 SMS = CAMPAIGN.replace('channel = "voice"\nscript = "reminder"', 'channel = "sms"\nmessage = "missed"')
@@ -148,6 +148,25 @@ def test_case_26_the_database_has_the_last_word_against_a_second_confirmation(tm
         assert len({row.attempt_id for row in scene.rows()}) == len(scene.rows())
 
     play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_a_confirmation_goes_out_although_the_person_has_another_number_by_now(tmp_path: Path) -> None:
+    """Nobody is left on the number: that must stop neither the confirmation nor anybody else's calls."""
+
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).delivered()
+        await begin(scene)
+        await scene.until("2026-01-13 18:00")
+        await operate.halt(scene.house, "so that nothing is claimed between the text and the file")
+        await text(scene, ALICE, "TD")
+        await scene.load(account(1, CAROL))
+        await operate.unhalt(scene.house)
+        scene.worker.wake.set()
+        await scene.clock.sleep_until(scene.clock.now() + timedelta(minutes=4))
+        assert scene.mock.messages_to(ALICE)[-1].text.startswith("【示例小贷】您已退订")
+        assert [row.state for row in scene.rows(cause="confirmation")] == ["settled"]
+
+    play(tmp_path, "2026-01-13 08:00", act)
 
 
 def test_the_confirmation_expires_after_five_minutes(tmp_path: Path) -> None:
