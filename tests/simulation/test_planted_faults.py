@@ -33,15 +33,18 @@ from dialer.store import Tx, attempts, campaigns, desk, law, planbook
 from tests.support.hunted import hunt
 
 Monkey = pytest.MonkeyPatch
+Plant = Callable[[Monkey], None]
 SEEDS, PEOPLE = (1, 2, 3), 60
-PLANTED: dict[str, tuple[str, Callable[[Monkey], None], Level]] = {}
+PLANTED: dict[str, tuple[str, Plant, Level, int]] = {}
 
 
-def plant(invariant: str, **often: float) -> Callable[[Callable[[Monkey], None]], Callable[[Monkey], None]]:
+def plant(
+    invariant: str, people: int = PEOPLE, **often: float
+) -> Callable[[Callable[[Monkey], None]], Callable[[Monkey], None]]:
     """A planted fault that breaks `invariant`; `often`: what is to happen more often than at level hostile."""
 
-    def note(work: Callable[[Monkey], None]) -> Callable[[Monkey], None]:
-        PLANTED[work.__name__] = (invariant, work, replace(LEVELS["hostile"], **often))
+    def note(work: Plant) -> Plant:
+        PLANTED[work.__name__] = (invariant, work, replace(LEVELS["hostile"], **often), people)
         return work
 
     return note
@@ -56,7 +59,7 @@ def a_lost_answer_is_taken_for_nothing_sent(monkey: Monkey) -> None:
     monkey.setitem(moves._MOVES, Kind.UNCERTAIN, moves._MOVES[Kind.UNAVAILABLE])
 
 
-@plant("placed_twice", failed=0.4)
+@plant("placed_twice", failed=0.6)
 def a_lease_that_ran_out_is_taken_for_nothing_sent(monkey: Monkey) -> None:
     monkey.setattr(Dialer, "give_up", lambda self, attempt_id, claimed_at: True)
 
@@ -76,7 +79,7 @@ def the_provider_does_not_know_it_so_it_is_planned_again(monkey: Monkey) -> None
     monkey.setattr(reconcile, "PLACING", timedelta(seconds=-30))
 
 
-@plant("one_live_call")
+@plant("one_live_call", 150, outages_a_day=8.0)
 def numbers_are_not_taken(monkey: Monkey) -> None:
     monkey.setattr(attempts, "take_phones", lambda tx, wanted: {key for _, key in wanted})
 
@@ -230,20 +233,20 @@ def the_report_has_one_placement_less(monkey: Monkey) -> None:
 @pytest.mark.hunt
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found(name: str, tmp_path: Path, monkeypatch: Monkey) -> None:
-    invariant, work, level = PLANTED[name]
+    invariant, work, level, people = PLANTED[name]
     work(monkeypatch)
     breaches: list[dict[str, int]] = []
     for seed in SEEDS:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        breaches.append(hunt(folder, seed, PEOPLE, level).breaches)
+        breaches.append(hunt(folder, seed, people, level).breaches)
         if breaches[-1].get(invariant):
             return
     pytest.fail(f"{invariant} was not found: {breaches}")
 
 
 @pytest.mark.hunt
-@pytest.mark.parametrize("name", [name for name, (_, _, level) in PLANTED.items() if level != LEVELS["hostile"]])
+@pytest.mark.parametrize("name", [name for name, (_, _, level, _) in PLANTED.items() if level != LEVELS["hostile"]])
 def test_without_the_fault_such_a_level_finds_nothing(name: str, tmp_path: Path) -> None:
     assert hunt(tmp_path, SEEDS[0], PEOPLE, PLANTED[name][2]).findings == []
 
