@@ -237,13 +237,20 @@ def test_counting_is_left_out_while_it_would_take_too_long(house: House, monkeyp
 # --- the loop ----------------------------------------------------------------------------------------------------
 
 
-def watched(house: House, out: Console, json: bool = False, name: str | None = None, after_s: float = 0.15) -> None:
-    """Watches until Ctrl-C, which comes after a while."""
+def watched(house: House, out: Console, json: bool = False, name: str | None = None, reads: int = 8) -> None:
+    """Watches until Ctrl-C, which comes with one of its readings from the database."""
+    read, made = house.store.read, iter(range(1, 10_000))
+
+    async def counted(work: Callable[[Any], T]) -> T:
+        if next(made) == reads:
+            signal.raise_signal(signal.SIGINT)
+        return await read(work)
 
     async def act() -> None:
-        asyncio.get_running_loop().call_later(after_s, signal.raise_signal, signal.SIGINT)
-        async with asyncio.timeout(10):
-            await watch.watch(house, name, json, out)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(house.store, "read", counted)
+            async with asyncio.timeout(60):
+                await watch.watch(house, name, json, out)
 
     asyncio.run(act())
 
@@ -276,7 +283,7 @@ def test_json_is_a_line_each_and_a_fault_is_no_line_of_it(house: House, monkeypa
     told: list[str] = []
     monkeypatch.setattr("dialer.cli.watch.err.print", lambda text: told.append(str(text)))
     file = io.StringIO()
-    watched(house, Console(file=file, width=40, soft_wrap=True), json=True, after_s=0.3)
+    watched(house, Console(file=file, width=40, soft_wrap=True), json=True, reads=20)
     found = [json.loads(line) for line in file.getvalue().splitlines()]
     assert len(found) >= 2
     assert all(one["alarms"] == [] and one["lines"][0]["line"] == "main" for one in found)
