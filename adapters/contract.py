@@ -21,6 +21,9 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel
 
 ChannelName = Literal["voice", "sms"]
+Detection = Literal["off", "detect", "detect-message-end", "asynchronous"]
+"""How the provider tells a machine from a human: not at all; before the dialogue begins, once it is sure, or at the
+end of a machine's greeting; beside the dialogue, which begins at once."""
 RETRY_AFTER_MAX_S = 86_400.0
 """A provider that asks for a longer pause is asked again sooner."""
 
@@ -113,6 +116,12 @@ class Order:
     """The provider's reference, known only when the order is handed to `find` or `hang_up` later."""
     placed_at: datetime | None = None
     """When it was handed over; set for `find`."""
+    detection: Detection = "off"
+    """How machines are told from humans, for a call."""
+    record: bool = False
+    """Whether the provider keeps a recording of the call; its dialogue says so first."""
+    version: int = 1
+    """Of the campaign's frozen file, whose dialogue the call follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,9 @@ class Heard:
     connected: bool = False
     """With `transferred`: an agent took the call."""
     at: datetime | None = None
+    number: int | None = None
+    """The `number` of the step that it answers, where the provider may ask twice: what was answered already gets the
+    same answer again, and nothing moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,8 @@ class Step:
     to: str = ""
     """E.164, for `transfer`."""
     silence_s: float = 5.0
+    number: int = 0
+    """How many things were heard before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +180,15 @@ class HookReply:
     status: int = 200
     body: str = ""
     content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that `prove` looked at. `said`: what was found; where it does not hold, what is wrong, what to do."""
+
+    what: str
+    holds: bool
+    said: str = ""
 
 
 class Host(Protocol):
@@ -210,7 +233,12 @@ class Adapter(Protocol):
         """Ends a running call; of one that is over it does nothing."""
 
     async def hook(self, request: HookRequest) -> HookReply:
-        """Answers one callback; only for providers that call back over HTTP."""
+        """Answers one callback; only for providers that call back over HTTP. They come below `/hooks/NAME/`."""
+
+    async def prove(self) -> list[Proof]:
+        """For `dialer check --live`, opened, beside a running daemon or without one: whether the provider can be
+        reached with these settings, and can reach us. Places nothing. A provider that can't be asked is a proof that
+        does not hold, no exception."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from adapters.contract import (
     HookRequest,
     Host,
     Order,
+    Proof,
     Receipt,
     Spec,
     Unavailable,
@@ -266,6 +267,9 @@ class MockAdapter:
     async def hook(self, request: HookRequest) -> HookReply:
         """The mock carrier calls nobody over HTTP."""
         return HookReply(status=404, body="the mock adapter has no hooks")
+
+    async def prove(self) -> list[Proof]:
+        return [Proof("carrier", True, "simulated: it calls nobody")]
 
     def _opened(self) -> Host:
         if self._host is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from adapters import wire
-from adapters.contract import Event, Heard, HookReply, HookRequest, Host, Order, Receipt, Unavailable, Uncertain
+from adapters.contract import Event, Heard, HookReply, HookRequest, Host, Order, Proof, Receipt, Unavailable, Uncertain
 from adapters.wire import Link, Message
 
 RECONNECT_S = 0.25
@@ -71,6 +71,11 @@ class RemoteCarrier:
     async def hook(self, request: HookRequest) -> HookReply:
         """The mock carrier calls nobody over HTTP."""
         return HookReply(status=404, body="the mock adapter has no hooks")
+
+    async def prove(self) -> list[Proof]:
+        listens = self._link is not None
+        said = "simulated: it calls nobody" if listens else "nobody listens; start it: python -m dialer.carrier"
+        return [Proof(f"carrier at {self._path}", listens, said)]
 
     async def _ask(self, question: Message) -> Message:
         """The reply. Raises Unavailable if nothing was sent, ConnectionResetError if it never came, and its error."""

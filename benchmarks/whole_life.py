@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from adapters.contract import Event, EventKind, HookReply, HookRequest, Host, Order, Receipt, Spec
+from adapters.contract import Event, EventKind, HookReply, HookRequest, Host, Order, Proof, Receipt, Spec
 from adapters.mock import Settings as MockSettings
 from dialer import check, intake, log, operate
 from dialer.clock import SystemClock
@@ -75,6 +75,9 @@ class NoOp:
 
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply(404)
+
+    async def prove(self) -> list[Proof]:
+        return []
 
 
 SPEC = Spec("noop", frozenset({"voice", "sms"}), True, MockSettings, lambda settings: NoOp())

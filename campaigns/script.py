@@ -150,6 +150,18 @@ def advance(
             return _repeat(script, step, again, again.repeats_silent, step.silent, knows)
 
 
+def resume(script: Script, position: Position, voicemail: str | None = None) -> Said:
+    """What was said last, for a provider that asks once more; nothing is heard and nothing moves."""
+    step = script.step.get(position.step)
+    if position.outcome is Outcome.VOICEMAIL_LEFT:
+        return Said(position.step, voicemail or script.voicemail or "")
+    if step is None:
+        return Said(position.step)
+    said = _said(position.step, step)
+    # A dialogue that ended elsewhere than at a step that hangs up ended without a word.
+    return said if not position.done or said.then == "hang_up" else Said(position.step)
+
+
 def hung_up(position: Position | None) -> Outcome:
     """The outcome when the person hangs up here: the last one said, else reached. None: before the first step."""
     return position.outcome if position and position.outcome else Outcome.REACHED

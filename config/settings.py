@@ -89,6 +89,11 @@ class LineSettings(Strict):
     """How long it rings before the call is given up."""
     time_limit: Duration = read_duration("5m")
     """A call is hung up after it."""
+    machine_detection: Literal["off", "detect", "detect-message-end", "asynchronous"] = "off"
+    """How the provider tells a machine from a human: not at all, before it speaks, at the end of a machine's greeting,
+    or while it speaks already."""
+    record_notice: dict[Language, SmsText] = {}
+    """Language → what a recorded call begins with. Calls in these languages are recorded; without any, none is."""
     price_per_minute: Money = read_money("0")
     """In the lender's currency, a begun minute counts whole."""
     price_per_message: Money = read_money("0")

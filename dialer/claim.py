@@ -45,6 +45,8 @@ class Placement:
     script: Script | None
     voicemail: str | None
     """What the rule packs have said to a machine; None: they say nothing of it."""
+    notice: str
+    """What a recorded call begins with."""
 
 
 @dataclass(slots=True)
@@ -262,6 +264,7 @@ class Claim:
         voice = p.row.channel == Channel.VOICE
         script = one.file.script[p.row.script] if voice else None
         values = dialogue.values_of(self._house, row, p.accounts, script.language if script else "", self._now)
+        notice = dialogue.record_notice(settings, values.language) if voice else ""
         order = Order(
             str(p.row.attempt_id),
             "voice" if voice else "sms",
@@ -273,9 +276,13 @@ class Claim:
             settings.ring_timeout.total_seconds(),
             settings.time_limit.total_seconds(),
             p.valid_until,
+            detection=settings.machine_detection,
+            record=bool(notice),
+            version=one.version,
         )
         voicemail = one.rules(p.accounts, p.row.country).limited_message(script.language) if script else None
-        return order, Placement(p.row.attempt_id, order, p.at, p.valid_until, self._now, values, script, voicemail)
+        key = p.row.attempt_id
+        return order, Placement(key, order, p.at, p.valid_until, self._now, values, script, voicemail, notice)
 
     def _closed(self, row: Any, state: State, reason: Reason | None, rule: str | None) -> dict[str, Any]:
         if state == State.BLOCKED:

@@ -65,7 +65,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
     started_at = house.clock.now()
     await worker.open()
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
-    server = web.server(web.build(pulse.ready, house), settings.host, settings.port)
+    server = web.server(web.build(pulse.ready, house, worker.hook), settings.host, settings.port)
     serving = asyncio.create_task(_listen(server, settings.host, settings.port))
     beating = asyncio.create_task(pulse.run())
     bells = _bells(house, worker, marker, started_at)

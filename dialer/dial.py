@@ -68,7 +68,10 @@ class Dialer:
             line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)
             if placement.script is not None:
                 self.dialogues.begin(
-                    placement.attempt_id, Dialogue(placement.script, placement.values, voicemail=placement.voicemail)
+                    placement.attempt_id,
+                    Dialogue(
+                        placement.script, placement.values, voicemail=placement.voicemail, notice=placement.notice
+                    ),
                 )
         if claimed.placements:
             self._start(self._place_in_turn(claimed.placements))

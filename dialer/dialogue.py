@@ -1,5 +1,6 @@
 """The running dialogues: which step each call stands at, kept in memory and, with every key, in the database."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from campaigns.file import Script
 from campaigns.message import Values, choose, forms, render
 from campaigns.model import Channel
 from campaigns.verdict import Saying
+from config.settings import LineSettings
 from dialer import confirmation, secret
 from dialer.attempt import Kind
 from dialer.house import House, Launched
@@ -42,6 +44,10 @@ class Dialogue:
     """Whether `knows` was looked for; it is only where the script asks for digits."""
     heard: int = 0
     """How many things were heard: numbers the news, so that a repeated one is known."""
+    notice: str = ""
+    """What is said before all else: that the call is recorded."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A provider may ask twice at once; the second gets the first one's answer."""
 
 
 def values_of(house: House, attempt: Any, accounts: list[Any], language: str, now: datetime) -> Values:
@@ -64,6 +70,11 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
         today=now.astimezone(zone).date(),
         language=language or (first.language if first else "") or lender.language,
     )
+
+
+def record_notice(line: LineSettings, language: str) -> str:
+    """What a recorded call on this line begins with; empty: in this language no call is recorded."""
+    return line.record_notice.get(language) or line.record_notice.get(language.partition("-")[0], "")
 
 
 def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> str:
@@ -103,10 +114,16 @@ class Dialogues:
         self._running.pop(attempt_id, None)
 
     async def step(self, attempt_id: int, heard: contract.Heard) -> contract.Step:
-        """The next step. A call we know nothing of is hung up."""
+        """The next step. A call we know nothing of is hung up; what is heard twice moves nothing."""
         dialogue = self._running.get(attempt_id) or await self._recall(attempt_id)
         if dialogue is None:
             return contract.Step("", "", "hang_up")
+        async with dialogue.turn:
+            if heard.number is not None and heard.number < dialogue.heard and dialogue.position is not None:
+                return self._render(dialogue, scripts.resume(dialogue.script, dialogue.position, dialogue.voicemail))
+            return await self._advance(attempt_id, dialogue, heard)
+
+    async def _advance(self, attempt_id: int, dialogue: Dialogue, heard: contract.Heard) -> contract.Step:
         if not dialogue.is_loaded and scripts.asks_for_digits(dialogue.script):
             accounts = await self.house.store.read(lambda tx: attempt_store.roster(tx, [attempt_id])[attempt_id])
             dialogue.knows, dialogue.is_loaded = _knows(accounts), True
@@ -115,7 +132,7 @@ class Dialogues:
             if heard.what == "start":
                 if said.unverified:
                     await self._take(attempt_id, dialogue, heard, dialogue.position, said)
-                return self._render(dialogue, said)
+                return self._render(dialogue, said, dialogue.notice)
         position, said = scripts.advance(
             dialogue.script, dialogue.position, _heard(heard), dialogue.knows, dialogue.voicemail
         )
@@ -127,7 +144,6 @@ class Dialogues:
         self, attempt_id: int, dialogue: Dialogue, heard: contract.Heard, position: scripts.Position, said: scripts.Said
     ) -> None:
         """What was heard, durable. The digits that a person is known by are not: only whether they were right."""
-        dialogue.heard += 1
         digits = heard.digits
         if said.verified is not None:
             digits = ""
@@ -138,7 +154,7 @@ class Dialogues:
             kind,
             heard.at or self.house.clock.now(),
             attempt_id,
-            identity=f"{attempt_id}/step/{dialogue.heard}",
+            identity=f"{attempt_id}/step/{dialogue.heard + 1}",
             digits=digits,
             verified="" if said.verified is None else "yes" if said.verified else "no",
             position=position.to_text(),
@@ -147,19 +163,21 @@ class Dialogues:
             unverified=UNVERIFIED if said.unverified else "",
         )
         await self.inbox.take([news])
+        dialogue.heard += 1
 
-    def _render(self, dialogue: Dialogue, said: scripts.Said) -> contract.Step:
+    def _render(self, dialogue: Dialogue, said: scripts.Said, notice: str = "") -> contract.Step:
         text = choose(said.say, said.say_many, len(dialogue.values.amounts))
         to = self.house.settings.transfers.get(said.transfer or "", "")
         return contract.Step(
             said.step,
-            render(text, dialogue.values) if text else "",
+            f"{notice} {render(text, dialogue.values) if text else ''}".strip(),
             said.then,
             dialogue.script.language,
             said.keys,
             said.digits,
             to=to,
             silence_s=SILENCE_S,
+            number=dialogue.heard,
         )
 
     async def _recall(self, attempt_id: int) -> Dialogue | None:
@@ -178,7 +196,9 @@ class Dialogues:
             position = scripts.Position.from_text(row.position) if row.position else None
             heard = attempt_store.steps_heard(tx, attempt_id)
             voicemail = one.rules(accounts, row.country).limited_message(script.language)
-            return Dialogue(script, values, position, voicemail, heard=heard)
+            line = self.house.settings.lines.get(row.line or "")
+            notice = record_notice(line, values.language) if line else ""
+            return Dialogue(script, values, position, voicemail, heard=heard, notice=notice)
 
         found = await self.house.store.read(load)
         if found is not None:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from adapters.contract import Adapter, Event, HookReply, HookRequest, Host, Order, Receipt
+from adapters.contract import Adapter, Event, HookReply, HookRequest, Host, Order, Proof, Receipt
 from dialer import record, sweep
 from dialer.clock import Steps, VirtualClock
 from dialer.house import House
@@ -261,6 +261,9 @@ class Handset:
 
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply(404)
+
+    async def prove(self) -> list[Proof]:
+        return []
 
 
 _: type[Adapter] = Handset

@@ -19,6 +19,7 @@ from adapters.contract import (
     HookRequest,
     Host,
     Order,
+    Proof,
     Receipt,
     Spec,
     Step,
@@ -224,3 +225,6 @@ class Wire:
 
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply(404)
+
+    async def prove(self) -> list[Proof]:
+        return []

@@ -1,4 +1,4 @@
-"""The web server of `dialer run`: is it alive, is it ready, and the API. Hooks come to this room."""
+"""The web server of `dialer run`: is it alive, is it ready, the providers' hooks, and the API."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -11,12 +11,15 @@ from pydantic import BaseModel
 
 from dialer.house import House
 from dialer.web import suppressions
+from dialer.web.hooks import Answer, Hooks
 
 
 class Health(BaseModel):
     """`/healthz`: the process answers."""
 
     status: str = "ok"
+    hooks: dict[str, dict[int, int]] = {}
+    """Adapter → status → how many hooks were answered with it since the start. 403: not signed by the provider."""
 
 
 class Ready(BaseModel):
@@ -29,13 +32,22 @@ class Ready(BaseModel):
     """The reason of an emergency stop: it is ready, but places nothing until `dialer unhalt`."""
 
 
-def build(ready: Callable[[], Ready], house: House) -> FastAPI:
-    """The application; `ready` is asked at each `/readyz`. The API is there only where the settings have a token."""
+def build(ready: Callable[[], Ready], house: House, answer: Answer) -> FastAPI:
+    """The application; `ready` is asked at each `/readyz`, `answer` for each hook.
+
+    The API is there only where the settings have a token.
+    """
     app = FastAPI(title="dialer", docs_url=None, redoc_url=None, openapi_url=None)
+
+    hooks = Hooks(answer, house.clock.now)
+    hooks.add_to(app)
 
     @app.get("/healthz")
     async def healthz() -> Health:
-        return Health()
+        found: dict[str, dict[int, int]] = {}
+        for (name, status), count in sorted(hooks.counts.items()):
+            found.setdefault(name, {})[status] = count
+        return Health(hooks=found)
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:

@@ -21,6 +21,7 @@ from dialer.house import House
 from dialer.planning import replan_touched
 from dialer.roster import BadRow, Problem, Suppression, read_suppression
 from dialer.store import Tx
+from dialer.web.hooks import read_body
 
 PATH = "/api/suppressions"
 BODY_MAX = 16 * 1024
@@ -48,7 +49,7 @@ def add_to(app: FastAPI, house: House, token: str) -> None:
     async def suppress(request: Request) -> JSONResponse:
         if not _knows(request, wanted):
             return _refused(401, "authorization: is missing or wrong; accepted: Bearer and the token of web.token")
-        body = await _body(request)
+        body = await read_body(request, BODY_MAX)
         if body is None:
             return _refused(413, f"body: has more than {BODY_MAX} bytes; accepted: one suppression")
         now = house.clock.now()
@@ -67,16 +68,6 @@ def _knows(request: Request, wanted: bytes) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     # Compared in full whatever the scheme says, so that the time tells nothing.
     return hmac.compare_digest(given.strip().encode("utf-8", "replace"), wanted) and scheme.lower() == "bearer"
-
-
-async def _body(request: Request) -> bytes | None:
-    """The whole body; None where it is too long, of which no more is read than that."""
-    found = bytearray()
-    async for part in request.stream():
-        found += part
-        if len(found) > BODY_MAX:
-            return None
-    return bytes(found)
 
 
 def _read(body: bytes, house: House) -> Suppression:

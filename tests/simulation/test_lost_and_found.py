@@ -21,6 +21,7 @@ from adapters.contract import (
     HookRequest,
     Host,
     Order,
+    Proof,
     Receipt,
     Refused,
     Unavailable,
@@ -72,6 +73,9 @@ class Hand:
 
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply()
+
+    async def prove(self) -> list[Proof]:
+        return []
 
     def event(self, kind: EventKind, disposition: str = "", number: int = 0, **changes: Any) -> Event:
         """An event of the order of this number, now."""

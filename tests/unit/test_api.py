@@ -20,6 +20,10 @@ PATH = "/api/suppressions"
 Act = Callable[[Scene, httpx.AsyncClient], Awaitable[None]]
 
 
+async def no_hooks(adapter: str, request: object) -> None:
+    """No adapter is there."""
+
+
 def with_api(folder: Path, act: Act, token: str | None = TOKEN) -> None:
     """Plays `act` with a client of the installation's web server."""
 
@@ -27,7 +31,7 @@ def with_api(folder: Path, act: Act, token: str | None = TOKEN) -> None:
         settings = scene.house.settings
         opened = WebSettings(token=SecretStr(token) if token else None)
         scene.house.settings = settings.model_copy(update={"web": opened})
-        app = web.build(web.Ready, scene.house)  # type: ignore[arg-type]
+        app = web.build(web.Ready, scene.house, no_hooks)  # type: ignore[arg-type]
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://d", headers=headers) as to:
             await scene.load(account(1, ALICE) + account(2, ALICE), due(1, "2026-01-15") + due(2, "2026-01-15"))

@@ -1,0 +1,68 @@
+"""`/hooks/ADAPTER/…`: what providers tell us over HTTP. The adapter answers; what it was told is durable by then.
+
+413 above 64 KiB, 404 for an adapter that no line uses, 503 where it can not be written down now: it may be sent again.
+Refusals are counted and said, once a minute for each adapter and status: a wrong secret and an attack look alike.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI, Request, Response
+
+from adapters.contract import HookReply, HookRequest
+from dialer.log import log
+
+BODY_MAX = 64 * 1024
+SAID_AGAIN = timedelta(minutes=1)
+
+Answer = Callable[[str, HookRequest], Awaitable[HookReply | None]]
+"""(adapter, request) → its reply; None: no line uses it."""
+
+
+class Hooks:
+    """Hands requests to the adapters, and counts the answers by adapter and status."""
+
+    def __init__(self, answer: Answer, now: Callable[[], datetime]) -> None:
+        self.counts: Counter[tuple[str, int]] = Counter()
+        self._answer, self._now = answer, now
+        self._said: dict[tuple[str, int], datetime] = {}
+
+    def add_to(self, app: FastAPI) -> None:
+        app.add_route("/hooks/{adapter}/{rest:path}", self.take, methods=["GET", "POST"])
+
+    async def take(self, request: Request) -> Response:
+        name = request.path_params["adapter"]
+        body = await read_body(request, BODY_MAX)
+        if body is None:
+            return self._reply(name, HookReply(413, f"more than {BODY_MAX} bytes"))
+        path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
+        asked = HookRequest(request.method, path, request.url.query, dict(request.headers), body)
+        try:
+            reply = await self._answer(name, asked)
+        except Exception as error:  # noqa: BLE001 - the provider is told that it was not taken
+            log.error("hook_failed", adapter=name, error=f"{type(error).__name__}: {error}")
+            reply = HookReply(503, "not now")
+        if reply is None:
+            # Whoever asks for adapters that are not there must not fill the counts with names.
+            return Response("no such adapter", 404)
+        return self._reply(name, reply)
+
+    def _reply(self, name: str, reply: HookReply) -> Response:
+        key = (name, reply.status)
+        self.counts[key] += 1
+        now = self._now()
+        if reply.status >= 400 and now - self._said.get(key, now - SAID_AGAIN) >= SAID_AGAIN:
+            self._said[key] = now
+            log.warning("hook_refused", adapter=name, status=reply.status, why=reply.body, so_many=self.counts[key])
+        return Response(reply.body, reply.status, media_type=reply.content_type)
+
+
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The whole body; None where it is too long, of which no more is read than that."""
+    found = bytearray()
+    async for part in request.stream():
+        found += part
+        if len(found) > most:
+            return None
+    return bytes(found)
