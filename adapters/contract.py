@@ -39,12 +39,16 @@ class Unavailable(Exception):
 
 
 class Refused(Exception):
-    """The provider said no: the attempt ends with this disposition (see `Ended`). `code` is the provider's own."""
+    """The provider said no: the attempt ends with this disposition (see `Ended`). `code` is the provider's own.
 
-    def __init__(self, disposition: str, code: str = "") -> None:
+    `opted_out`: because the person told the provider to stop; that ends contact here as well.
+    """
+
+    def __init__(self, disposition: str, code: str = "", opted_out: bool = False) -> None:
         super().__init__(f"{disposition} {code}".strip())
         self.disposition = disposition
         self.code = code
+        self.opted_out = opted_out
 
 
 class Uncertain(Exception):
@@ -92,6 +96,8 @@ class Event:
     sender: str = ""
     code: str = ""
     talk_s: float = 0.0
+    opted_out: bool = False
+    """With ENDED and UNDELIVERED: the person told the provider to stop, which ends contact here as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +241,10 @@ class Adapter(Protocol):
     async def hook(self, request: HookRequest) -> HookReply:
         """Answers one callback; only for providers that call back over HTTP. They come below `/hooks/NAME/`."""
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         """For `dialer check --live`, opened, beside a running daemon or without one: whether the provider can be
         reached with these settings, and can reach us. Places nothing. A provider that can't be asked is a proof that
-        does not hold, no exception."""
+        does not hold, no exception. `callers`: caller id or sender → the channels its lines use it for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from adapters.contract import Spec
 
 GROUP = "dialer.adapters"
-BUILT_IN = {"mock": "adapters.mock:ADAPTER"}
+BUILT_IN = {"mock": "adapters.mock:ADAPTER", "twilio": "adapters.twilio:ADAPTER"}
 """What a source tree that was never installed knows."""
 
 

@@ -5,6 +5,7 @@ number follows the profile in the settings, drawn from the seed. See docs/mock.m
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import repeat
@@ -268,7 +269,7 @@ class MockAdapter:
         """The mock carrier calls nobody over HTTP."""
         return HookReply(status=404, body="the mock adapter has no hooks")
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         return [Proof("carrier", True, "simulated: it calls nobody")]
 
     def _opened(self) -> Host:

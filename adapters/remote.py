@@ -5,7 +5,7 @@ ended before the reply came is `Uncertain`; what could not be sent is `Unavailab
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -72,7 +72,7 @@ class RemoteCarrier:
         """The mock carrier calls nobody over HTTP."""
         return HookReply(status=404, body="the mock adapter has no hooks")
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         listens = self._link is not None
         said = "simulated: it calls nobody" if listens else "nobody listens; start it: python -m dialer.carrier"
         return [Proof(f"carrier at {self._path}", listens, said)]

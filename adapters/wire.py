@@ -37,7 +37,7 @@ def error_fields(error: BaseException) -> Message:
     if isinstance(error, Unavailable):
         return {"error": "unavailable", "why": str(error), "retry_after_s": error.retry_after_s}
     if isinstance(error, Refused):
-        return {"error": "refused", "disposition": error.disposition, "code": error.code}
+        return {"error": "refused", "disposition": error.disposition, "code": error.code, "opted_out": error.opted_out}
     return {"error": "uncertain", "why": str(error) or type(error).__name__}
 
 
@@ -49,7 +49,9 @@ def error_of(message: Message) -> Exception | None:
         case "unavailable":
             return Unavailable(str(message.get("why", "")), message.get("retry_after_s"))
         case "refused":
-            return Refused(str(message.get("disposition", "")), str(message.get("code", "")))
+            return Refused(
+                str(message.get("disposition", "")), str(message.get("code", "")), message.get("opted_out") is True
+            )
         case _:
             return Uncertain(str(message.get("why", "")))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.contract import Refused, Unavailable
-from campaigns.model import Channel
+from campaigns.model import Channel, Outcome
 from dialer.attempt import CLAIM_S, PLACE_S, Kind
 from dialer.claim import Claim, Claimed, Placement
 from dialer.dialogue import Dialogue, Dialogues
@@ -155,7 +155,8 @@ class Dialer:
             retry_after_s = error.retry_after_s
             news = News(Kind.UNAVAILABLE, at, key, why=str(error), retry_after_s=retry_after_s, claim=claim)
         except Refused as error:
-            news = News(Kind.REFUSED, at, key, disposition=error.disposition, code=error.code)
+            said = Outcome.OPTED_OUT if error.opted_out else None
+            news = News(Kind.REFUSED, at, key, disposition=error.disposition, code=error.code, said=said)
         except Exception as error:  # noqa: BLE001 - Uncertain, the time-out, and what an adapter should not raise
             news = News(Kind.UNCERTAIN, at, key, why=f"{type(error).__name__}: {error}")
             log.warning("placement_uncertain", attempt_id=key, line=line.name, error=type(error).__name__)

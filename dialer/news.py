@@ -52,5 +52,5 @@ def of_event(event: Event) -> News:
     attempt_id = int(event.attempt_id) if event.attempt_id.isdecimal() and len(event.attempt_id) < 19 else None
     return News(
         kind, event.at, attempt_id, event.ref, identity, event.disposition, event.digits, event.code,
-        event.talk_s, event.text, event.sender,
+        event.talk_s, event.text, event.sender, said=Outcome.OPTED_OUT if event.opted_out else None,
     )  # fmt: skip

@@ -7,7 +7,7 @@ about at once.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -174,7 +174,7 @@ def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:
 
 def _named(one: News, attempt_id: int) -> News:
     """An event of `find` that names only the provider's reference is about the attempt we asked for."""
-    return News(one.kind, one.at, attempt_id, one.ref, one.identity, one.disposition, one.digits, one.code, one.talk_s)
+    return replace(one, attempt_id=attempt_id)
 
 
 def _final(one: News) -> News:

@@ -4,7 +4,7 @@ Ended, it has no effect any more: every task of the worker is cancelled, and wha
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context, ContextVar, copy_context
 from datetime import date, datetime, timedelta
 from random import Random
@@ -262,7 +262,7 @@ class Handset:
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply(404)
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         return []
 
 

@@ -4,7 +4,7 @@ The carrier itself is the mock adapter's. It lives on when a machine ends; who i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -226,5 +226,5 @@ class Wire:
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply(404)
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         return []

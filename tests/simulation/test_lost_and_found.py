@@ -4,7 +4,7 @@ The carrier here is led by hand: it takes what it is given and says only what th
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,7 +74,7 @@ class Hand:
     async def hook(self, request: HookRequest) -> HookReply:
         return HookReply()
 
-    async def prove(self) -> list[Proof]:
+    async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         return []
 
     def event(self, kind: EventKind, disposition: str = "", number: int = 0, **changes: Any) -> Event:
