@@ -8,15 +8,16 @@ repeated one moves nothing.
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
@@ -57,23 +58,40 @@ DETECTION: dict[str, dict[str, str]] = {
 }
 
 
+def _sid(prefix: str) -> Callable[[str], str]:
+    """A reader of Twilio's identifiers of one kind."""
+
+    def read(text: str) -> str:
+        if re.fullmatch(f"{prefix}[0-9a-fA-F]{{32}}", text) is None:
+            raise ValueError(f"is no such identifier; accepted: {prefix} and 32 hexadecimal digits")
+        return text
+
+    return read
+
+
+def _address(text: str) -> str:
+    if re.fullmatch(r"https?://[^\s?#@]+", text) is None:
+        raise ValueError("is no web address; accepted: https://… without a query")
+    return text
+
+
 class Settings(BaseModel):
     """`[adapters.twilio]` of dialer.toml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-f]{32}$")]
+    account_sid: Annotated[str, AfterValidator(_sid("AC"))]
     """The account: AC and 32 hexadecimal digits."""
     auth_token: Annotated[SecretStr, Field(min_length=8)]
     """Signs Twilio's requests to us, and ours where there is no API key; only from DIALER_ADAPTERS__TWILIO__AUTH_TOKEN
     or a secrets file, never from here."""
-    api_key: Annotated[str, Field(pattern=r"^SK[0-9a-f]{32}$")] | None = None
+    api_key: Annotated[str, AfterValidator(_sid("SK"))] | None = None
     """An API key for our requests, in place of the auth token."""
     api_secret: SecretStr | None = None
     """The API key's secret; only from DIALER_ADAPTERS__TWILIO__API_SECRET or a secrets file, never from here."""
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None = None
+    base_url: Annotated[str, AfterValidator(_address)] | None = None
     """Where all requests go instead of api.twilio.com: a provider that speaks as Twilio does."""
-    messaging_service: Annotated[str, Field(pattern=r"^MG[0-9a-f]{32}$")] | None = None
+    messaging_service: Annotated[str, AfterValidator(_sid("MG"))] | None = None
     """Sends the messages, with a sender of its own choice, in place of the line's callers."""
     voices: dict[str, Voice] = {}
     """Language → voice, over the built-in ones."""

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from adapters import loader
 from adapters.contract import Spec
@@ -184,8 +184,9 @@ def _read_settings(
     sections = {name: _table(_table(data.get("adapters")).get(name)) for name in specs}
     for name, spec in specs.items():
         own, wrongs = faults.check(spec.settings, sections[name])
+        found += _secrets_in_the_file(name, spec, sources)
         found += [sources.fault(("adapters", name, *wrong.path), wrong.wrong, wrong.accepted) for wrong in wrongs]
-        sections[name] = _absolute(own, sections[name], path.absolute().parent) if own else sections[name]
+        sections[name] = _sealed(own, sections[name], path.absolute().parent) if own else sections[name]
     if settings is None:
         return None, sources, found
     found += [*_line_faults(settings, specs, sources), *pack_faults(settings, sources)]
@@ -209,9 +210,20 @@ def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _absolute(own: BaseModel, section: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The section with the paths in it relative to the settings file's folder."""
-    return section | {key: folder / value for key, value in own if key in section and isinstance(value, Path)}
+def _sealed(own: BaseModel, section: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The section, its paths relative to the settings file's folder, and its secrets such that nobody prints them."""
+    given = [(key, value) for key, value in own if key in section]
+    paths = {key: folder / value for key, value in given if isinstance(value, Path)}
+    return section | paths | {key: value for key, value in given if isinstance(value, SecretStr)}
+
+
+def _secrets_in_the_file(name: str, spec: Spec, sources: Sources) -> Iterator[Fault]:
+    """An adapter's secrets come from the environment or a secrets file, never from the settings file."""
+    section = _table(_table(sources.document.data.get("adapters")).get(name))
+    for key, info in spec.settings.model_fields.items():
+        if key in section and "SecretStr" in str(info.annotation):
+            accepted = f"accepted: DIALER_ADAPTERS__{name.upper()}__{key.upper()}, or a secrets file"
+            yield sources.document.fault(("adapters", name, key), "is a secret", accepted)
 
 
 def _line_faults(settings: Settings, specs: Mapping[str, Spec], sources: Sources) -> Iterator[Fault]:

@@ -110,7 +110,9 @@ class Dialer:
                 if why := stopped[placement.attempt_id]:
                     self._start(self._withdraw(placement, why))
                 else:
-                    self._start(self._place(placement, now))
+                    line = self.lines.by_name[placement.order.line]
+                    turn = line.turn(Channel(placement.order.channel), self.house.clock.now())
+                    self._start(self._place(placement, now, turn))
 
     async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:
         """attempt id → why it must not be placed after all; empty: it may."""
@@ -137,8 +139,9 @@ class Dialer:
             return "claimed_long_ago"
         return "" if abs((now - looked_at).total_seconds()) <= LOOK_S else "looked_long_ago"
 
-    async def _place(self, placement: Placement, looked_at: datetime) -> None:
+    async def _place(self, placement: Placement, looked_at: datetime, turn: datetime) -> None:
         """The one call of `adapter.place`: what is not proved unsent is never placed again."""
+        await self.house.clock.sleep_until(turn)
         key, claim, retry_after_s = placement.attempt_id, placement.claimed_at, None
         if why := "gone" if (key, claim) in self._given_up else self._too_late(placement, looked_at):
             await self._withdraw(placement, why)

@@ -18,6 +18,9 @@ from dialer.log import log
 
 AHEAD = timedelta(milliseconds=250)
 """Room is reserved at most this far ahead: what is claimed is placed before anything can change much."""
+TURN_SHARE, TURN_LEAST = 0.998, timedelta(milliseconds=5)
+"""So much of the spacing lies between two of a line at least, however late one of them was. With less spacing, lines
+keep only their slots: no timer is that fine."""
 BREAKER_WINDOW = timedelta(seconds=120)
 BREAKER_LEAST = 20
 BREAKER_SHARE = 0.5
@@ -103,6 +106,7 @@ class Line:
     held_until: datetime | None = None
     """The provider asked for a pause (retry-after)."""
     ahead: timedelta = AHEAD
+    _turn_at: dict[Channel, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.name)
@@ -150,6 +154,17 @@ class Line:
         at = self.next_at[channel] - self.ahead / 2
         waits = (self.held_until, self._opens_at(now), self.breaker.until if self.breaker.state == "open" else None)
         return max([at, now, *(wait for wait in waits if wait is not None)])
+
+    def turn(self, channel: Channel, now: datetime) -> datetime:
+        """When the next one may be handed over: its slot has come, and one that was late is not followed too soon."""
+        spacing = self.spacing(channel)
+        if spacing < TURN_LEAST:
+            return now
+        at = max(now, self._turn_at.get(channel, now))
+        if at > now + self.ahead + 2 * spacing:  # the clock was set back
+            at = now
+        self._turn_at[channel] = at + TURN_SHARE * spacing
+        return at
 
     def took(self, channel: Channel, attempt_id: int, at: datetime) -> None:
         """An attempt was claimed for the slot `at`."""

@@ -42,6 +42,20 @@ def test_idle_time_is_not_saved_up() -> None:
     assert one.slots(Channel.VOICE, later + 0.75 * SECOND) == [later + SECOND]
 
 
+def test_one_that_was_late_is_not_followed_too_soon() -> None:
+    one = line(calls_per_second=1)
+    late = NOW + timedelta(milliseconds=30)
+    assert one.turn(Channel.VOICE, late) == late
+    assert one.turn(Channel.VOICE, NOW + SECOND) == late + 0.998 * SECOND
+    assert one.turn(Channel.SMS, NOW + SECOND) == NOW + SECOND, "messages have a pace of their own"
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    one = line(calls_per_second=1)
+    one.turn(Channel.VOICE, NOW + timedelta(hours=1))
+    assert one.turn(Channel.VOICE, NOW) == NOW
+
+
 def test_calls_at_once_bound_calls_and_not_messages() -> None:
     one = line(calls_at_once=2)
     for key in (1, 2):
