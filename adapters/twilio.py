@@ -8,16 +8,14 @@ repeated one moves nothing.
 
 import hashlib
 import hmac
-import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
@@ -39,10 +37,10 @@ from adapters.contract import (
     Uncertain,
 )
 from adapters.twilio_http import TIMEOUT, WRONG, HttpClient, Rejected, failure
-from adapters.twilio_voice import Voice, render
+from adapters.twilio_settings import Settings
+from adapters.twilio_voice import render
 
 RING_MAX_S, RING_LEAST_S, VALIDITY_MAX_S = 600, 5, 36_000
-TRANSFER_RING_S = 30
 CREATED_BEFORE, CREATED_WITHIN = timedelta(seconds=3), timedelta(seconds=60)
 """How far Twilio's time of creation may lie before and after ours for a call to be the one that we look for."""
 LISTED_MAX = 50
@@ -56,51 +54,6 @@ DETECTION: dict[str, dict[str, str]] = {
     "detect-message-end": {"machine_detection": "DetectMessageEnd"},
     "asynchronous": {"machine_detection": "DetectMessageEnd", "async_amd": "true"},
 }
-
-
-def _sid(prefix: str) -> Callable[[str], str]:
-    """A reader of Twilio's identifiers of one kind."""
-
-    def read(text: str) -> str:
-        if re.fullmatch(f"{prefix}[0-9a-fA-F]{{32}}", text) is None:
-            raise ValueError(f"is no such identifier; accepted: {prefix} and 32 hexadecimal digits")
-        return text
-
-    return read
-
-
-def _address(text: str) -> str:
-    if re.fullmatch(r"https?://[^\s?#@]+", text) is None:
-        raise ValueError("is no web address; accepted: https://… without a query")
-    return text
-
-
-class Settings(BaseModel):
-    """`[adapters.twilio]` of dialer.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    account_sid: Annotated[str, AfterValidator(_sid("AC"))]
-    """The account: AC and 32 hexadecimal digits."""
-    auth_token: Annotated[SecretStr, Field(min_length=8)]
-    """Signs Twilio's requests to us, and ours where there is no API key; only from DIALER_ADAPTERS__TWILIO__AUTH_TOKEN
-    or a secrets file, never from here."""
-    api_key: Annotated[str, AfterValidator(_sid("SK"))] | None = None
-    """An API key for our requests, in place of the auth token."""
-    api_secret: SecretStr | None = None
-    """The API key's secret; only from DIALER_ADAPTERS__TWILIO__API_SECRET or a secrets file, never from here."""
-    base_url: Annotated[str, AfterValidator(_address)] | None = None
-    """Where all requests go instead of api.twilio.com: a provider that speaks as Twilio does."""
-    messaging_service: Annotated[str, AfterValidator(_sid("MG"))] | None = None
-    """Sends the messages, with a sender of its own choice, in place of the line's callers."""
-    voices: dict[str, Voice] = {}
-    """Language → voice, over the built-in ones."""
-
-    @model_validator(mode="after")
-    def _has_both(self) -> "Settings":
-        if (self.api_key is None) != (self.api_secret is None):
-            raise ValueError("has one of api_key and api_secret; accepted: both, or neither")
-        return self
 
 
 class Form(dict[str, str]):
@@ -162,7 +115,7 @@ class TwilioAdapter:
         asked: dict[str, Any] = {
             "to": order.to,
             "from_": order.caller,
-            "url": self._step_url(order.attempt_id, order.version, 0, "start"),
+            "url": self._url("answered", order.attempt_id, str(order.version)),
             "method": "POST",
             "status_callback": self._url("call", order.attempt_id),
             "status_callback_method": "POST",
@@ -249,9 +202,12 @@ class TwilioAdapter:
                 await host.record(facts.of_message(form, attempt_id, now))
             case "machine", []:
                 await self._detected(form, attempt_id)
-            case "step", [version, number, name] if version.isdecimal() and facts.number(number) is not None:
-                heard = await self._heard(form, attempt_id, int(number), name)
-                return self._twiml(await host.step(attempt_id, heard), form, attempt_id, int(version))
+            case "answered", [version]:
+                heard = await self._answered(form, attempt_id)
+                return self._twiml(await host.step(attempt_id, heard), form, attempt_id, version)
+            case "step", [version, heard_before, _] if (count := facts.number(heard_before)) is not None:
+                step = await host.step(attempt_id, _heard(form, count))
+                return self._twiml(step, form, attempt_id, version)
             case _:
                 return HookReply(404, "no address of ours")
         return HookReply(204)
@@ -271,18 +227,13 @@ class TwilioAdapter:
             return None
         return form if signed else None
 
-    async def _heard(self, form: Mapping[str, str], attempt_id: str, number: int, name: str) -> Heard:
-        """What a request of the dialogue says; the first one says as well that the call was answered."""
+    async def _answered(self, form: Mapping[str, str], attempt_id: str) -> Heard:
+        """The dialogue's beginning: that the call was answered may not have been told yet."""
         host, _ = self._opened()
-        if name == "start" and number == 0 and "Digits" not in form and "DialCallStatus" not in form:
-            ref, by, now = form.get("CallSid", ""), form.get("AnsweredBy", ""), host.now()
-            events = [facts.fact(EventKind.ANSWERED, now, attempt_id, ref)]
-            await host.record(events + facts.detected(by, now, attempt_id, ref))
-            return Heard("machine" if by in codes.MACHINES else "start", number=0)
-        if status := form.get("DialCallStatus"):
-            return Heard("transferred", connected=status in codes.BRIDGED, number=number)
-        digits = form.get("Digits", "")
-        return Heard("keys" if digits else "silence", digits, number=number)
+        ref, by, now = form.get("CallSid", ""), form.get("AnsweredBy", ""), host.now()
+        events = [facts.fact(EventKind.ANSWERED, now, attempt_id, ref)]
+        await host.record(events + facts.detected(by, now, attempt_id, ref))
+        return Heard("machine" if by in codes.MACHINES else "start", number=0)
 
     async def _detected(self, form: Mapping[str, str], attempt_id: str) -> None:
         """The verdict that comes while the dialogue runs: to a machine the rest is said, or it is hung up."""
@@ -293,13 +244,13 @@ class TwilioAdapter:
             return
         step = await host.step(attempt_id, Heard("machine"))
         try:
-            await client.calls(ref).update_async(twiml=self._twiml(step, form, attempt_id, 1).body)
+            await client.calls(ref).update_async(twiml=self._twiml(step, form, attempt_id, "1").body)
         except Rejected as error:
             if error.status != 404 and error.code != 21220:
                 raise
 
-    def _twiml(self, step: Step, form: Mapping[str, str], attempt_id: str, version: int) -> HookReply:
-        action = self._step_url(attempt_id, version, step.number, step.name or "end")
+    def _twiml(self, step: Step, form: Mapping[str, str], attempt_id: str, version: str) -> HookReply:
+        action = self._url("step", attempt_id, version, str(step.number), step.name or "end")
         return HookReply(200, str(render(step, action, form.get("From", ""), self._settings.voices)), XML)
 
     # --- addresses -----------------------------------------------------------------------------------------------
@@ -308,9 +259,6 @@ class TwilioAdapter:
         host, _ = self._opened()
         parts = (kind, attempt_id, self._tag(attempt_id), *more)
         return f"{host.public_url}/hooks/twilio/{'/'.join(quote(part, safe='') for part in parts)}"
-
-    def _step_url(self, attempt_id: str, version: int, number: int, name: str) -> str:
-        return self._url("step", attempt_id, str(version), str(number), name)
 
     def _tag(self, text: str) -> str:
         """Shows that an address is one of ours, to whoever has the token."""
@@ -380,6 +328,14 @@ class TwilioAdapter:
             case [nonce, tag] if hmac.compare_digest(tag.encode(), self._tag(f"ask {nonce}").encode()):
                 return HookReply(200, self._tag(f"told {nonce}"))
         return HookReply(403, "not signed by us")
+
+
+def _heard(form: Mapping[str, str], number: int) -> Heard:
+    """What a request of the dialogue says, about the step before which so many things were heard."""
+    if status := form.get("DialCallStatus"):
+        return Heard("transferred", connected=status in codes.BRIDGED, number=number)
+    digits = form.get("Digits", "")
+    return Heard("keys" if digits else "silence", digits, number=number)
 
 
 def _fits(one: Any, order: Order) -> bool:

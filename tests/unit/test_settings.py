@@ -120,7 +120,10 @@ def test_secrets_come_from_a_directory_and_the_environment_wins(tmp_path: Path) 
     (folder / "dialer_lender__name").write_text("Name\n", encoding="utf-8")
     (folder / "other_secret").write_text("not ours", encoding="utf-8")
     settings = read(tmp_path, 'secrets = "secrets"\n' + SETTINGS, {"DIALER_LENDER__NAME": "Other"})
-    assert settings.adapters["fake"]["token"] == "from the file"
+    assert str(settings.adapters["fake"]["token"]) == "**********"
+    own = check.adapter_settings(FAKE, settings)
+    assert isinstance(own, FakeSettings)
+    assert own.token.get_secret_value() == "from the file"
     assert settings.lender.name == "Other"
     (folder / "DIALER_ADAPTERS__FAKE__TOKN").write_text("hush", encoding="utf-8")
     (fault,) = refused(tmp_path, env={"DIALER_SECRETS": "secrets"})
