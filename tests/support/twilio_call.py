@@ -249,6 +249,8 @@ class Talk:
         call.dialed += numbers
         await self.office.stay(call, "dial")
         _check(call)
+        if call.redirect is not None:
+            return None
         is_over, talked = how == "caller_hangs_up", how in {"completed", "caller_hangs_up"}
         form = {
             "DialCallSid": self.office.new_sid("CA"),

@@ -4,10 +4,10 @@ import asyncio
 import base64
 import hmac
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import httpx
@@ -146,12 +146,12 @@ class Hold:
         record.parked.clear()
 
 
-async def first(
-    *waits: "asyncio.Future[object] | asyncio._CoroutineLike[object]", timeout_s: float | None = None
-) -> None:
+async def first(*waits: "asyncio.Future[None] | Coroutine[Any, Any, object]", timeout_s: float | None = None) -> None:
     """Returns when the first of them is done; coroutines that are not are cancelled, tasks go on."""
-    own = [asyncio.ensure_future(each) for each in waits if not isinstance(each, asyncio.Future)]
-    given = [each for each in waits if isinstance(each, asyncio.Future)]
+    own: list[asyncio.Future[Any]] = [
+        asyncio.create_task(each) for each in waits if not isinstance(each, asyncio.Future)
+    ]
+    given: list[asyncio.Future[Any]] = [each for each in waits if isinstance(each, asyncio.Future)]
     try:
         await asyncio.wait([*own, *given], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -69,7 +69,7 @@ class TwilioPeer(Office):
     async def __aenter__(self) -> "TwilioPeer":
         await self._server.open()
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-        self.client = httpx.AsyncClient(transport=self._hooks, limits=limits, trust_env=False)
+        self.client = httpx.AsyncClient(transport=self._hooks, limits=limits, trust_env=False, verify=False)
         return self
 
     async def __aexit__(

@@ -63,7 +63,7 @@ def call_refusal(request: Request) -> Reply | None:
         return refusal(400, 21212, f"From number, {form['From']}, is not valid.")
     if not form.get("Url") and not form.get("Twiml") and not form.get("ApplicationSid"):
         return refusal(400, 21205, "Url parameter is required.")
-    if "Url" in form and not form["Url"].startswith(("http://", "https://")):
+    if form.get("Url") and not form["Url"].startswith(("http://", "https://")):
         return refusal(400, 21205, f"Url is not a valid URL: {form['Url']}")
     return None
 
@@ -190,7 +190,10 @@ def page(path: str, key: str, rows: Sequence[Any], query: Pairs) -> Reply:
     asked = dict(query)
     number, size = int(asked.get("Page", "0")), min(1000, int(asked.get("PageSize", "50")))
     rest = [(name, value) for name, value in query if name not in {"Page", "PageSize", "PageToken"}]
-    address = lambda page: f"{path}?{urlencode([*rest, ('PageSize', size), ('Page', page)])}"  # noqa: E731
+
+    def address(of: int) -> str:
+        return f"{path}?{urlencode([*rest, ('PageSize', str(size)), ('Page', str(of))])}"
+
     start = number * size
     shown = list(rows[start : start + size])
     has_more = len(rows) > start + size
