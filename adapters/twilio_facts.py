@@ -1,7 +1,7 @@
 """Twilio's facts as events: from the parameters of a callback, and from a resource that was fetched. Pure.
 
 A fact is told by several ways (callback, dialogue, `find`), repeatedly and in any order; its identity is the SID with
-what happened, which happens once to each call or message, so that whichever comes first counts.
+what happened (of a message: its status), which happens once to each, so that whichever comes first counts.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ def number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
-def fact(kind: EventKind, at: datetime, attempt_id: str, ref: str, **more: Any) -> Event:
-    return Event(kind, at, attempt_id, ref, f"{ref}/{kind}", **more)
+def fact(kind: EventKind, at: datetime, attempt_id: str, ref: str, status: str = "", **more: Any) -> Event:
+    return Event(kind, at, attempt_id, ref, f"{ref}/{status or kind}", **more)
 
 
 def of_call(form: Form, attempt_id: str, now: datetime) -> list[Event]:
@@ -60,9 +60,9 @@ def _message(status: str, code: int | None, at: datetime, attempt_id: str, ref: 
     if kind is None:
         return []
     if kind is not EventKind.UNDELIVERED:
-        return [fact(kind, at, attempt_id, ref)]
+        return [fact(kind, at, attempt_id, ref, status)]
     return [
-        fact(kind, at, attempt_id, ref, disposition=undelivered(code), code=str(code or ""),
+        fact(kind, at, attempt_id, ref, status, disposition=undelivered(code), code=str(code or ""),
              opted_out=code in UNSUBSCRIBED)
     ]  # fmt: skip
 

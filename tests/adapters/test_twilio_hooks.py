@@ -326,7 +326,7 @@ async def test_what_became_of_a_message(
     await ask(adapter, path_of(adapter, "message"), form)
     (event,) = host.events
     assert (event.kind, event.disposition, event.code) == told
-    assert event.identity == f"{MESSAGE}/{event.kind}"
+    assert event.identity == f"{MESSAGE}/{status}"
 
 
 async def test_an_opt_out_that_twilio_knew(adapter: TwilioAdapter, host: VirtualHost) -> None:

@@ -89,9 +89,8 @@ async def opened() -> AsyncIterator[Scene]:
     await server.open()
     hooks.url = server.url
     try:
-        async with TwilioPeer(SID, TOKEN) as peer:
-            async with opened_client(peer, httpx.BasicAuth(SID, TOKEN)) as client:
-                yield Scene(peer, hooks, client)
+        async with TwilioPeer(SID, TOKEN) as peer, opened_client(peer, httpx.BasicAuth(SID, TOKEN)) as client:
+            yield Scene(peer, hooks, client)
     finally:
         await server.close()
     assert server.errors == []
