@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 
 from tests.support import twilio_call, twilio_message, twilio_rest
+from tests.support.twilio_client import Plain
 from tests.support.twilio_http import Reply, Request, Server
 from tests.support.twilio_office import API, Call, Message, Office, Record, Sent, first, rfc2822
 from tests.support.twilio_rest import refusal
@@ -68,8 +69,7 @@ class TwilioPeer(Office):
 
     async def __aenter__(self) -> "TwilioPeer":
         await self._server.open()
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-        self.client = httpx.AsyncClient(transport=self._hooks, limits=limits, trust_env=False, verify=False)
+        self.client = httpx.AsyncClient(transport=self._hooks or Plain())
         return self
 
     async def __aexit__(
