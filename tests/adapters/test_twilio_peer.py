@@ -303,7 +303,8 @@ async def test_the_hooks_client_reads_every_kind_of_body() -> None:
         writer.close()
 
     BODIES = {
-        "/chunks": b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        "/chunks": b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         "/end": b"HTTP/1.1 200 OK\r\n\r\nabcde",
         "/none": b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
     }

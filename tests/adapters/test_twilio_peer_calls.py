@@ -289,6 +289,15 @@ async def test_a_call_is_redirected(scene: Scene) -> None:
     assert [said.text for said in scene.peer.call_to(ANN).said] == ["Press 1", "Goodbye"]
 
 
+async def test_words_that_mean_nothing_are_told(scene: Scene) -> None:
+    with pytest.raises(ValueError, match="answered"):
+        scene.peer.hold("answered")
+    scene.peer.callbacks = "later"  # type: ignore[assignment]
+    await scene.call()
+    with pytest.raises(ValueError, match="later"):
+        await scene.peer.idle()
+
+
 async def test_idle_says_what_is_still_open(scene: Scene) -> None:
     scene.peer.hold("ringing")
     await scene.call()

@@ -1,4 +1,4 @@
-"""A fast httpx transport for plain HTTP on this machine: httpx's own pool takes most of the time of many small requests."""
+"""A fast httpx transport for plain HTTP on this machine: httpx's own pool is slow with many requests."""
 
 import asyncio
 from collections import defaultdict
