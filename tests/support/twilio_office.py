@@ -16,6 +16,7 @@ from tests.support.twilio_script import Act, Trouble
 
 Delivery = Literal["in_order", "early", "late", "twice", "reversed", "dropped", "forged"]
 API = "2010-04-01"
+STAGES = {"queued", "initiated", "ringing", "in-progress", "amd", "gather", "dial", "sent"}
 
 
 def rfc2822(at: datetime | None) -> str | None:
@@ -187,7 +188,9 @@ class Office:
         self.faults.append(Fault(code, said, sid))
 
     def hold(self, stage: str, to: str = "") -> Hold:
-        """Calls stay queued, initiated, ringing, in-progress, gather or dial; messages queued or sent. See `Hold`."""
+        """Calls (and messages: queued, sent) stay in this one of the `STAGES`. See `Hold`."""
+        if stage not in STAGES:
+            raise ValueError(f"{stage!r} is none of {sorted(STAGES)}")
         self._holds.append(Hold(stage, to))
         return self._holds[-1]
 
@@ -252,6 +255,8 @@ class Office:
                 await self._tell(sent, record.sid)
             case "forged":
                 await self.deliver(sent, forged=True)
+            case unknown:
+                raise ValueError(f"callbacks = {unknown!r}")
 
     async def settle(self, record: Record) -> None:
         """At the end: what was kept back goes out, the last first."""

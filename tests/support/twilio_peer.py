@@ -24,10 +24,11 @@ from typing import Any
 import httpx
 
 from tests.support import twilio_call, twilio_message, twilio_rest
+from tests.support.twilio_client import Plain
 from tests.support.twilio_http import Reply, Request, Server
 from tests.support.twilio_office import API, Call, Message, Office, Record, Sent, first, rfc2822
 from tests.support.twilio_rest import refusal
-from tests.support.twilio_script import Of, Person, Trouble, Where
+from tests.support.twilio_script import Act, Of, Person, Trouble, Where
 
 EARLY_S = 1.0
 """With the policy "early" a create is answered when its call is through, or held, or after this."""
@@ -68,8 +69,7 @@ class TwilioPeer(Office):
 
     async def __aenter__(self) -> "TwilioPeer":
         await self._server.open()
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-        self.client = httpx.AsyncClient(transport=self._hooks, limits=limits, trust_env=False, verify=False)
+        self.client = httpx.AsyncClient(transport=self._hooks or Plain())
         return self
 
     async def __aexit__(
@@ -290,8 +290,8 @@ class TwilioPeer(Office):
             return refusal(400, 21210, f"The source phone number provided, {form['From']}, is not yet verified.")
         act = self._people.get(form["To"], self.everyone).act_of_call()
         call = Call(
-            sid=self.new_sid("CA"), to=form["To"], from_=form["From"], form=form, act=act, created_at=now, updated_at=now,
-            events=frozenset(request.all("StatusCallbackEvent")) or frozenset({"completed"}),
+            sid=self.new_sid("CA"), to=form["To"], from_=form["From"], form=form, act=act, created_at=now,
+            updated_at=now, events=frozenset(request.all("StatusCallbackEvent")) or frozenset({"completed"}),
         )  # fmt: skip
         self.calls[call.sid] = call
         for oddity in twilio_rest.oddities(request, twilio_rest.CALL_FIELDS):
@@ -323,7 +323,8 @@ class TwilioPeer(Office):
         direction: str = "outbound-api",
         status: str = "queued",
     ) -> Message:
-        act, now = self._people.get(to, self.everyone).act_of_message(), self.now()
+        is_ours = direction != "inbound"
+        act, now = self._people.get(to, self.everyone).act_of_message() if is_ours else Act(), self.now()
         message = Message(
             sid=self.new_sid("SM"), to=to, from_=from_, form=form, act=act, created_at=now, updated_at=now,
             body=body, direction=direction, status=status,

@@ -20,12 +20,14 @@ CALL_FIELDS = {
     "MachineDetectionTimeout", "MachineDetectionSpeechThreshold", "MachineDetectionSpeechEndThreshold",
     "MachineDetectionSilenceTimeout", "AsyncAmd", "AsyncAmdStatusCallback", "AsyncAmdStatusCallbackMethod", "CallerId",
     "CallReason", "CallToken", "Byoc", "Trim", "RecordingStatusCallback", "RecordingChannels", "RecordingTrack",
+    "RecordingStatusCallbackMethod", "RecordingStatusCallbackEvent", "RecordingConfigurationId", "SipAuthUsername",
+    "SipAuthPassword", "ClientNotificationUrl", "Passports",
 }  # fmt: skip
 MESSAGE_FIELDS = {
     "To", "From", "Body", "MessagingServiceSid", "StatusCallback", "ValidityPeriod", "MediaUrl", "ApplicationSid",
     "ProvideFeedback", "Attempt", "SmartEncoded", "ShortenUrls", "SendAt", "ScheduleType", "MaxPrice", "RiskCheck",
     "ForceDelivery", "ContentRetention", "AddressRetention", "PersistentAction", "SendAsMms", "ContentSid",
-    "ContentVariables",
+    "ContentVariables", "FallbackFrom", "MessageIntent", "TrafficType",
 }  # fmt: skip
 CALL_VALUES = {
     "Method": "GET|POST",
