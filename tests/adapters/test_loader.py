@@ -37,12 +37,12 @@ def test_a_third_party_is_found_by_its_entry_point(registered: list[EntryPoint],
     module.ADAPTER = ADAPTER  # type: ignore[attr-defined]
     registered.append(point("acme", "acme_adapter:ADAPTER"))
     assert loader.load("acme") is ADAPTER
-    assert loader.known() == ["acme", "mock"]
+    assert loader.known() == ["acme", "mock", "twilio"]
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(registered: list[EntryPoint]) -> None:
     registered.append(point("acme", "acme_adapter:ADAPTER"))
-    with pytest.raises(LookupError, match="'twilo'; known are acme, mock"):
+    with pytest.raises(LookupError, match="'twilo'; known are acme, mock, twilio"):
         loader.load("twilo")
 
 
