@@ -65,10 +65,16 @@ class Counted(TwilioAdapter):
     asking = 0
     placed = 0
 
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self.refs: list[str] = []
+
     async def place(self, order: Order) -> Receipt:
         self.placed += 1
         with self._asked():
-            return await super().place(order)
+            receipt = await super().place(order)
+            self.refs.append(receipt.ref)
+            return receipt
 
     async def find(self, order: Order) -> list[Event]:
         with self._asked():
