@@ -19,7 +19,9 @@ class Voice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     language: str
+    """Twilio's name of the language, such as cmn-CN."""
     voice: str
+    """One of Twilio's voices, such as Polly.Zhiyu."""
 
 
 VOICES = {
