@@ -96,11 +96,7 @@ def check(
     from dialer.clock import SystemClock
 
     portfolio, now = Portfolio(accounts, installments), SystemClock().now()
-    asyncio.run(check_files(files or [], config, os.environ, portfolio, now, out, json))
-    if live:
-        from dialer.cli import desk
-
-        asyncio.run(desk.check_live(settings_of(config), err if json else out))
+    asyncio.run(check_files(files or [], config, os.environ, portfolio, now, out, json, live))
 
 
 @app.command("import")
