@@ -1,7 +1,7 @@
 """An adapter that a third party might have written, for tests of commands: it does as the test's `Plan` says."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -20,6 +20,10 @@ class Plan:
     callers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     public_url: str = ""
     closed: int = 0
+    place: Callable[[Host, Order], Awaitable[Receipt]] | None = None
+    hook: Callable[[Host, HookRequest], Awaitable[HookReply]] | None = None
+    hang_up: Callable[[Host, str], Awaitable[None]] | None = None
+    orders: list[Order] = field(default_factory=list)
 
 
 PLAN = Plan()
@@ -36,6 +40,7 @@ class Outsider:
         self._settings = settings
 
     async def open(self, host: Host) -> None:
+        self._host = host
         PLAN.public_url = host.public_url
         if PLAN.open_error:
             raise PLAN.open_error
@@ -44,16 +49,20 @@ class Outsider:
         PLAN.closed += 1
 
     async def place(self, order: Order) -> Receipt:
-        raise AssertionError("nobody may be called")
+        assert PLAN.place is not None, "nobody may be called"
+        PLAN.orders.append(order)
+        return await PLAN.place(self._host, order)
 
     async def find(self, order: Order) -> list[Event]:
         return []
 
     async def hang_up(self, ref: str) -> None:
-        raise AssertionError("nobody is on the phone")
+        assert PLAN.hang_up is not None, "nobody is on the phone"
+        await PLAN.hang_up(self._host, ref)
 
     async def hook(self, request: HookRequest) -> HookReply:
-        return HookReply()
+        assert PLAN.hook is not None, "no hook is expected"
+        return await PLAN.hook(self._host, request)
 
     async def prove(self, callers: Mapping[str, frozenset[str]]) -> list[Proof]:
         PLAN.callers = callers
