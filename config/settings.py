@@ -97,7 +97,8 @@ class LineSettings(Strict):
     price_per_minute: Money = read_money("0")
     """In the lender's currency, a begun minute counts whole."""
     price_per_message: Money = read_money("0")
-    """In the lender's currency."""
+    """In the lender's currency, once a message, however many SMS segments it takes. Where the carrier bills each
+    segment, give the price of as many as your messages take: `dialer plan` counts them."""
     spend_max_per_day: Money | None = None
     """In the lender's currency, by the lender's day. Without it: no limit."""
     hours: Annotated[tuple[Window, ...], Field(min_length=1)] = ()

@@ -30,6 +30,12 @@ def show(found: Explanation, console: Console) -> None:
     console.print()
     console.print(shown.story())
     console.print()
+    show_gate(found, console)
+
+
+def show_gate(found: Explanation, console: Console) -> None:
+    """The gate's words, and the rules that decided."""
+    shown = _Shown(found, tongue(found.language))
     for line in shown.gate():
         console.print(Group(shown.text(line)), soft_wrap=False)
     if rules := shown.rules():

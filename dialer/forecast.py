@@ -22,9 +22,10 @@ from campaigns.model import Agreement, Channel, Draft, Member, Round
 from campaigns.rulebook import Rulebook
 from campaigns.segment import months_of
 from config.settings import Settings
-from dialer import forecast_lines
+from dialer import forecast_lines, forecast_texts
 from dialer.check import load_book
 from dialer.forecast_lines import EPOCH, MINUTE, Line
+from dialer.forecast_texts import Length, Named, Writing
 from dialer.play import InstallmentKey, Place, Play, Stops
 
 HEADER = (
@@ -60,6 +61,8 @@ class Question:
     last: date
     now: datetime
     """The planning instant: rounds that are over are left out."""
+    writing: Writing | None = None
+    """How its messages are written; None: no round is a message."""
 
     @cached_property
     def dues(self) -> tuple[date, date]:
@@ -113,6 +116,8 @@ class Forecast:
     """Ids of accounts that no segment takes."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Rounds of single accounts that are not attempted any more: `made`, or why they would be cancelled."""
+    lengths: Counter[Length] = field(default_factory=Counter)
+    """Messages that are not blocked, by what they take."""
     persons: int = 0
     accounts: int = 0
     lines: list[Line] = field(default_factory=list)
@@ -128,6 +133,7 @@ class Forecast:
             self.reasons[key] = min(reason, self.reasons.get(key, reason))
         self.unselected |= other.unselected
         self.left_out.update(other.left_out)
+        self.lengths.update(other.lengths)
         self.persons += other.persons
         self.accounts += other.accounts
         self.lines += other.lines
@@ -145,6 +151,8 @@ class Page:
     stops: Stops = field(default_factory=Stops)
     history: History = field(default_factory=History)
     agreements: Mapping[str, Sequence[Agreement]] = field(default_factory=dict)
+    named: dict[str, Named] = field(default_factory=dict)
+    """account id → what it puts into a text; only where there are messages to write."""
     halted: str = ""
     status: str = "active"
 
@@ -165,6 +173,7 @@ def question(settings: Settings, campaign: Campaign, first: date, last: date, no
         first=first,
         last=last,
         now=now,
+        writing=forecast_texts.writing(settings, campaign),
     )
 
 
@@ -211,6 +220,8 @@ def answer(asked: Question, page: Page, with_lines: bool) -> Forecast:
         drafts, _facts_of(asked, page), asked.book, None, asked.ring_s, asked.now, page.history, asked.packs
     )
     _count(asked, rows, part)
+    if asked.writing is not None:
+        part.lengths = asked.writing.lengths(rows, page.named)
     if with_lines:
         part.lines = forecast_lines.lines_of(rows, asked.lender_zone)
     return part

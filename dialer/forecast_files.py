@@ -22,6 +22,7 @@ from config.files import Fault
 from dialer.csvfile import Row, Sheet, plain_records
 from dialer.errors import DialerError, InvalidInput
 from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
+from dialer.forecast_texts import Named
 from dialer.roster import Account, Installment, Reading, read_accounts, read_installments
 
 T = TypeVar("T", Account, Installment)
@@ -245,6 +246,8 @@ def _pages(asked: Question, persons: dict[str, list[_Known]]) -> Iterator[Page]:
         for _ in range(min(PAGE, len(persons))):
             _, accounts = persons.popitem()
             for known in accounts:
+                if asked.writing is not None:
+                    page.named[known.account.account_id] = Named.of(known.account)
                 for one in known.due:
                     if left := left_to_pay(one.amount, one.paid_amount, one.paid_on, today):
                         late = late_counts(known.history, one.due_on, months, today)

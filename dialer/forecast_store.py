@@ -9,6 +9,7 @@ from campaigns.history import History
 from campaigns.segment import late_counts
 from dialer.diff import Known
 from dialer.forecast import PAGE, Forecast, Page, Progress, Question, answer, left_to_pay, member_of
+from dialer.forecast_texts import Named
 from dialer.play import InstallmentKey
 from dialer.store import Store, Tx, law, planbook
 from dialer.store import campaigns as campaign_store
@@ -43,7 +44,9 @@ def _store_page(tx: Tx, asked: Question, people: People) -> Page:
     if launched:
         page.status = launched.status
         page.made = Known.of(planbook.planned(tx, launched.campaign_id, people, first)).made
-    rows = forecast_store.roster(tx, people, asked.since, last)
+    rows = forecast_store.roster(tx, people, asked.since, last, with_names=asked.writing is not None)
+    if asked.writing is not None:
+        page.named = {row.account_id: Named.of(row) for row in rows}
     for _, account_rows in groupby(rows, key=lambda row: row.account_id):
         _add_members(asked, page, list(account_rows), known)
     persons, phones = {row.person_id for row in rows}, {row.phone for row in rows}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dialer.cli import actions, backup, record, referee, usage
+from dialer.cli import call as call_command
 from dialer.cli import rules as rules_command
 from dialer.cli.common import (
     CONFIG,
@@ -96,11 +97,7 @@ def check(
     from dialer.clock import SystemClock
 
     portfolio, now = Portfolio(accounts, installments), SystemClock().now()
-    asyncio.run(check_files(files or [], config, os.environ, portfolio, now, out, json))
-    if live:
-        from dialer.cli import desk
-
-        asyncio.run(desk.check_live(settings_of(config), err if json else out))
+    asyncio.run(check_files(files or [], config, os.environ, portfolio, now, out, json, live))
 
 
 @app.command("import")
@@ -386,3 +383,4 @@ record.add_to(app)
 backup.add_to(app)
 actions.add_to(app)
 referee.add_to(app)
+call_command.add_to(app)

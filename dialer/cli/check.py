@@ -1,6 +1,7 @@
 """`dialer check`: settings and campaign files; every fault at once, or that they are valid, and what looks unwise."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +14,13 @@ from typer import BadParameter
 
 from config.files import Fault
 from config.settings import Settings
-from dialer import forecast, forecast_files
+from dialer import forecast, forecast_files, log
 from dialer.advice import Longest, advise
 from dialer.check import Checked, CheckedCampaign, check_files
 from dialer.cli.plan import DAYS, progress
 from dialer.errors import DialerError
 from dialer.forecast import Forecast, Question
+from dialer.live import LiveProof, prove
 from dialer.workload import workload
 
 NO_PORTFOLIO = "no portfolio yet: load is not checked; import accounts and installments, or name both files"
@@ -43,6 +45,8 @@ class CheckReport(BaseModel):
     """What the campaigns' load was reckoned from; null: it was not."""
     note: str
     """How many attempts that load is, or why it was not reckoned."""
+    live: list[LiveProof] | None = None
+    """With `--live`: what was found at the database and at the adapters; null: they were not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,13 @@ class _Load:
 
 async def check(
     files: Sequence[Path], config: Path, env: Mapping[str, str], portfolio: Portfolio, now: datetime, console: Console,
-    as_json: bool,
+    as_json: bool, live: bool = False,
 ) -> CheckReport:  # fmt: skip
-    """Checks the settings, campaign files against them, and what a portfolio asks of the lines.
+    """Checks the settings, campaign files against them, and what a portfolio asks of the lines; `live`: then asks the
+    database and the adapters.
 
-    Changes nothing, makes no database. Raises InvalidInput with all faults of all files, BadParameter for usage.
+    Changes nothing, makes no database. Raises InvalidInput with all faults of all files, BadParameter for usage,
+    DialerError where a live proof does not hold.
     """
     if (portfolio.accounts is None) != (portfolio.installments is None):
         raise BadParameter("one of two files is given; accepted: --accounts and --installments, or neither")
@@ -89,18 +95,44 @@ async def check(
         portfolio=load.source,
         note=load.note,
     )
-    _print(report, console, as_json)
+    if not as_json:
+        _print(report, console)
+    if live:
+        report.live = await _ask(checked.settings, None if as_json else console)
+    if as_json:
+        console.out(report.model_dump_json(indent=2), highlight=False)
+    _raise_failed(report)
     return report
+
+
+async def _ask(settings: Settings, console: Console | None) -> list[LiveProof]:
+    """What the database and the adapters prove; each is printed when it is known, since a provider takes its time."""
+    log.set_up("warning", settings.log.format)
+    found = []
+    async with aclosing(prove(settings)) as proofs:
+        async for one in proofs:
+            found.append(one)
+            if console is not None:
+                said = f" ({one.said})" if one.holds and one.said else f": {one.said}" if one.said else ""
+                console.out(f"{one.of}: {one.what}: {'ok' if one.holds else 'FAILED'}{said}", highlight=False)
+    return found
+
+
+def _raise_failed(report: CheckReport) -> None:
+    proofs = report.live or []
+    if failed := [one for one in proofs if not one.holds]:
+        which = ", ".join(dict.fromkeys(one.of for one in failed))
+        raise DialerError(
+            f"{len(failed)} of {len(proofs)} live checks failed ({which}); each says what is wrong, mend it and check "
+            "again"
+        )
 
 
 def _warned(fault: Fault) -> Warned:
     return Warned(file=fault.file, line=fault.line, field=fault.field, text=f"{fault.wrong}; {fault.accepted}")
 
 
-def _print(report: CheckReport, console: Console, as_json: bool) -> None:
-    if as_json:
-        console.out(report.model_dump_json(indent=2), highlight=False)
-        return
+def _print(report: CheckReport, console: Console) -> None:
     for one in report.warnings:
         place = one.file if one.line is None else f"{one.file}:{one.line}"
         console.out(f"warning: {place}: {one.field}: {one.text}", highlight=False)

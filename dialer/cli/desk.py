@@ -12,7 +12,6 @@ from typer import BadParameter
 
 from campaigns.where import read_phone
 from config.files import one_line
-from config.settings import Settings
 from dialer import cell, intake, operate
 from dialer.cli.done import (
     Done,
@@ -30,7 +29,7 @@ from dialer.cli.done import (
     UnhaltDone,
 )
 from dialer.cli.progress import Working
-from dialer.house import House, open_house
+from dialer.house import House
 from dialer.log import mask_phone
 from dialer.planning import replan_touched
 from dialer.roster import Suppression
@@ -210,15 +209,3 @@ def _amount(text: str | None) -> Decimal | None:
     if not found.is_finite() or found <= 0 or abs(found.adjusted()) > AMOUNT_DIGITS_MAX:
         raise BadParameter(f'--amount "{one_line(text, 40)}" is no amount above 0; accepted: such as 1200.00')
     return found
-
-
-async def check_live(settings: Settings, out: Console) -> None:
-    """Reaches the database and opens every adapter."""
-    # The daemon's libraries take their time to import.
-    from dialer import daemon
-
-    async with open_house(settings) as house:
-        await house.store.read(lambda tx: None)
-        out.print(f"database {escape(settings.database)}: reached")
-        for name in daemon.fit_adapters(settings):
-            out.print(f"adapter {escape(name)}: built from its settings")

@@ -20,6 +20,7 @@ from campaigns.model import Channel
 from config.settings import LineSettings, Settings
 from dialer import check, forecast, forecast_files
 from dialer.cell import FIRST_DAY, LAST_DAY
+from dialer.cli import plan_messages
 from dialer.cli.progress import Working
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
@@ -97,6 +98,8 @@ class Plan(BaseModel):
     rounds: list[RoundTotal]
     refusals: list[Refusal]
     hours: list[Hour]
+    messages: list[plan_messages.MessageTotal]
+    """Empty: no round is a message."""
     unselected: int
     """Accounts that no segment takes."""
     unselected_first: list[str]
@@ -126,7 +129,7 @@ async def plan(
     if json:
         console.print_json(report.model_dump_json(by_alias=True))
     else:
-        _print(report, asked, console)
+        _print(report, asked, settings.lender.currency, console)
     return report
 
 
@@ -192,6 +195,7 @@ def _report(
         rounds=_rounds(asked, found),
         refusals=_refusals(asked, found),
         hours=_hours(settings, asked, found),
+        messages=plan_messages.totals(settings, found),
         unselected=len(unselected),
         unselected_first=unselected[:SHOWN_MAX],
         left_out={str(why): count for why, count in sorted(found.left_out.items())},
@@ -267,7 +271,7 @@ def _seconds(at: time) -> int:
 # --- for people --------------------------------------------------------------------------------------------------
 
 
-def _print(report: Plan, asked: Question, console: Console) -> None:
+def _print(report: Plan, asked: Question, currency: str, console: Console) -> None:
     title = f" ({report.title})" if report.title else ""
     console.print(
         f"{report.campaign}{title}, {report.first} to {report.last}, from the {report.source}; "
@@ -281,6 +285,8 @@ def _print(report: Plan, asked: Question, console: Console) -> None:
         console.print("Nothing would be attempted in these days.")
     if report.refusals:
         console.print(_refusals_table(report))
+    if report.messages:
+        console.print(plan_messages.table(report.messages, currency))
     if report.hours:
         _print_hours(report, asked, console)
     for line in _remarks(report):
@@ -346,6 +352,8 @@ def _share(hour: Hour) -> str:
 
 def _remarks(report: Plan) -> Iterator[str]:
     yield f"{report.attempts:,} attempts to {report.persons:,} persons about {report.accounts:,} accounts."
+    if plan_messages.differ(report.messages):
+        yield plan_messages.REMARK
     if report.unselected:
         more = ", …" if report.unselected > len(report.unselected_first) else ""
         ids = ", ".join(report.unselected_first)

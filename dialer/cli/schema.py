@@ -48,6 +48,7 @@ def _of_views() -> dict[str, type[BaseModel]]:
     all together take their time to import."""
     from dialer.audit import Audit, HeadReport
     from dialer.cli import actions, check, plan, views
+    from dialer.cli.call import CallReport
     from dialer.cli.digest import DigestReport
     from dialer.cli.referee import RefereeReport
     from dialer.explain import Explanation
@@ -60,6 +61,7 @@ def _of_views() -> dict[str, type[BaseModel]]:
         "attempts": views.Exported,
         "audit-head": HeadReport,
         "audit-verify": Audit,
+        "call": CallReport,
         "check": check.CheckReport,
         "digest": DigestReport,
         "explain": Explanation,

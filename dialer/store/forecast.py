@@ -32,7 +32,10 @@ def languages(tx: Tx) -> list[str]:
     return [*tx.execute(select(_a.language).where(_a.language != "").distinct().order_by(_a.language)).scalars()]
 
 
-def roster(tx: Tx, people: People, since: date, last: date) -> Sequence[Any]:
-    """Installments due in [since, last], paid ones too, with their accounts: an account's stand together."""
+def roster(tx: Tx, people: People, since: date, last: date, with_names: bool = False) -> Sequence[Any]:
+    """Installments due in [since, last], paid ones too, with their accounts: an account's stand together.
+
+    `with_names`: also what a text names of the account."""
     wanted = (within(_a.person_id, people.is_list), _i.due_on >= since, _i.due_on <= last)
-    return tx.execute(_roster.where(*wanted).order_by(_a.person_id, _a.account_id, _i.due_on), people.given).all()
+    columns = _roster.add_columns(_a.name, _a.language, _a.pay_to) if with_names else _roster
+    return tx.execute(columns.where(*wanted).order_by(_a.person_id, _a.account_id, _i.due_on), people.given).all()

@@ -32,6 +32,7 @@ SIMULATE = "simulate campaigns/monthly.toml --accounts accounts.csv --installmen
 DAYS = f"""\
 init . --language zh
 check campaigns/monthly.toml
+check --live
 import accounts accounts.csv
 import installments installments.csv --dry-run
 import installments installments.csv
@@ -345,7 +346,8 @@ def test_what_commands_print_is_what_their_schemas_say(tmp_path: Path, monkeypat
         command = f"{command}-{more[0]}" if command == "audit" else command
         Draft202012Validator(closed(shapes.of_answer(command, answers()[command]))).validate(answer)
         told.add(command)
-    assert told == set(answers())
+    # Whether the gate lets a test call pass depends on the hour: tests/acceptance/test_call.py has its answers.
+    assert told == set(answers()) - {"call"}
 
 
 def open_installment() -> str:

@@ -481,3 +481,78 @@ def test_a_paused_campaign_and_a_halt_defer_all(tmp_path: Path, status: str, rul
     found = play(tmp_path, "2026-01-12 12:00", act)
     assert {(row[2], row[3]) for row in told(found)} == {("defer", rule)}
     assert {channel for _, _, channel in found.hours} == {Channel.VOICE}, "the slots still stand in the chart"
+
+
+# --- messages ------------------------------------------------------------------------------------------------------
+
+WRITTEN = CAMPAIGN.replace(
+    'days = [0]\nbetween = [["14:00", "15:00"]]\nchannel = "voice"\nscript = "reminder"',
+    'days = [0]\nbetween = [["14:00", "15:00"]]\nchannel = "sms"\nmessage = "short"',
+).replace(
+    "[message.missed]",
+    """[message.short]
+text = "{lender}: {name}, {amount} {due_on:date} {pay_to}. TD"
+text_many = "{lender}: {name}, {count}, {amount} {due_on:date}. TD"
+[message.missed]""",
+)
+LATIN = SETTINGS.replace("示例小贷", "Sample Lending")
+LONG = "Industrial Bank; branch of the northern district; account ending in 1234; " + "in the name of Ms Wang; " * 3
+
+
+def in_english(row: str, pay_to: str = "Bank 1") -> str:
+    name, bank = "王丽", row.split(",")[7]
+    return row.replace(name, "Wang").replace("zh-CN", "en").replace(bank, pay_to)
+
+
+async def test_messages_are_counted_by_their_length_in_each_persons_language(desk: Desk) -> None:
+    desk.settings, desk.campaign = LATIN, WRITTEN
+    long = "工商银行股份有限公司北京市朝阳区建国门外大街支行个人业务部尾号一二三四五六七八九十的账户" * 2
+    people = [
+        in_english(account(1, ALICE)), account(2, BOB), account(3, CAROL).replace("工商银行尾号3", long),
+        in_english(account(4, "+8613800138004"), LONG), account(5, "+8613800138005", consent="no"),
+    ]  # fmt: skip
+    await desk.plan("".join(people), "".join(due(number, "2026-01-15") for number in range(1, 6)))
+    told = [(one.encoding, one.messages, one.segments, one.cost, one.cost_by_segment) for one in desk.report.messages]
+    assert told == [
+        ("gsm7", 1, 1, "0.05", "0.05"),
+        ("gsm7", 1, 2, "0.05", "0.10"),
+        ("ucs2", 1, 1, "0.05", "0.05"),
+        ("ucs2", 1, 2, "0.05", "0.10"),
+    ], "whom the gate blocks gets none"
+    assert {(one.message, one.line) for one in desk.report.messages} == {("short", "main")}
+    lines = [line.split() for line in desk.printed.splitlines()]
+    assert ["short", "main", "UCS-2", "1", "2", "2", "0.05", "0.10"] in lines
+    assert "CNY a message  CNY a segment" in desk.printed
+    assert "Spend limits count price_per_message once a message" in desk.printed
+
+
+async def test_a_combined_message_is_one(desk: Desk) -> None:
+    desk.settings, desk.campaign = LATIN, WRITTEN
+    await desk.plan(account(1, ALICE, 7) + account(2, ALICE, 7), due(1, "2026-01-15") + due(2, "2026-01-15"))
+    assert [(one.messages, one.segments) for one in desk.report.messages] == [(1, 1)]
+
+
+async def test_without_messages_nothing_is_said_of_them(desk: Desk) -> None:
+    await desk.plan(account(1, ALICE), due(1, "2026-01-15"))
+    assert desk.report.messages == []
+    assert "CNY" not in desk.printed
+
+
+def test_the_database_counts_the_same_lengths_as_the_files(tmp_path: Path) -> None:
+    people = in_english(account(1, ALICE), LONG) + account(2, BOB)
+    dues = due(1, "2026-01-15") + due(2, "2026-01-15")
+
+    async def act(scene: Scene) -> None:
+        await scene.load(people, dues)
+        campaign = check.read_campaign(scene.file("campaign.toml", WRITTEN), scene.house.settings)
+        first, last = date(2026, 1, 1), date(2026, 1, 31)
+        asked = forecast.question(scene.house.settings, campaign, first, last, scene.clock.now())
+        found = await forecast_store.from_store(asked, scene.house.store, False, lambda rows: None)
+        files = open_files("CN", tmp_path / "accounts.csv", tmp_path / "installments.csv")
+        for shares in (1, 2):
+            assert found.lengths == from_files(asked, files, False, lambda rows: None, shares).lengths
+        assert sorted((one.encoding, one.segments, count) for one, count in found.lengths.items()) == [
+            ("gsm7", 2, 1), ("ucs2", 1, 1),
+        ]  # fmt: skip
+
+    play(tmp_path, "2026-01-01 00:00", act, settings=LATIN)

@@ -1,0 +1,54 @@
+"""Reads a database beside whatever else works with it: nothing is written, made or upgraded."""
+
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from dialer.errors import DialerError
+from dialer.store import schema
+from dialer.store.database import BUSY_S, Tx, sqlite_file
+
+T = TypeVar("T")
+
+
+def standing(url: str) -> str:
+    """How the database stands, in words: `current`, or why nothing can be read from it yet, which is no fault.
+
+    Raises DialerError where it is not ours, or not to be read by this program.
+    """
+    file = sqlite_file(url)
+    if file is None or not file.exists():
+        return "is not there yet; the first command that needs it makes it"
+    version = schema.version(url)
+    if version is None:
+        return "is empty; the first command that needs it fills it"
+    if version == schema.HEAD:
+        return "current"
+    # Alembic takes half a second to import, which a current database can do without.
+    from dialer.store import migrate
+
+    if version not in migrate.versions():
+        raise DialerError(f"has version {version}, made by a newer dialer; upgrade the program")
+    return f"has version {version}, this program {schema.HEAD}; the next command that needs it upgrades it"
+
+
+def read(url: str, work: Callable[[Tx], T], **options: str) -> T:
+    """Runs `work` on a database that is `current`, in a snapshot. `options`: as the store's. Raises DialerError."""
+    file = sqlite_file(url)
+    assert file is not None, "only a database that is current is read"
+    address = f"sqlite:///file:{quote(str(file.absolute()))}?mode=rw&uri=true"
+    engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_S}, execution_options={**options})
+    try:
+        with engine.connect() as connection:
+            # Not mode=ro: that leaves files beside the database, which the daemon's user may not be able to write.
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            connection.exec_driver_sql("BEGIN")
+            return work(connection)
+    except DBAPIError as error:
+        raise DialerError(f"database {file}: {error.orig}; see who may read it, and its folder") from error
+    finally:
+        engine.dispose()
