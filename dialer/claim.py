@@ -17,10 +17,12 @@ from dialer import asking, confirmation, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
+from dialer.log import log
 from dialer.store import Tx, desk
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
+from dialer.store.database import DBAPIError
 
 LEASE = timedelta(seconds=90)
 """A claim without any news for so long is lost: its worker died between the commit and the record."""
@@ -30,6 +32,8 @@ TAKE_MAX = 500
 ONE_CALL = timedelta(seconds=60)
 """How long an attempt waits for another running call to the same number."""
 LIVE_CALL = "dialer.live_call"
+UNDECIDED, FAULT = timedelta(minutes=10), "dialer.fault"
+"""How long an attempt waits that could not be decided about; then it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,23 @@ class Claimed:
     """The lines, with the channel, that could have taken what was left."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What will be said, or sent: with faulty data it can't be told."""
+
+    values: Values
+    text: str
+    script: Script | None
+    voicemail: str | None
+    notice: str
+
+
 @dataclass(slots=True)
 class _Passed:
     row: Any
     line: Line
     at: datetime
-    accounts: list[Any]
+    words: _Words
     valid_until: datetime
     warned: tuple[str, ...]
 
@@ -153,9 +168,9 @@ class Claim:
             if line is None:
                 self._left_over(one, channel)
                 continue
-            verdict = self._gate(one, row, line, known)
+            verdict, words = self._judge(one, row, line, known)
             if isinstance(verdict, Pass):
-                passed.append(self._pass(one, row, line, known, verdict))
+                passed.append(self._pass(one, row, line, known, verdict, words))
             elif isinstance(verdict, Block):
                 self._note(row, "block", verdict.rule, None, verdict.reason, verdict.saw)
                 self._open_task(row, verdict)
@@ -171,6 +186,37 @@ class Claim:
         attempt_store.close(self._tx, closed)
         self._result.deferred += len(deferred)
         return len(deferred) + len(closed) + len(passed)
+
+    def _judge(
+        self, one: Launched, row: Any, line: Line, known: asking.Known
+    ) -> tuple[Pass | Defer | Block, _Words | None]:
+        """The gate's verdict, and the words of what passes. A fault is this attempt's alone: it waits, with a task."""
+        try:
+            verdict = self._gate(one, row, line, known)
+            return verdict, self._words(one, row, line, known) if isinstance(verdict, Pass) else None
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others must not wait for it
+            told = f"{type(error).__name__}: {error}"
+            log.error("attempt_undecided", attempt_id=row.attempt_id, error=told, hint="it waits; report it")
+            reason = "a fault of the dialer: it could not be decided about; tried again every 10 minutes"
+            self._tasks.append(
+                {
+                    "kind": "fix_data", "person_id": row.person_id, "attempt_id": row.attempt_id,
+                    "detail": f"{reason} [{FAULT}]", "opened_at": self._now,
+                }
+            )  # fmt: skip
+            return Defer(self._now + UNDECIDED, FAULT, reason), None
+
+    def _words(self, one: Launched, row: Any, line: Line, known: asking.Known) -> _Words:
+        accounts, attempt = list(known.roster[row.attempt_id]), row._mapping
+        if row.channel != Channel.VOICE:
+            text = dialogue.message_text(self._house, one, attempt, accounts, self._now)
+            return _Words(dialogue.values_of(self._house, attempt, accounts, "", self._now), text, None, None, "")
+        script = one.file.script[row.script]
+        values = dialogue.values_of(self._house, attempt, accounts, script.language, self._now)
+        voicemail = one.rules(accounts, row.country).limited_message(script.language)
+        return _Words(values, "", script, voicemail, dialogue.record_notice(line.settings, values.language))
 
     def _known(self, one: Launched, rows: Sequence[Any]) -> asking.Known:
         """An account that went to another person or number since is no part of what was planned for this one."""
@@ -213,9 +259,11 @@ class Claim:
         allowed = frozenset(line.settings.allow_countries)
         return LineFacts(line.name, allowed, line.price(channel), self._left(line), tomorrow)
 
-    def _pass(self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass) -> _Passed:
+    def _pass(
+        self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass, words: _Words | None
+    ) -> _Passed:
         """What passes counts for those after it in the batch: as a contact, and against the line's money."""
-        channel, accounts = Channel(row.channel), list(known.roster[row.attempt_id])
+        channel, accounts = Channel(row.channel), known.roster[row.attempt_id]
         at = self._room[(line.name, channel)].pop(0)
         self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + line.price(channel)
         if row.cause != confirmation.CAUSE:
@@ -224,7 +272,8 @@ class Claim:
                 self._now, channel, None, row.person_id, row.phone, str(one.campaign_id), ids, self._house.party
             )  # fmt: skip
             known.history.add(contact)
-        return _Passed(row, line, at, accounts, min(verdict.valid_until, row.valid_until), verdict.warned)
+        assert words is not None  # whatever passes has them
+        return _Passed(row, line, at, words, min(verdict.valid_until, row.valid_until), verdict.warned)
 
     def _commit(self, one: Launched, channel: Channel, passed: Sequence[_Passed]) -> list[dict[str, Any]]:
         """Writes the intents; returns the deferrals of those whose number has a running call."""
@@ -260,29 +309,25 @@ class Claim:
         return deferred
 
     def _placement(self, one: Launched, p: _Passed) -> tuple[Order, Placement]:
-        settings, row = p.line.settings, p.row._mapping
-        voice = p.row.channel == Channel.VOICE
-        script = one.file.script[p.row.script] if voice else None
-        values = dialogue.values_of(self._house, row, p.accounts, script.language if script else "", self._now)
-        notice = dialogue.record_notice(settings, values.language) if voice else ""
+        settings, key, words = p.line.settings, p.row.attempt_id, p.words
         order = Order(
-            str(p.row.attempt_id),
-            "voice" if voice else "sms",
+            str(key),
+            "voice" if words.script else "sms",
             p.row.phone,
             p.line.caller(p.row.person_id),
             p.line.name,
-            "" if voice else dialogue.message_text(self._house, one, row, p.accounts, self._now),
-            values.language,
+            words.text,
+            words.values.language,
             settings.ring_timeout.total_seconds(),
             settings.time_limit.total_seconds(),
             p.valid_until,
             detection=settings.machine_detection,
-            record=bool(notice),
+            record=bool(words.notice),
             version=one.version,
         )
-        voicemail = one.rules(p.accounts, p.row.country).limited_message(script.language) if script else None
-        key = p.row.attempt_id
-        return order, Placement(key, order, p.at, p.valid_until, self._now, values, script, voicemail, notice)
+        return order, Placement(
+            key, order, p.at, p.valid_until, self._now, words.values, words.script, words.voicemail, words.notice
+        )
 
     def _closed(self, row: Any, state: State, reason: Reason | None, rule: str | None) -> dict[str, Any]:
         if state == State.BLOCKED:

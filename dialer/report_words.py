@@ -43,6 +43,7 @@ PLAIN = {
     "dialer.spend": "the line's spend limit was reached", "dialer.halted": "everything was halted",
     "dialer.paused": "the campaign was paused", "dialer.live_call": "another call to the number was running",
     "dialer.jurisdiction": "no rule pack knows where the person is", "dialer.clock": "our clock was wrong",
+    "dialer.fault": "a fault of the dialer",
 }  # fmt: skip
 """What the engine's own names mean, where the name alone does not say it to everybody."""
 
