@@ -32,6 +32,7 @@ def all_settled(here: Installation) -> bool:
     return bool(states) and states <= {"settled", "cancelled"}
 
 
+@pytest.mark.hunt
 def test_kill_9_at_several_moments_and_nobody_is_called_twice(tmp_path: Path) -> None:
     kill_and_count(tmp_path, seed=20261123, kills=4)
 
