@@ -122,6 +122,9 @@ class Order:
     """The provider's reference, known only when the order is handed to `find` or `hang_up` later."""
     placed_at: datetime | None = None
     """When it was handed over; set for `find`."""
+    others: frozenset[str] = frozenset()
+    """References of our other orders to this number since about then; for `find` without a reference: it is none of
+    these."""
     detection: Detection = "off"
     """How machines are told from humans, for a call."""
     record: bool = False

@@ -164,7 +164,9 @@ class TwilioAdapter:
     def _candidates(self, listed: Sequence[Any], order: Order) -> list[Any]:
         """Those that may be the order: our own requests, of that time, and no other attempt's."""
         mine = [one for one in listed if self._attempts.get(one.sid) == order.attempt_id]
-        return mine or [one for one in listed if one.sid not in self._attempts and _fits(one, order)]
+        others = order.others | self._attempts.keys()
+        service = self._settings.messaging_service
+        return mine or [one for one in listed if one.sid not in others and _fits(one, order, service)]
 
     async def hang_up(self, ref: str) -> None:
         _, client = self._opened()
@@ -338,12 +340,14 @@ def _heard(form: Mapping[str, str], number: int) -> Heard:
     return Heard("keys" if digits else "silence", digits, number=number)
 
 
-def _fits(one: Any, order: Order) -> bool:
-    """Whether a listed call or message may be the order's: sent by request, by its caller, at its time."""
-    child = getattr(one, "parent_call_sid", None)
-    sender = getattr(one, "_from", None) or getattr(one, "from_", None)
-    sent = str(one.direction) in ("outbound-api", "outbound-reply") and child is None and one.to == order.to
-    if not sent or (sender != order.caller and not getattr(one, "messaging_service_sid", None)):
+def _fits(one: Any, order: Order, service: str | None) -> bool:
+    """Whether a listed call or message may be the order's: sent by request, by its caller or service, at its time."""
+    if str(one.direction) != "outbound-api" or one.to != order.to or getattr(one, "parent_call_sid", None):
+        return False
+    sender, by = getattr(one, "_from", None) or getattr(one, "from_", None), order.caller
+    if order.channel == "sms" and service is not None:
+        sender, by = one.messaging_service_sid, service
+    if sender != by:
         return False
     if order.placed_at is None or one.date_created is None:
         return order.placed_at is None

@@ -26,6 +26,8 @@ from dialer.store import attempts as attempt_store
 
 LOOKED_MAX = 200
 BACK_OFF_MAX_S = 300.0
+OTHERS_SINCE = timedelta(hours=1)
+"""How long before its claim other attempts to the number are looked for, so that their calls are not taken for it."""
 ASK_S = 10.0
 """Seconds a provider gets to say what it knows, or to hang up."""
 
@@ -121,14 +123,19 @@ class Reconciler:
 
     async def _find(self, line: Line, row: Any) -> Sequence[Any] | None:
         """The provider's events; None: it can't be asked now."""
+        if line.name in self._mute:
+            return None
+        others: frozenset[str] = frozenset()
+        if not row.provider_ref:
+            since = row.claimed_at - OTHERS_SINCE
+            others = await self.house.store.read(lambda tx: attempt_store.refs_to(tx, row.phone, since, row.attempt_id))
         order = Order(
             str(row.attempt_id), row.channel, row.phone, row.caller or "", line.name,
             ring_timeout_s=line.settings.ring_timeout.total_seconds(),
             time_limit_s=line.settings.time_limit.total_seconds(),
             valid_until=row.valid_until, ref=row.provider_ref or "", placed_at=row.placed_at or row.claimed_at,
+            others=others,
         )  # fmt: skip
-        if line.name in self._mute:
-            return None
         try:
             async with asyncio.timeout(ASK_S):
                 return await line.adapter.find(order)

@@ -248,6 +248,18 @@ def last_message(tx: Tx, phone: str) -> AnyRow | None:
     return _last_message.first(tx, to=phone)
 
 
+_refs_to = Prepared(
+    select(_a.provider_ref)
+    .where(_a.phone == bindparam("to"), _a.claimed_at.is_not(None), _a.claimed_at >= bindparam("since"))
+    .where(_a.provider_ref.is_not(None), _a.attempt_id != bindparam("but"))
+)
+
+
+def refs_to(tx: Tx, phone: str, since: datetime, but: int) -> frozenset[str]:
+    """The providers' references of the other attempts to this number that were taken up since then."""
+    return frozenset(row.provider_ref for row in _refs_to.all(tx, to=phone, since=since, but=but))
+
+
 def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
     """Adds the attempt unless its round and try are there already. False: they are, and nothing was added.
 

@@ -315,3 +315,22 @@ async def test_what_can_not_be_proved(adapter: TwilioAdapter, virtual_host: Virt
     assert [one.holds for one in proofs] == [False, False, False]
     assert "do not fit" in proofs[0].said
     assert "another auth token" in proofs[2].said
+
+
+async def test_what_is_another_order_s_by_the_record_is_not_ours(
+    adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any
+) -> None:
+    listing(twilio, call(), call(sid="CA" + "2" * 32))
+    found = await adapter.find(sought(virtual_host, others=frozenset({CALL})))
+    assert {event.ref for event in found} == {"CA" + "2" * 32}
+
+
+@pytest.mark.parametrize(("by", "is_ours"), [("MG" + "2" * 32, True), ("MG" + "3" * 32, False), (None, False)])
+async def test_a_message_of_our_messaging_service(
+    virtual_host: VirtualHost, twilio: Any, by: str | None, is_ours: bool
+) -> None:
+    one = TwilioAdapter(settings(messaging_service="MG" + "2" * 32))
+    await one.open(virtual_host)
+    listing(twilio, message(messaging_service_sid=by, **{"from": "+15005550009"}), of="messages")
+    assert bool(await one.find(sought(virtual_host, channel="sms"))) == is_ours
+    await one.close()

@@ -28,6 +28,7 @@ from adapters.contract import (
 )
 from adapters.contract import Uncertain as UncertainError
 from adapters.mock import ADAPTER
+from dialer.store import tables
 from dialer.worker import Fitted
 from tests.support.scene import ALICE, CAMPAIGN, SETTINGS, Scene, account, due, play
 
@@ -517,3 +518,37 @@ def test_a_dialogue_is_forgotten_with_its_call_however_that_ends(tmp_path: Path)
 
     act.before = before  # type: ignore[attr-defined]
     staged(tmp_path, act, people=2)
+
+
+def test_find_is_told_which_calls_are_other_attempts_ones(tmp_path: Path) -> None:
+    """Another's call to the number must not be taken for that of the attempt whose answer was lost."""
+    asked: list[Order] = []
+
+    async def act(scene: Scene, hand: Hand) -> None:
+        async def note(order: Order) -> None:
+            asked.append(order)
+
+        hand.find_does = note
+        t = tables.attempts
+        (key,) = [row.attempt_id for row in scene.rows(state="planned")]
+
+        async def other(minutes_ago: int) -> None:
+            then = {"provider_ref": "other", "claimed_at": scene.clock.now() - timedelta(minutes=minutes_ago)}
+            await scene.house.store.write(lambda tx: tx.execute(t.update().where(t.c.attempt_id == key).values(**then)))
+
+        await other(minutes_ago=90)
+        await after(scene, 5)
+        assert {order.others for order in asked} == {frozenset()}
+        asked.clear()
+        await other(minutes_ago=2)
+        await after(scene, 15)
+        assert {order.others for order in asked} == {frozenset({"other"})}
+
+    async def its_answer_is_lost(scene: Scene, hand: Hand) -> None:
+        async def answer(order: Order) -> Receipt:
+            raise UncertainError("cut")
+
+        hand.answer = answer
+
+    act.before = its_answer_is_lost  # type: ignore[attr-defined]
+    staged(tmp_path, act)
