@@ -122,6 +122,8 @@ class Order:
     """The provider's reference, known only when the order is handed to `find` or `hang_up` later."""
     placed_at: datetime | None = None
     """When it was handed over; set for `find`."""
+    placed_until: datetime | None = None
+    """Where that is not known: it was handed over between `placed_at` and this, if at all; for `find`."""
     others: frozenset[str] = frozenset()
     """References of our other orders to this number since about then; for `find` without a reference: it is none of
     these."""
@@ -135,9 +137,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The provider took it. `ref` is its reference."""
+    """The provider took it. `ref` is its reference. `sent_at`: when the request went out, where the adapter knows: a
+    connection may have had to be made first, and the line's pace counts from there."""
 
     ref: str
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,8 @@ class Step:
     silence_s: float = 5.0
     number: int = 0
     """How many things were heard before it."""
+    goes_on: bool = False
+    """Nothing new: what is being said goes on. Only for a machine that is told of while the dialogue runs."""
 
 
 @dataclass(frozen=True, slots=True)

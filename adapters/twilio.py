@@ -36,13 +36,14 @@ from adapters.contract import (
     Unavailable,
     Uncertain,
 )
-from adapters.twilio_http import TIMEOUT, WRONG, HttpClient, Rejected, failure
+from adapters.twilio_http import LIMITS, ON_SENT, TIMEOUT, WRONG, HttpClient, Rejected, failure
 from adapters.twilio_settings import Settings
 from adapters.twilio_voice import render
 
-RING_MAX_S, RING_LEAST_S, VALIDITY_MAX_S = 600, 5, 36_000
-CREATED_BEFORE, CREATED_WITHIN = timedelta(seconds=3), timedelta(seconds=60)
-"""How far Twilio's time of creation may lie before and after ours for a call to be the one that we look for."""
+RING_MAX_S, VALIDITY_MAX_S = 600, 36_000
+CREATED_BEFORE, CREATED_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
+"""How far Twilio's time of creation may lie before and after ours for a call to be the one that we look for: clocks
+differ, and what else we sent to the number is known."""
 LISTED_MAX = 50
 XML, NOTHING = "text/xml", "<Response/>"
 KEEPS = 10_000
@@ -83,10 +84,13 @@ class TwilioAdapter:
     async def open(self, host: Host) -> None:
         settings = self._settings
         secret = settings.api_secret.get_secret_value() if settings.api_secret else self._token
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, follow_redirects=False)
         # An empty environment would be taken for none, and TWILIO_REGION would move us to another host.
         self._client = Client(settings.api_key or settings.account_sid, secret, settings.account_sid,
                               http_client=HttpClient(self._http, settings.base_url), environment={"-": ""})  # fmt: skip
+        # The SDK imports what is used when it is used: the first call of a line must not be late for that.
+        assert self._client.calls is not None
+        assert self._client.messages is not None
         self._host = host
 
     async def close(self) -> None:
@@ -99,9 +103,11 @@ class TwilioAdapter:
         left_s = (order.valid_until - host.now()).total_seconds() if order.valid_until else float(VALIDITY_MAX_S)
         if left_s <= 0:
             raise Unavailable(f"attempt {order.attempt_id} is past its validity")
+        sent = [host.now()]
+        ON_SENT.set(lambda: sent.append(host.now()))
         try:
             if order.channel == "voice":
-                placed = await client.calls.create_async(**self._call(order, left_s))
+                placed = await client.calls.create_async(**self._call(order))
             else:
                 placed = await client.messages.create_async(**self._message(order, left_s))
         except (Rejected, *WRONG) as error:
@@ -109,9 +115,9 @@ class TwilioAdapter:
         if not isinstance(placed.sid, str):
             raise Uncertain("an answer without a SID")
         self._remember(placed.sid, order.attempt_id)
-        return Receipt(placed.sid)
+        return Receipt(placed.sid, sent[-1])
 
-    def _call(self, order: Order, left_s: float) -> dict[str, Any]:
+    def _call(self, order: Order) -> dict[str, Any]:
         asked: dict[str, Any] = {
             "to": order.to,
             "from_": order.caller,
@@ -120,7 +126,7 @@ class TwilioAdapter:
             "status_callback": self._url("call", order.attempt_id),
             "status_callback_method": "POST",
             "status_callback_event": ["initiated", "ringing", "answered", "completed"],
-            "timeout": int(min(order.ring_timeout_s, RING_MAX_S, max(left_s, RING_LEAST_S))),
+            "timeout": int(min(order.ring_timeout_s, RING_MAX_S)),
             "time_limit": int(order.time_limit_s),
             **DETECTION[order.detection],
         }
@@ -151,13 +157,15 @@ class TwilioAdapter:
             else:
                 found = self._candidates(await what.list_async(to=order.to, limit=LISTED_MAX), order)
         except Rejected as error:
-            if error.status == 404:
+            if error.code == 20404 and order.ref:
                 return []
             raise Unavailable(f"Twilio can't be asked: {error}", error.retry_after_s) from error
         except WRONG as error:
             raise Unavailable(f"Twilio can't be asked: {type(error).__name__}") from error
         if len(found) > 1:
             raise Unavailable(f"{len(found)} of Twilio's records may be this attempt")
+        for one in found:
+            self._remember(one.sid, order.attempt_id)
         tell = facts.of_call_resource if order.channel == "voice" else facts.of_message_resource
         return [event for one in found for event in tell(one, order.attempt_id)]
 
@@ -187,7 +195,7 @@ class TwilioAdapter:
         if kind == "probe":
             return self._probed(parts)
         form = self._signed(request, host)
-        if form is None:
+        if form is None or not facts.is_sound(form, self._settings.account_sid):
             return HookReply(403, "not signed by Twilio")
         if kind == "inbound":
             await host.record(facts.of_text(form, host.now()))
@@ -195,8 +203,9 @@ class TwilioAdapter:
         if len(parts) < 2 or not hmac.compare_digest(parts[1].encode(), self._tag(parts[0]).encode()):
             return HookReply(404, "no address of ours")
         attempt_id, now = parts[0], host.now()
-        if ref := form.get("CallSid") or form.get("MessageSid"):
-            self._remember(ref, attempt_id)
+        if not (ref := form.get("MessageSid" if kind == "message" else "CallSid", "")):
+            return HookReply(400, "names no call or message")
+        self._remember(ref, attempt_id)
         match kind, parts[2:]:
             case "call", []:
                 await host.record(facts.of_call(form, attempt_id, now))
@@ -207,7 +216,7 @@ class TwilioAdapter:
             case "answered", [version]:
                 heard = await self._answered(form, attempt_id)
                 return self._twiml(await host.step(attempt_id, heard), form, attempt_id, version)
-            case "step", [version, heard_before, _] if (count := facts.number(heard_before)) is not None:
+            case "step", [version, which] if (count := facts.number(which.partition(".")[0])) is not None:
                 step = await host.step(attempt_id, _heard(form, count))
                 return self._twiml(step, form, attempt_id, version)
             case _:
@@ -245,6 +254,8 @@ class TwilioAdapter:
         if by not in codes.MACHINES:
             return
         step = await host.step(attempt_id, Heard("machine"))
+        if step.goes_on:
+            return
         try:
             await client.calls(ref).update_async(twiml=self._twiml(step, form, attempt_id, "1").body)
         except Rejected as error:
@@ -252,7 +263,8 @@ class TwilioAdapter:
                 raise
 
     def _twiml(self, step: Step, form: Mapping[str, str], attempt_id: str, version: str) -> HookReply:
-        action = self._url("step", attempt_id, version, str(step.number), step.name or "end")
+        # In one with the number: a step may be named "..", which no address keeps.
+        action = self._url("step", attempt_id, version, f"{step.number}.{step.name}")
         return HookReply(200, str(render(step, action, form.get("From", ""), self._settings.voices)), XML)
 
     # --- addresses -----------------------------------------------------------------------------------------------
@@ -285,6 +297,9 @@ class TwilioAdapter:
         _, client = self._opened()
         what = f"account {self._settings.account_sid[:6]}…"
         try:
+            if self._settings.api_key:
+                await client.calls.list_async(limit=1)  # a standard key may not read the account
+                return Proof(what, True, "the API key may use it")
             account = await client.api.v2010.accounts(self._settings.account_sid).fetch_async()
         except Rejected as error:
             said = "the account SID and the auth token (or API key) do not fit" if error.status in (401, 403) else ""
@@ -300,10 +315,16 @@ class TwilioAdapter:
         what = f"caller {caller}"
         try:
             found = await client.incoming_phone_numbers.list_async(phone_number=caller, limit=1)
+            verified = found or await client.outgoing_caller_ids.list_async(phone_number=caller, limit=1)
         except (Rejected, *WRONG) as error:
-            return Proof(what, False, f"Twilio can't be asked: {error if isinstance(error, Rejected) else type(error)}")
+            told = error if isinstance(error, Rejected) else type(error).__name__
+            return Proof(what, False, f"Twilio can't be asked: {told}")
+        if not found and verified and channels == {"voice"}:
+            return Proof(what, True, "is a verified caller id")
         if not found:
-            return Proof(what, False, "is no number of the account; buy it there, or verify it as a caller id")
+            return Proof(
+                what, False, "is no number of the account; buy it there, or, for calls, verify it as a caller id"
+            )
         able = {name.lower() for name, has in dict(found[0].capabilities or {}).items() if has}
         missing = sorted(channels - able)
         return Proof(what, not missing, f"has no {' and no '.join(missing)}" if missing else "can do what is asked")
@@ -352,7 +373,8 @@ def _fits(one: Any, order: Order, service: str | None) -> bool:
     if order.placed_at is None or one.date_created is None:
         return order.placed_at is None
     created: datetime = one.date_created
-    return order.placed_at - CREATED_BEFORE <= created <= order.placed_at + CREATED_WITHIN
+    until = order.placed_until or order.placed_at
+    return order.placed_at - CREATED_BEFORE <= created <= until + CREATED_WITHIN
 
 
 ADAPTER = Spec(

@@ -14,12 +14,13 @@ class Limit(NamedTuple):
     """A limit of the account: nothing was sent. `name` is what the operator is told."""
 
     name: str
-    retry_after_s: float
+    retry_after_s: float | None
+    """None: it is about this number alone, the line goes on."""
 
 
 LIMITS = {
     10004: Limit("calls at once", 5),
-    14107: Limit("messages between two numbers in a short time", 60),
+    14107: Limit("messages between two numbers in a short time", None),
     20429: Limit("requests at once", 2),
     21611: Limit("messages waiting at the sender", 60),
     63038: Limit("messages a day", 3600),
@@ -34,9 +35,10 @@ UNSUBSCRIBED = frozenset({21610})
 REFUSALS = {
     # The number.
     21211: "invalid_number", 21217: "invalid_number", 21214: "invalid_number", 13223: "invalid_number",
-    13224: "invalid_number", 13226: "invalid_number",
+    13226: "invalid_number",
     # A landline, or no way to it for messages.
     21614: "unreachable", 21635: "unreachable", 21612: "unreachable",
+    13224: "unreachable",  # a number that is not supported; carriers' outages too
     # The destination is forbidden: by the carrier, by Twilio, or by the person.
     21202: "blocked", 21216: "blocked", 13225: "blocked", 21610: "blocked", 21618: "blocked",
     # The account may not call or write to that country (geo permissions).
@@ -53,7 +55,7 @@ REFUSALS = {
     21602: "infrastructure", 21605: "infrastructure", 21617: "infrastructure", 21619: "infrastructure",
     21609: "infrastructure", 21626: "infrastructure", 21234: "infrastructure",
 }  # fmt: skip
-"""Error code of a create request → disposition."""
+"""Error code → disposition, of a create request that was refused or a call that failed."""
 
 UNDELIVERED = {
     30001: "infrastructure",  # waited too long, or too many waited

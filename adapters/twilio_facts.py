@@ -4,6 +4,7 @@ A fact is told by several ways (callback, dialogue, `find`), repeatedly and in a
 what happened (of a message: its status), which happens once to each, so that whichever comes first counts.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,21 @@ Form = Mapping[str, str]
 def number(text: str | None) -> int | None:
     """A code or count; None where it is none."""
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def is_sound(form: Form, account_sid: str) -> bool:
+    """Whether the fields are such as Twilio sends them.
+
+    Its signature covers names and values without what lies between: moved borders would make other fields of the same
+    signed text, and another message's identity of a replayed one.
+    """
+    sids = (form.get(name, "") for name in ("CallSid", "MessageSid", "SmsSid"))
+    versions = form.get("ApiVersion", "2010-04-01")
+    return (
+        form.get("AccountSid") == account_sid
+        and versions == "2010-04-01"
+        and all(not sid or re.fullmatch("[A-Z]{2}[0-9a-f]{32}", sid) for sid in sids)
+    )
 
 
 def fact(kind: EventKind, at: datetime, attempt_id: str, ref: str, status: str = "", **more: Any) -> Event:
@@ -35,7 +51,7 @@ def of_call(form: Form, attempt_id: str, now: datetime) -> list[Event]:
         return [fact(kind, at, attempt_id, ref, sequence=sequence)]
     answered_by = form.get("AnsweredBy", "")
     sip, code = number(form.get("SipResponseCode")), number(form.get("ErrorCode"))
-    raw = str(code) if code else f"sip {sip}" if sip and sip != 200 else ""
+    raw = ", ".join([*([str(code)] if code else []), *([f"sip {sip}"] if sip and sip != 200 else [])])
     talk_s = float(number(form.get("CallDuration")) or 0)
     end = fact(kind, at, attempt_id, ref, sequence=sequence, disposition=ended(status, answered_by, sip, code),
                code=raw, talk_s=talk_s)  # fmt: skip

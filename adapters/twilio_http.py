@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,10 +17,16 @@ from adapters.contract import Refused, Unavailable, Uncertain
 
 TIMEOUT = httpx.Timeout(9.0, connect=3.0, pool=2.0)
 """Below the 10 s that the engine gives: what went wrong is told apart only by us."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
+"""A connection is kept while calls come one in some seconds, so that none is late for being connected first."""
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 """Of httpx's errors those that prove that nothing was sent; every other one leaves it open."""
 WRONG = (TwilioException, httpx.HTTPError, httpx.InvalidURL, ValueError)
 """What a request may raise beside Rejected; ValueError: a success that is no JSON."""
+
+
+ON_SENT: ContextVar[Callable[[], None]] = ContextVar("ON_SENT", default=lambda: None)
+"""Called when the request of this task goes out, after its connection was made."""
 
 
 class Rejected(Exception):
@@ -45,7 +53,13 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
     ) -> Response:  # fmt: skip
         # `params={}` would take the query from a next page's address.
         reply = await self._client.request(
-            method, self._addressed(uri), params=params or None, data=data or None, headers=headers, auth=auth
+            method,
+            self._addressed(uri),
+            params=params or None,
+            data=data or None,
+            headers=headers,
+            auth=auth,
+            extensions={"trace": _trace},
         )
         if reply.status_code >= 300:
             raise Rejected(reply.status_code, _code(reply), _retry_after_s(reply))
@@ -56,6 +70,11 @@ class HttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
             return uri
         parts = urlsplit(uri)
         return f"{self._base_url.rstrip('/')}{parts.path}{'?' if parts.query else ''}{parts.query}"
+
+
+async def _trace(event: str, _: object) -> None:
+    if event == "http11.send_request_headers.started":
+        ON_SENT.get()()
 
 
 def _code(reply: httpx.Response) -> int | None:
@@ -76,11 +95,11 @@ def failure(error: Exception) -> Exception:
     match error:
         case Rejected(status=429):
             return _limited(error, codes.LIMITS.get(error.code or 0, codes.BUSY))
-        case Rejected(status=status, code=code) if 400 <= status < 500 and status != 408:
+        case Rejected(status=status, code=int(code)) if 400 <= status < 500:
             if code in codes.LIMITS:
                 return _limited(error, codes.LIMITS[code])
-            disposition = codes.REFUSALS.get(code or 0, "infrastructure")
-            return Refused(disposition, str(code or f"http {status}"), opted_out=code in codes.UNSUBSCRIBED)
+            disposition = codes.REFUSALS.get(code, "infrastructure")
+            return Refused(disposition, str(code), opted_out=code in codes.UNSUBSCRIBED)
         case Rejected():
             return Uncertain(str(error))
         case _ if isinstance(error, UNSENT):

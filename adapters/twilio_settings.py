@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
 
 from adapters.twilio_voice import Voice
 
@@ -21,9 +22,23 @@ def _sid(prefix: str) -> Callable[[str], str]:
 
 
 def _address(text: str) -> str:
+    wrong = ValueError("is no web address; accepted: https://… without a query")
     if re.fullmatch(r"https?://[^\s?#@]+", text) is None:
-        raise ValueError("is no web address; accepted: https://… without a query")
+        raise wrong
+    try:
+        _ = urlsplit(text).port
+    except ValueError as error:
+        raise wrong from error
+    if "/2010-04-01" in text:
+        raise ValueError("goes on to /2010-04-01, which is added; accepted: the address before it")
     return text
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(text) < 8 or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("is no token; accepted: 8 or more letters and digits, without spaces")
+    return value
 
 
 class Settings(BaseModel):
@@ -33,12 +48,12 @@ class Settings(BaseModel):
 
     account_sid: Annotated[str, AfterValidator(_sid("AC"))]
     """The account: AC and 32 hexadecimal digits."""
-    auth_token: Annotated[SecretStr, Field(min_length=8)]
+    auth_token: Annotated[SecretStr, AfterValidator(_secret)]
     """Signs Twilio's requests to us, and ours where there is no API key; only from DIALER_ADAPTERS__TWILIO__AUTH_TOKEN
     or a secrets file, never from here."""
     api_key: Annotated[str, AfterValidator(_sid("SK"))] | None = None
     """An API key for our requests, in place of the auth token."""
-    api_secret: SecretStr | None = None
+    api_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
     """The API key's secret; only from DIALER_ADAPTERS__TWILIO__API_SECRET or a secrets file, never from here."""
     base_url: Annotated[str, AfterValidator(_address)] | None = None
     """Where all requests go instead of api.twilio.com: a provider that speaks as Twilio does."""

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from twilio.twiml.voice_response import VoiceResponse
 
 from adapters.contract import Step
@@ -18,9 +18,9 @@ class Voice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    language: str
+    language: Annotated[str, Field(min_length=2)]
     """Twilio's name of the language, such as cmn-CN."""
-    voice: str
+    voice: Annotated[str, Field(min_length=1)]
     """One of Twilio's voices, such as Polly.Zhiyu."""
 
 
@@ -75,4 +75,5 @@ def _say(verb: Any, step: Step, own: Mapping[str, Voice]) -> None:
         verb.play(step.text)
     elif step.text:
         spoken = voice_of(step.language, own)
-        verb.say(step.text, **({"language": spoken.language, "voice": spoken.voice} if spoken else {}))
+        text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", " ", step.text)  # no XML holds these
+        verb.say(text, **({"language": spoken.language, "voice": spoken.voice} if spoken else {}))

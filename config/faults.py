@@ -20,9 +20,9 @@ from config.files import FAULTS_MAX, Place
 Schema = Mapping[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
-_MISSING = "is missing"
+MISSING = "is missing"
 _PHRASES = {
-    "missing": _MISSING,
+    "missing": MISSING,
     "too_short": "is empty",
     "string_too_short": "is empty",
     "too_long": "has too many items",
@@ -84,7 +84,7 @@ def check(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[Wrong
     if not all(wrong.unknown for wrong in wrongs):
         # A misspelt key is missing as well: said once, where it stands.
         meant = {(*wrong.path[:-1], wrong.meant) for wrong in wrongs if wrong.meant}
-        return None, [wrong for wrong in wrongs if wrong.wrong != _MISSING or wrong.path not in meant]
+        return None, [wrong for wrong in wrongs if wrong.wrong != MISSING or wrong.path not in meant]
     with suppress(ValidationError):  # a misspelt key may be the one that its table can't do without
         return model.model_validate(_without(data, {wrong.path for wrong in wrongs})), wrongs
     return None, wrongs
@@ -144,7 +144,7 @@ def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
         path, nodes, _ = _follow(root, loc, marks=True)
         tags = [*_tags(nodes)]
         tag = str(context.get("tag", ""))
-        wrong = _MISSING if kind == "union_tag_not_found" else f'"{tag}" is not known{nearest(tag, tags)}'
+        wrong = MISSING if kind == "union_tag_not_found" else f'"{tag}" is not known{nearest(tag, tags)}'
         return Wrong((*path, str(context["discriminator"]).strip("'")), wrong, _listed(tags))
     if kind == "extra_forbidden":
         path, nodes, _ = _follow(root, loc[:-1], marks=True)

@@ -153,14 +153,19 @@ def disposition_of(reported: str, answered: bool, detected: str | None) -> Dispo
     """
     said = Disposition(reported) if reported in Disposition.__members__.values() else None
     if said in (None, Disposition.ANSWERED, Disposition.HUMAN, Disposition.MACHINE):
-        if detected == "machine" or said is Disposition.MACHINE:
-            return Disposition.MACHINE
         if detected == "human":
             return Disposition.HUMAN
+        if detected == "machine" or said is Disposition.MACHINE:
+            return Disposition.MACHINE
         return Disposition.ANSWERED if answered or said is not None else Disposition.NO_ANSWER
     return said
 
 
 def outcome_of(disposition: Disposition, said: Outcome | None) -> Outcome:
-    """What it means: the last outcome the dialogue said, else what follows from the disposition."""
+    """What it means: the last outcome the dialogue said, else what follows from the disposition.
+
+    A dialogue that ran to its end before a machine was found has reached nobody.
+    """
+    if disposition is Disposition.MACHINE and said is Outcome.REACHED:
+        return Outcome.NO_CONTACT
     return said if said is not None else _OUTCOMES[disposition]

@@ -67,9 +67,12 @@ class Checked:
     warnings: list[Fault]
 
 
-def read_settings(path: Path, env: Mapping[str, str], load: Load = loader.load) -> Settings:
-    """The settings, with the adapters' sections checked. Raises InvalidInput with all faults."""
-    settings, _, found = _read_settings(path, env, load)
+def read_settings(path: Path, env: Mapping[str, str], load: Load = loader.load, secrets: bool = False) -> Settings:
+    """The settings, with the adapters' sections checked. Raises InvalidInput with all faults.
+
+    `secrets`: an adapter's secret must be there. Only who opens adapters needs it: `dialer halt` must not.
+    """
+    settings, _, found = _read_settings(path, env, load, secrets)
     Findings(found).raise_faults()
     assert settings is not None  # without faults there are settings
     return settings
@@ -86,7 +89,7 @@ def read_campaign(path: Path, settings: Settings) -> Campaign:
 
 def check_files(config: Path, env: Mapping[str, str], campaigns: Sequence[Path], load: Load = loader.load) -> Checked:
     """Settings and campaigns together, and the host that the daemon listens at. Raises InvalidInput with all faults."""
-    settings, sources, found = _read_settings(config, env, load)
+    settings, sources, found = _read_settings(config, env, load, secrets=True)
     every = Findings(found)
     if settings and sources and (wrong := unbindable(settings.web.host)):
         accepted = 'accepted: an address of this machine, such as "127.0.0.1", or "0.0.0.0" for all of them'
@@ -163,7 +166,7 @@ def _can_bind(found: Any) -> bool:
 
 
 def _read_settings(
-    path: Path, env: Mapping[str, str], load: Load
+    path: Path, env: Mapping[str, str], load: Load, secrets: bool
 ) -> tuple[Settings | None, Sources | None, list[Fault]]:
     settings, sources, found = config_settings.read(path, env)
     if sources is None:
@@ -185,7 +188,7 @@ def _read_settings(
     for name, spec in specs.items():
         own, wrongs = faults.check(spec.settings, sections[name])
         found += _secrets_in_the_file(name, spec, sources)
-        found += [sources.fault(("adapters", name, *wrong.path), wrong.wrong, wrong.accepted) for wrong in wrongs]
+        found += _section_faults(name, spec, sources, wrongs, secrets)
         sections[name] = _sealed(own, sections[name], path.absolute().parent) if own else sections[name]
     if settings is None:
         return None, sources, found
@@ -217,13 +220,31 @@ def _sealed(own: BaseModel, section: dict[str, Any], folder: Path) -> dict[str, 
     return section | paths | {key: value for key, value in given if isinstance(value, SecretStr)}
 
 
+def _secrets_of(name: str, spec: Spec) -> dict[str, str]:
+    """An adapter's secrets → where they may come from: never from the settings file."""
+    variable = f"accepted: DIALER_ADAPTERS__{name.upper()}__"
+    fields = spec.settings.model_fields.items()
+    return {key: f"{variable}{key.upper()}, or a secrets file" for key, info in fields if "SecretStr" in repr(info)}
+
+
 def _secrets_in_the_file(name: str, spec: Spec, sources: Sources) -> Iterator[Fault]:
-    """An adapter's secrets come from the environment or a secrets file, never from the settings file."""
     section = _table(_table(sources.document.data.get("adapters")).get(name))
-    for key, info in spec.settings.model_fields.items():
-        if key in section and "SecretStr" in str(info.annotation):
-            accepted = f"accepted: DIALER_ADAPTERS__{name.upper()}__{key.upper()}, or a secrets file"
+    for key, accepted in _secrets_of(name, spec).items():
+        if key in section:
             yield sources.document.fault(("adapters", name, key), "is a secret", accepted)
+
+
+def _section_faults(
+    name: str, spec: Spec, sources: Sources, wrongs: Sequence[faults.Wrong], secrets: bool
+) -> Iterator[Fault]:
+    """What is wrong with an adapter's section. `secrets`: also that a secret is missing."""
+    places = _secrets_of(name, spec)
+    for wrong in wrongs:
+        missing = len(wrong.path) == 1 and wrong.path[0] in places and wrong.wrong == faults.MISSING
+        if missing and not secrets:
+            continue
+        accepted = places[str(wrong.path[0])] if missing else wrong.accepted
+        yield sources.fault(("adapters", name, *wrong.path), wrong.wrong, accepted)
 
 
 def _line_faults(settings: Settings, specs: Mapping[str, Spec], sources: Sources) -> Iterator[Fault]:

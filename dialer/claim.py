@@ -73,23 +73,12 @@ class Claimed:
     """The lines, with the channel, that could have taken what was left."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """What will be said, or sent: with faulty data it can't be told."""
-
-    values: Values
-    text: str
-    script: Script | None
-    voicemail: str | None
-    notice: str
-
-
 @dataclass(slots=True)
 class _Passed:
     row: Any
     line: Line
     at: datetime
-    words: _Words
+    words: dialogue.Words
     valid_until: datetime
     warned: tuple[str, ...]
 
@@ -153,7 +142,12 @@ class Claim:
 
     def _decide(self, one: Launched, channel: Channel, rows: Sequence[Any]) -> int:
         """Gates the batch in turn; what passes counts for those after it. Returns how many it decided about."""
-        known = self._known(one, rows)
+        try:
+            known = self._known(one, rows)
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of one of them is not the others'
+            return self._decide_apart(one, channel, rows, error)
         passed: list[_Passed] = []
         deferred: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
@@ -187,36 +181,45 @@ class Claim:
         self._result.deferred += len(deferred)
         return len(deferred) + len(closed) + len(passed)
 
+    def _decide_apart(self, one: Launched, channel: Channel, rows: Sequence[Any], error: Exception) -> int:
+        """Where the batch's facts can't be had: each by itself; the one whose can't waits."""
+        if len(rows) > 1:
+            return sum(self._decide(one, channel, [row]) for row in rows)
+        waits = self._undecided(rows[0], error)
+        attempt_store.defer(self._tx, [{"of": rows[0].attempt_id, "until": waits.until, "by_rule": waits.rule}])
+        self._result.deferred += 1
+        return 1
+
     def _judge(
         self, one: Launched, row: Any, line: Line, known: asking.Known
-    ) -> tuple[Pass | Defer | Block, _Words | None]:
+    ) -> tuple[Pass | Defer | Block, dialogue.Words | None]:
         """The gate's verdict, and the words of what passes. A fault is this attempt's alone: it waits, with a task."""
         try:
             verdict = self._gate(one, row, line, known)
-            return verdict, self._words(one, row, line, known) if isinstance(verdict, Pass) else None
+            if not isinstance(verdict, Pass):
+                return verdict, None
+            accounts = list(known.roster[row.attempt_id])
+            return verdict, dialogue.words_of(self._house, one, row, accounts, line.settings, self._now)
         except DBAPIError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the others must not wait for it
-            told = f"{type(error).__name__}: {error}"
-            log.error("attempt_undecided", attempt_id=row.attempt_id, error=told, hint="it waits; report it")
-            reason = "a fault of the dialer: it could not be decided about; tried again every 10 minutes"
-            self._tasks.append(
-                {
-                    "kind": "fix_data", "person_id": row.person_id, "attempt_id": row.attempt_id,
-                    "detail": f"{reason} [{FAULT}]", "opened_at": self._now,
-                }
-            )  # fmt: skip
-            return Defer(self._now + UNDECIDED, FAULT, reason), None
+            return self._undecided(row, error), None
 
-    def _words(self, one: Launched, row: Any, line: Line, known: asking.Known) -> _Words:
-        accounts, attempt = list(known.roster[row.attempt_id]), row._mapping
-        if row.channel != Channel.VOICE:
-            text = dialogue.message_text(self._house, one, attempt, accounts, self._now)
-            return _Words(dialogue.values_of(self._house, attempt, accounts, "", self._now), text, None, None, "")
-        script = one.file.script[row.script]
-        values = dialogue.values_of(self._house, attempt, accounts, script.language, self._now)
-        voicemail = one.rules(accounts, row.country).limited_message(script.language)
-        return _Words(values, "", script, voicemail, dialogue.record_notice(line.settings, values.language))
+    def _undecided(self, row: Any, error: Exception) -> Defer:
+        """It waits, at most until its window ends, where it is tried for the last time."""
+        told = f"{type(error).__name__}: {error}"
+        log.error("attempt_undecided", attempt_id=row.attempt_id, error=told, hint="it waits; report it")
+        reason = "a fault of the dialer: it could not be decided about; tried again every 10 minutes"
+        self._tasks.append(
+            {
+                "kind": "fix_data", "person_id": row.person_id, "attempt_id": row.attempt_id,
+                "detail": f"{reason} [{FAULT}]", "opened_at": self._now,
+            }
+        )  # fmt: skip
+        until = self._now + UNDECIDED
+        if row.valid_until > self._now + ONE_CALL:
+            until = min(until, row.valid_until)
+        return Defer(until, FAULT, reason)
 
     def _known(self, one: Launched, rows: Sequence[Any]) -> asking.Known:
         """An account that went to another person or number since is no part of what was planned for this one."""
@@ -260,7 +263,7 @@ class Claim:
         return LineFacts(line.name, allowed, line.price(channel), self._left(line), tomorrow)
 
     def _pass(
-        self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass, words: _Words | None
+        self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass, words: dialogue.Words | None
     ) -> _Passed:
         """What passes counts for those after it in the batch: as a contact, and against the line's money."""
         channel, accounts = Channel(row.channel), known.roster[row.attempt_id]

@@ -166,8 +166,9 @@ class Dialer:
         else:
             final = placement.order.channel == Channel.SMS.value and not line.spec.receipts
             news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
+            line.sent(Channel(placement.order.channel), receipt.sent_at or at)
         if retry_after_s is not None:
-            line.held_until = self.house.clock.now() + timedelta(seconds=retry_after_s)
+            line.hold(Channel(placement.order.channel), self.house.clock.now() + timedelta(seconds=retry_after_s))
         if await self._record(news):
             self._handed.discard((key, claim))
 

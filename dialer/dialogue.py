@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,13 +16,15 @@ from campaigns.model import Channel
 from campaigns.verdict import Saying
 from config.settings import LineSettings
 from dialer import confirmation, secret
-from dialer.attempt import Kind
+from dialer.attempt import Kind, State
 from dialer.house import House, Launched
 from dialer.inbound import Inbox
 from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
+LATE = timedelta(hours=1)
+"""So long after its end what was heard in a call is still taken: the news of the end may have overtaken it."""
 SILENCE_S = 5.0
 """Seconds without a key that count as silence."""
 UNVERIFIED = "the person on the phone could not be verified; nothing was told"
@@ -44,6 +46,8 @@ class Dialogue:
     """Whether `knows` was looked for; it is only where the script asks for digits."""
     heard: int = 0
     """How many things were heard: numbers the news, so that a repeated one is known."""
+    is_keyed: bool = False
+    """Whether a person has pressed a key."""
     notice: str = ""
     """What is said before all else: that the call is recorded."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -86,6 +90,29 @@ def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any],
     return render(choose(message.text, message.text_many, len(values.amounts)), values)
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All that one attempt may say. `script`, `voicemail` and `notice` as of a dialogue; of a message the text."""
+
+    values: Values
+    text: str
+    script: Script | None
+    voicemail: str | None
+    notice: str
+
+
+def words_of(house: House, one: Launched, row: Any, accounts: list[Any], line: LineSettings, now: datetime) -> Words:
+    """What the attempt says on this line, from the accounts that are still open."""
+    attempt = row._mapping
+    if row.channel != Channel.VOICE:
+        values = values_of(house, attempt, accounts, "", now)
+        return Words(values, message_text(house, one, attempt, accounts, now), None, None, "")
+    script = one.file.script[row.script]
+    values = values_of(house, attempt, accounts, script.language, now)
+    voicemail = one.rules(accounts, row.country).limited_message(script.language)
+    return Words(values, "", script, voicemail, record_notice(line, values.language))
+
+
 def saying(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> Saying:
     """What the person would hear first, or read: for rules about what is said."""
     if attempt["channel"] != Channel.VOICE:
@@ -114,13 +141,21 @@ class Dialogues:
         self._running.pop(attempt_id, None)
 
     async def step(self, attempt_id: int, heard: contract.Heard) -> contract.Step:
-        """The next step. A call we know nothing of is hung up; what is heard twice moves nothing."""
-        dialogue = self._running.get(attempt_id) or await self._recall(attempt_id)
+        """The next step. A call we know nothing of is hung up; what is heard twice moves nothing.
+
+        A machine that is told of when a person has pressed a key, or while it hears its message, changes nothing.
+        """
+        dialogue = self._running.get(attempt_id)
+        if dialogue is None or (heard.number or 0) > dialogue.heard:  # another worker led it since
+            dialogue = await self._recall(attempt_id)
         if dialogue is None:
             return contract.Step("", "", "hang_up")
         async with dialogue.turn:
-            if heard.number is not None and heard.number < dialogue.heard and dialogue.position is not None:
-                return self._render(dialogue, scripts.resume(dialogue.script, dialogue.position, dialogue.voicemail))
+            told, position = heard.number is not None and heard.number < dialogue.heard, dialogue.position
+            late = heard.what == "machine" and position is not None and (position.done or dialogue.is_keyed)
+            if position is not None and (told or late):
+                step = self._render(dialogue, scripts.resume(dialogue.script, position, dialogue.voicemail))
+                return replace(step, goes_on=late)
             return await self._advance(attempt_id, dialogue, heard)
 
     async def _advance(self, attempt_id: int, dialogue: Dialogue, heard: contract.Heard) -> contract.Step:
@@ -164,6 +199,7 @@ class Dialogues:
         )
         await self.inbox.take([news])
         dialogue.heard += 1
+        dialogue.is_keyed = dialogue.is_keyed or heard.what == "keys"
 
     def _render(self, dialogue: Dialogue, said: scripts.Said, notice: str = "") -> contract.Step:
         text = choose(said.say, said.say_many, len(dialogue.values.amounts))
@@ -183,9 +219,9 @@ class Dialogues:
     async def _recall(self, attempt_id: int) -> Dialogue | None:
         """A dialogue that another worker, or we before a restart, began."""
 
-        def load(tx: Tx) -> Dialogue | None:
+        def load(tx: Tx) -> tuple[Dialogue, bool] | None:
             row = attempt_store.by_id(tx, [attempt_id]).get(attempt_id)
-            if row is None or row.channel != Channel.VOICE or row.state not in attempt_store.RUNNING:
+            if row is None or row.channel != Channel.VOICE or not _may_speak(row, self.house.clock.now()):
                 return None
             one = self.house.version(tx, row.campaign_id, row.version or 1)
             accounts = attempt_store.roster(tx, [attempt_id])[attempt_id]
@@ -198,12 +234,25 @@ class Dialogues:
             voicemail = one.rules(accounts, row.country).limited_message(script.language)
             line = self.house.settings.lines.get(row.line or "")
             notice = record_notice(line, values.language) if line else ""
-            return Dialogue(script, values, position, voicemail, heard=heard, notice=notice)
+            keyed, running = row.detected == "human" and heard > 0, row.state in attempt_store.RUNNING
+            found = Dialogue(script, values, position, voicemail, heard=heard, notice=notice, is_keyed=keyed)
+            return found, running
 
-        found = await self.house.store.read(load)
-        if found is not None:
-            self._running[attempt_id] = found
-        return found
+        dialogue, is_running = await self.house.store.read(load) or (None, False)
+        if dialogue is not None and is_running:
+            # Another request may have recalled it meanwhile: there is one, or two would be answered differently.
+            known = self._running.get(attempt_id)
+            if known is None or known.heard < dialogue.heard:
+                self._running[attempt_id] = dialogue
+            return self._running[attempt_id]
+        return dialogue
+
+
+def _may_speak(row: Any, now: datetime) -> bool:
+    """Whether the call goes on, or ended so shortly ago that what was heard in it may still be on its way."""
+    if row.state in attempt_store.RUNNING:
+        return True
+    return row.state == State.SETTLED and row.provider_ref is not None and now - row.ended_at <= LATE
 
 
 def _knows(accounts: Iterable[Any]) -> scripts.Knows | None:

@@ -103,8 +103,8 @@ class Line:
     """Calls in flight."""
     breaker: Breaker = field(init=False)
     last_placed_at: datetime | None = None
-    held_until: datetime | None = None
-    """The provider asked for a pause (retry-after)."""
+    held: dict[Channel, datetime] = field(default_factory=dict)
+    """Until when the provider asked for a pause (retry-after)."""
     ahead: timedelta = AHEAD
     _turn_at: dict[Channel, datetime] = field(default_factory=dict)
 
@@ -117,9 +117,9 @@ class Line:
 
     def slots(self, channel: Channel, now: datetime) -> list[datetime]:
         """The instants at which this line may place next, evenly spaced, at most 250 ms ahead."""
-        if channel not in self.settings.channels or not self._is_open(now):
+        if channel not in self.settings.channels or not self._is_open(channel, now):
             return []
-        at, spacing = max(self.next_at[channel], now), self.spacing(channel)
+        at, spacing = max(self._free_at(channel, now), now), self.spacing(channel)
         room = int((now + self.ahead - at) / spacing) + 1 if at <= now + self.ahead else 0
         if channel == Channel.VOICE:
             room = min(room, self.settings.calls_at_once - len(self.running))
@@ -127,9 +127,18 @@ class Line:
         room = room if allowed is None else min(room, allowed)
         return [at + i * spacing for i in range(max(room, 0))]
 
-    def _is_open(self, now: datetime) -> bool:
+    def hold(self, channel: Channel, until: datetime) -> None:
+        """The provider asked for a pause; a shorter one ends none."""
+        self.held[channel] = max(until, self.held.get(channel, until))
+
+    @property
+    def held_until(self) -> datetime | None:
+        """The longer of both channels' pauses."""
+        return max(self.held.values(), default=None)
+
+    def _is_open(self, channel: Channel, now: datetime) -> bool:
         """Inside the line's own hours (lender time), and not held by the provider."""
-        if self.held_until is not None and now < self.held_until:
+        if channel in self.held and now < self.held[channel]:
             return False
         return is_open(self.settings, now.astimezone(self.zone).time())
 
@@ -151,8 +160,12 @@ class Line:
         if self.breaker.state == "probing":
             return None
         # Half of the room used up is a good time to refill: fewer, larger transactions.
-        at = self.next_at[channel] - self.ahead / 2
-        waits = (self.held_until, self._opens_at(now), self.breaker.until if self.breaker.state == "open" else None)
+        at = self._free_at(channel, now) - self.ahead / 2
+        waits = (
+            self.held.get(channel),
+            self._opens_at(now),
+            self.breaker.until if self.breaker.state == "open" else None,
+        )
         return max([at, now, *(wait for wait in waits if wait is not None)])
 
     def turn(self, channel: Channel, now: datetime) -> datetime:
@@ -160,11 +173,24 @@ class Line:
         spacing = self.spacing(channel)
         if spacing < TURN_LEAST:
             return now
-        at = max(now, self._turn_at.get(channel, now))
-        if at > now + self.ahead + 2 * spacing:  # the clock was set back
-            at = now
+        at = max(now, self._kept(channel, now))
         self._turn_at[channel] = at + TURN_SHARE * spacing
         return at
+
+    def sent(self, channel: Channel, at: datetime) -> None:
+        """One went out at that instant, later perhaps than its turn was."""
+        after = at + TURN_SHARE * self.spacing(channel)
+        if channel in self._turn_at and after > self._turn_at[channel]:
+            self._turn_at[channel] = after
+
+    def _free_at(self, channel: Channel, now: datetime) -> datetime:
+        """When the next slot begins: one that was handed over late moves those after it."""
+        return max(self.next_at[channel], self._kept(channel, now))
+
+    def _kept(self, channel: Channel, now: datetime) -> datetime:
+        """Until when the last turn keeps others away."""
+        at = self._turn_at.get(channel, now)
+        return now if at > now + self.ahead + 2 * self.spacing(channel) else at  # else the clock was set back
 
     def took(self, channel: Channel, attempt_id: int, at: datetime) -> None:
         """An attempt was claimed for the slot `at`."""

@@ -77,7 +77,7 @@ def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -
 
 def _detect(attempt: dict[str, Any], one: News) -> None:
     if one.kind == Kind.MACHINE_DETECTED:
-        attempt["detected"] = "machine"
+        attempt["detected"] = attempt["detected"] or "machine"  # no machine presses keys
     elif one.kind == Kind.HUMAN_DETECTED or one.digits or one.verified:
         attempt["detected"] = "human"
 

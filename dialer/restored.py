@@ -169,7 +169,7 @@ class Restorer:
         order = Order(
             str(row.attempt_id), row.channel, row.phone, line.caller(row.person_id), line.name,
             ring_timeout_s=settings.ring_timeout.total_seconds(), time_limit_s=settings.time_limit.total_seconds(),
-            valid_until=row.valid_until, placed_at=row.planned_for,
+            valid_until=row.valid_until, placed_at=row.planned_for, placed_until=row.valid_until,
         )  # fmt: skip
         try:
             async with asyncio.timeout(ASK_S):

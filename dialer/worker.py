@@ -127,10 +127,9 @@ class Worker:
             await self.report_lines()
             self._reported = standing
 
-    async def hook(self, adapter: str, request: contract.HookRequest) -> contract.HookReply | None:
-        """A provider's request, answered by its adapter; None: there is no such adapter."""
-        fitted = self.adapters.get(adapter)
-        return None if fitted is None else await fitted.adapter.hook(request)
+    async def hook(self, adapter: str, request: contract.HookRequest) -> contract.HookReply:
+        """A provider's request, answered by its adapter, which a line names."""
+        return await self.adapters[adapter].adapter.hook(request)
 
     def start(self, work: Awaitable[None]) -> None:
         """Runs an adapter's work beside the loops."""

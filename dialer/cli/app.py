@@ -221,7 +221,7 @@ def run(config: Config = CONFIG) -> None:
     from dialer.store import explained
 
     with explained():
-        asyncio.run(daemon.run(settings_of(config, quiet=False)))
+        asyncio.run(daemon.run(settings_of(config, quiet=False, secrets=True)))
 
 
 @app.command()

@@ -69,7 +69,7 @@ def call(
     json: Json = False,
 ) -> None:
     """One test call to a test number, through the gate, on the campaign's lines. Ctrl-C hangs up."""
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=True)
     number = _number(to, settings, config)
     file = check.read_campaign(campaign, settings)
     _check_content(script, file, campaign)

@@ -44,9 +44,12 @@ def fault_lines(faults: Sequence[Fault]) -> Iterator[str]:
         yield str(Fault(last.file, last.line, "file", wrong, "accepted: mend those above first"))
 
 
-def settings_of(config: Path, quiet: bool = True) -> Settings:
-    """The checked settings; logging is set up by them (commands other than `run` only log warnings)."""
-    settings = checking.read_settings(config, os.environ)
+def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Settings:
+    """The checked settings; logging is set up by them (commands other than `run` only log warnings).
+
+    `secrets`: the adapters will be opened, and need theirs.
+    """
+    settings = checking.read_settings(config, os.environ, secrets=secrets)
     log.set_up("warning" if quiet else settings.log.level, settings.log.format)
     return settings
 

@@ -39,7 +39,8 @@ def build(ready: Callable[[], Ready], house: House, answer: Answer) -> FastAPI:
     """
     app = FastAPI(title="dialer", docs_url=None, redoc_url=None, openapi_url=None)
 
-    hooks = Hooks(answer, house.clock.now)
+    names = {line.adapter for line in house.settings.lines.values()}
+    hooks = Hooks(names, answer, house.clock.now)
     hooks.add_to(app)
 
     @app.get("/healthz")

@@ -4,28 +4,32 @@
 Refusals are counted and said, once a minute for each adapter and status: a wrong secret and an attack look alike.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 
 from adapters.contract import HookReply, HookRequest
 from dialer.log import log
 
 BODY_MAX = 64 * 1024
+BODY_S = 10.0
+"""Seconds that a body has to come."""
 SAID_AGAIN = timedelta(minutes=1)
 
-Answer = Callable[[str, HookRequest], Awaitable[HookReply | None]]
-"""(adapter, request) → its reply; None: no line uses it."""
+Answer = Callable[[str, HookRequest], Awaitable[HookReply]]
+"""(adapter, request) → its reply."""
 
 
 class Hooks:
     """Hands requests to the adapters, and counts the answers by adapter and status."""
 
-    def __init__(self, answer: Answer, now: Callable[[], datetime]) -> None:
+    def __init__(self, names: Iterable[str], answer: Answer, now: Callable[[], datetime]) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
-        self._answer, self._now = answer, now
+        self._names, self._answer, self._now = frozenset(names), answer, now
         self._said: dict[tuple[str, int], datetime] = {}
 
     def add_to(self, app: FastAPI) -> None:
@@ -33,7 +37,14 @@ class Hooks:
 
     async def take(self, request: Request) -> Response:
         name = request.path_params["adapter"]
-        body = await read_body(request, BODY_MAX)
+        if name not in self._names:
+            # Whoever asks for adapters that are not there must not fill the counts with names.
+            return Response("no such adapter", 404)
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await read_body(request, BODY_MAX)
+        except (TimeoutError, ClientDisconnect):
+            return Response("the body did not come", 408)
         if body is None:
             return self._reply(name, HookReply(413, f"more than {BODY_MAX} bytes"))
         path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
@@ -43,9 +54,6 @@ class Hooks:
         except Exception as error:  # noqa: BLE001 - the provider is told that it was not taken
             log.error("hook_failed", adapter=name, error=f"{type(error).__name__}: {error}")
             reply = HookReply(503, "not now")
-        if reply is None:
-            # Whoever asks for adapters that are not there must not fill the counts with names.
-            return Response("no such adapter", 404)
         return self._reply(name, reply)
 
     def _reply(self, name: str, reply: HookReply) -> Response:

@@ -80,7 +80,7 @@ async def test_a_daemon_killed_while_it_places_calls_nobody_twice(tmp_path: Path
             await in_time(here, 180)  # what was lost is not believed lost before Twilio would show it
         numbers = [call.to for call in peer.calls.values()]
         assert len(numbers) == len(set(numbers))
-        assert {row["state"] for row in here.attempts()} == {"settled"}
+        assert {row["state"] for row in here.attempts() if row["line"]} == {"settled"}
 
 
 @pytest.mark.hunt

@@ -27,7 +27,7 @@ class TwilioRig(Rig):
         self.host = VirtualHost(now=datetime.now(UTC))
         self.host.public_url = "http://dialer.test"
         app = FastAPI()
-        Hooks(self._answer, self.host.now).add_to(app)
+        Hooks(["twilio"], self._answer, self.host.now).add_to(app)
         self.peer = TwilioPeer(SID, TOKEN, now=self.host.now, hooks=httpx.ASGITransport(app))
         self.adapter: TwilioAdapter = TwilioAdapter(Settings.model_validate({"account_sid": SID, "auth_token": TOKEN}))
 

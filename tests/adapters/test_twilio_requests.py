@@ -92,13 +92,13 @@ async def test_a_recorded_call_is_asked_for_as_such(adapter: TwilioAdapter, twil
     assert asked(route)["Record"] == ["true"]
 
 
-async def test_nothing_rings_long_after_its_validity(
+async def test_nothing_is_placed_after_its_validity(
     adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any
 ) -> None:
     route = twilio.post(f"{API}/Calls.json").respond(201, json=call())
     soon = virtual_host.now() + timedelta(seconds=12)
     await adapter.place(an_order(valid_until=soon))
-    assert asked(route)["Timeout"] == ["12"]
+    assert asked(route)["Timeout"] == ["30"], "the window's end is already that much earlier"
     await virtual_host.advance(13)
     with pytest.raises(Unavailable):
         await adapter.place(an_order("a-2", valid_until=soon))
@@ -129,13 +129,14 @@ async def test_another_provider_that_speaks_as_twilio(
     virtual_host: VirtualHost, twilio: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TWILIO_REGION", "ie1")
-    one = TwilioAdapter(settings(base_url="https://space.example/api/laml", api_key="SK" + "3" * 32, api_secret="s3"))
+    key = {"api_key": "SK" + "3" * 32, "api_secret": "secret-of-the-key"}
+    one = TwilioAdapter(settings(base_url="https://space.example/api/laml", **key))
     await one.open(virtual_host)
     route = twilio.post(f"https://space.example/api/laml/2010-04-01/Accounts/{SID}/Calls.json")
     route.respond(201, json=call())
     await one.place(an_order())
     header = route.calls.last.request.headers["authorization"]
-    assert header == httpx.BasicAuth("SK" + "3" * 32, "s3")._auth_header
+    assert header == httpx.BasicAuth(key["api_key"], key["api_secret"])._auth_header
     await one.close()
 
 
@@ -172,7 +173,8 @@ def raising(error: type[httpx.TransportError]) -> Fault:
         (lambda _: httpx.Response(400, json={"code": 21211, "message": f"{WANG} is no number"}), Refused),
         (lambda _: httpx.Response(400, json={"type": "t", "title": "t", "status": 400, "code": 21211}), Refused),
         (lambda _: httpx.Response(401, json={"code": 20003}), Refused),
-        (lambda _: httpx.Response(403, text="<html>"), Refused),
+        (lambda _: httpx.Response(403, text="<html>"), Uncertain),
+        (lambda _: httpx.Response(404, json={"message": "no code"}), Uncertain),
     ],
 )
 async def test_a_fault_is_one_of_three_errors_and_nothing_is_sent_again(
@@ -257,10 +259,20 @@ async def test_a_known_reference_is_fetched(adapter: TwilioAdapter, virtual_host
     ]  # fmt: skip
     twilio.get(f"{API}/Messages/{CALL}.json").respond(404, json={"code": 20404})
     assert await adapter.find(sought(virtual_host, channel="sms", ref=CALL)) == []
+    twilio.get(f"{API}/Messages/{CALL}.json").respond(404, text="<html>no such proxy</html>")
+    with pytest.raises(Unavailable):
+        await adapter.find(sought(virtual_host, channel="sms", ref=CALL))
 
 
 @pytest.mark.parametrize(
-    "fault", [raising(httpx.ReadTimeout), lambda _: httpx.Response(500), lambda _: httpx.Response(200)]
+    "fault",
+    [
+        raising(httpx.ReadTimeout),
+        lambda _: httpx.Response(500),
+        lambda _: httpx.Response(200),
+        lambda _: httpx.Response(404, json={"code": 20404}),
+        lambda _: httpx.Response(404, text="<html>"),
+    ],
 )
 async def test_a_provider_that_can_not_be_asked_is_no_answer(
     adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any, fault: Fault
@@ -310,11 +322,15 @@ async def test_what_can_not_be_proved(adapter: TwilioAdapter, virtual_host: Virt
     twilio.get(url__regex=".*/IncomingPhoneNumbers.json.*").respond(
         200, json={"incoming_phone_numbers": [], "next_page_uri": None}
     )
+    twilio.get(url__regex=".*/OutgoingCallerIds.json.*").respond(
+        200, json={"outgoing_caller_ids": [{}], "next_page_uri": None}
+    )
     twilio.get(url__regex=f"{virtual_host.public_url}/.*").respond(403)
-    proofs = await adapter.prove({"+864001234567": frozenset({"voice"})})
-    assert [one.holds for one in proofs] == [False, False, False]
+    proofs = await adapter.prove({"+1": frozenset({"voice"}), "+2": frozenset({"voice", "sms"})})
+    assert [one.holds for one in proofs] == [False, True, False, False]
     assert "do not fit" in proofs[0].said
-    assert "another auth token" in proofs[2].said
+    assert proofs[1].said == "is a verified caller id"
+    assert "another auth token" in proofs[3].said
 
 
 async def test_what_is_another_order_s_by_the_record_is_not_ours(
@@ -334,3 +350,26 @@ async def test_a_message_of_our_messaging_service(
     listing(twilio, message(messaging_service_sid=by, **{"from": "+15005550009"}), of="messages")
     assert bool(await one.find(sought(virtual_host, channel="sms"))) == is_ours
     await one.close()
+
+
+async def test_after_a_restore_it_may_have_been_any_time_of_its_window(
+    adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any
+) -> None:
+    """Calls wait for their line: the copy knows their slots, and not when they were made."""
+    listing(twilio, call(date_created="Wed, 14 Jan 2026 02:45:00 +0000"))
+    assert await adapter.find(sought(virtual_host)) == []
+    until = virtual_host.now() + timedelta(hours=2)
+    assert {event.ref for event in await adapter.find(sought(virtual_host, placed_until=until))} == {CALL}
+
+
+async def test_a_message_that_was_found_is_not_found_for_another(
+    adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any
+) -> None:
+    listing(twilio, message(), of="messages")
+    assert await adapter.find(sought(virtual_host, channel="sms"))
+    assert await adapter.find(sought(virtual_host, channel="sms", attempt_id="a-2")) == []
+
+
+async def test_when_a_request_went_out_is_told(adapter: TwilioAdapter, virtual_host: VirtualHost, twilio: Any) -> None:
+    twilio.post(f"{API}/Calls.json").respond(201, json=call())
+    assert (await adapter.place(an_order())).sent_at == virtual_host.now()

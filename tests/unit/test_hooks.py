@@ -18,11 +18,12 @@ def with_hooks(folder: Path, act: Act, reply: HookReply | Exception) -> None:
     async def play_it(scene: Scene) -> None:
         taken: list[HookRequest] = []
 
-        async def answer(name: str, request: HookRequest) -> HookReply | None:
+        async def answer(name: str, request: HookRequest) -> HookReply:
             taken.append(request)
             if isinstance(reply, Exception):
                 raise reply
-            return reply if name == "acme" else None
+            assert name == "mock"
+            return reply
 
         app = web.build(web.Ready, scene.house, answer)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://d") as client:
@@ -33,16 +34,16 @@ def with_hooks(folder: Path, act: Act, reply: HookReply | Exception) -> None:
 
 def test_the_adapter_gets_the_request_as_it_came(tmp_path: Path) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
-        reply = await client.post("/hooks/acme/a%2Fb/c?x=%201&y=2", content=b"raw\xff", headers={"X-Signed": "s"})
+        reply = await client.post("/hooks/mock/a%2Fb/c?x=%201&y=2", content=b"raw\xff", headers={"X-Signed": "s"})
         assert (reply.status_code, reply.text, reply.headers["content-type"]) == (
             201,
             "<a/>",
             "text/xml; charset=utf-8",
         )
         (one,) = taken
-        assert (one.method, one.path, one.query, one.body) == ("POST", "/hooks/acme/a%2Fb/c", "x=%201&y=2", b"raw\xff")
+        assert (one.method, one.path, one.query, one.body) == ("POST", "/hooks/mock/a%2Fb/c", "x=%201&y=2", b"raw\xff")
         assert one.headers["x-signed"] == "s"
-        assert (await client.get("/healthz")).json() == {"status": "ok", "hooks": {"acme": {"201": 1}}}
+        assert (await client.get("/healthz")).json() == {"status": "ok", "hooks": {"mock": {"201": 1}}}
 
     with_hooks(tmp_path, act, HookReply(201, "<a/>", "text/xml"))
 
@@ -50,6 +51,7 @@ def test_the_adapter_gets_the_request_as_it_came(tmp_path: Path) -> None:
 def test_an_adapter_that_no_line_uses_is_not_there_and_not_counted(tmp_path: Path) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
         assert (await client.post("/hooks/other/x")).status_code == 404
+        assert (await client.post("/hooks/more/x", content=b"a" * 70_000)).status_code == 404
         assert (await client.get("/healthz")).json()["hooks"] == {}
 
     with_hooks(tmp_path, act, HookReply())
@@ -58,7 +60,7 @@ def test_an_adapter_that_no_line_uses_is_not_there_and_not_counted(tmp_path: Pat
 @pytest.mark.parametrize(("size", "status"), [(64 * 1024, 200), (64 * 1024 + 1, 413)])
 def test_a_body_is_read_up_to_64_kib(tmp_path: Path, size: int, status: int) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
-        assert (await client.post("/hooks/acme/x", content=b"a" * size)).status_code == status
+        assert (await client.post("/hooks/mock/x", content=b"a" * size)).status_code == status
         assert len(taken) == (status == 200)
 
     with_hooks(tmp_path, act, HookReply())
@@ -67,7 +69,7 @@ def test_a_body_is_read_up_to_64_kib(tmp_path: Path, size: int, status: int) -> 
 def test_what_can_not_be_taken_now_may_come_again(tmp_path: Path) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
         with capture_logs() as said:
-            reply = await client.post("/hooks/acme/x")
+            reply = await client.post("/hooks/mock/x")
         assert reply.status_code == 503
         assert "locked" not in reply.text
         assert [line["event"] for line in said] == ["hook_failed", "hook_refused"]
@@ -79,10 +81,10 @@ def test_refusals_are_counted_and_said_once_a_minute(tmp_path: Path) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
         with capture_logs() as said:
             for _ in range(5):
-                assert (await client.post("/hooks/acme/x")).status_code == 403
+                assert (await client.post("/hooks/mock/x")).status_code == 403
             await scene.until("2026-01-13 08:02")
-            await client.post("/hooks/acme/x")
+            await client.post("/hooks/mock/x")
         assert [(line["event"], line["so_many"]) for line in said] == [("hook_refused", 1), ("hook_refused", 6)]
-        assert (await client.get("/healthz")).json()["hooks"] == {"acme": {"403": 6}}
+        assert (await client.get("/healthz")).json()["hooks"] == {"mock": {"403": 6}}
 
     with_hooks(tmp_path, act, HookReply(403, "not signed"))

@@ -50,6 +50,35 @@ def test_one_that_was_late_is_not_followed_too_soon() -> None:
     assert one.turn(Channel.SMS, NOW + SECOND) == NOW + SECOND, "messages have a pace of their own"
 
 
+def test_a_slow_line_that_was_late_once_goes_on_from_there() -> None:
+    """A slot that no one may use would be claimed, and withdrawn, again and again."""
+    one = line(calls_per_second=0.2)
+    late = NOW + 3 * SECOND
+    one.took(Channel.VOICE, 1, NOW)
+    assert one.turn(Channel.VOICE, late) == late
+    assert one.slots(Channel.VOICE, NOW + 5 * SECOND) == []
+    next_at = late + 5 * 0.998 * SECOND
+    assert one.slots(Channel.VOICE, next_at - 0.1 * SECOND) == [next_at]
+    assert one.next_room(Channel.VOICE, late) == next_at - one.ahead / 2
+    assert one.turn(Channel.VOICE, next_at) == next_at
+
+
+def test_a_request_that_went_out_late_moves_the_next_turn() -> None:
+    one = line(calls_per_second=1)
+    one.turn(Channel.VOICE, NOW)
+    one.sent(Channel.VOICE, NOW + 0.2 * SECOND)
+    assert one.turn(Channel.VOICE, NOW + SECOND) == NOW + 1.198 * SECOND
+
+
+def test_a_pause_of_one_channel_is_not_the_other_s_and_a_shorter_one_ends_none() -> None:
+    one = line()
+    one.hold(Channel.SMS, NOW + 60 * SECOND)
+    one.hold(Channel.SMS, NOW + 5 * SECOND)
+    assert one.slots(Channel.SMS, NOW + 30 * SECOND) == []
+    assert one.slots(Channel.VOICE, NOW + 30 * SECOND)
+    assert one.held_until == NOW + 60 * SECOND
+
+
 def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
     one = line(calls_per_second=1)
     one.turn(Channel.VOICE, NOW + timedelta(hours=1))
@@ -129,7 +158,7 @@ def test_outside_its_hours_a_line_has_room_when_they_begin_again() -> None:
 
 def test_retry_after_holds_the_line() -> None:
     one = line()
-    one.held_until = NOW + 5 * SECOND
+    one.hold(Channel.VOICE, NOW + 5 * SECOND)
     assert one.slots(Channel.VOICE, NOW + 4 * SECOND) == []
     assert one.next_room(Channel.VOICE, NOW) == NOW + 5 * SECOND
     assert one.slots(Channel.VOICE, NOW + 5 * SECOND)

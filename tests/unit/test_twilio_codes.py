@@ -46,15 +46,29 @@ def test_too_many_requests_were_not_sent(code: int | None) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
-@pytest.mark.parametrize("code", [None, 20003, 99999])
-def test_an_unknown_refusal_is_the_infrastructure_s_with_its_number(status: int, code: int | None) -> None:
+@pytest.mark.parametrize("code", [20003, 99999])
+def test_an_unknown_refusal_is_the_infrastructure_s_with_its_number(status: int, code: int) -> None:
     found = failure(Rejected(status, code, None))
     assert isinstance(found, Refused)
-    assert (found.disposition, found.code) == ("infrastructure", str(code or f"http {status}"))
+    assert (found.disposition, found.code) == ("infrastructure", str(code))
 
 
-@pytest.mark.parametrize("status", [301, 408, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("codes_of", "disposition"),
+    [
+        ({21211, 21214, 21217, 13223, 13226}, "invalid_number"),
+        ({21612, 21614, 21635, 13224}, "unreachable"),
+        ({21202, 21216, 21610, 21618, 13225}, "blocked"),
+        ({20003, 21203, 21210, 21215, 21408, 21606, 21608, 21617, 13227}, "infrastructure"),
+    ],
+)
+def test_what_codes_mean_as_the_documentation_has_them(codes_of: set[int], disposition: str) -> None:
+    assert {codes.REFUSALS[code] for code in codes_of} == {disposition}
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 408, 425, 499, 500, 502, 503, 504])
 def test_what_may_have_been_taken_is_uncertain(status: int) -> None:
+    """Without a code of Twilio's nobody knows who answered."""
     assert isinstance(failure(Rejected(status, None, 3)), Uncertain)
 
 
@@ -90,7 +104,8 @@ def test_a_failed_call_ends_as_its_sip_code_says(sip: int, disposition: str) -> 
         ("busy", {"sip": 603}, "declined"),
         ("no-answer", {}, "no_answer"),
         ("canceled", {}, "no_answer"),
-        ("failed", {"code": 13224}, "invalid_number"),
+        ("failed", {"code": 13224}, "unreachable"),
+        ("failed", {"code": 13223}, "invalid_number"),
         ("failed", {"code": 13225}, "blocked"),
         ("failed", {}, "unreachable"),
     ],
