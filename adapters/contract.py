@@ -269,4 +269,6 @@ class Spec:
     """Settings → adapter."""
     visibility_delay_s: float = 0.0
     """How long a placed call may stay invisible to `find`."""
+    calls_back: bool = False
+    """Whether the provider calls our hooks: it has to reach `web.public_url`."""
     extras: Mapping[str, str] = field(default_factory=dict)

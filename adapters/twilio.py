@@ -305,9 +305,13 @@ class TwilioAdapter:
             said = "the account SID and the auth token (or API key) do not fit" if error.status in (401, 403) else ""
             return Proof(what, False, said or f"Twilio refused: {error}")
         except WRONG as error:
-            return Proof(what, False, f"Twilio can't be reached: {type(error).__name__}")
+            where = self._settings.base_url or "api.twilio.com"
+            return Proof(
+                what, False, f"{where} can't be reached, or is no Twilio: {type(error).__name__}; see base_url"
+            )
         trial = "; a trial account: it reaches verified numbers alone" if str(account.type).lower() == "trial" else ""
-        return Proof(what, account.status == "active", f"is {account.status}{trial}")
+        remedy = "" if account.status == "active" else "; see Twilio's console"
+        return Proof(what, account.status == "active", f"is {account.status}{trial}{remedy}")
 
     async def _number(self, caller: str, channels: frozenset[str]) -> Proof:
         """Whether the account has the number, with what the lines that use it need."""
@@ -327,7 +331,13 @@ class TwilioAdapter:
             )
         able = {name.lower() for name, has in dict(found[0].capabilities or {}).items() if has}
         missing = sorted(channels - able)
-        return Proof(what, not missing, f"has no {' and no '.join(missing)}" if missing else "can do what is asked")
+        return Proof(
+            what,
+            not missing,
+            f"has no {' and no '.join(missing)}: another number, or other channels of its lines"
+            if missing
+            else "can do what is asked",
+        )
 
     async def _reached(self) -> Proof:
         """Asks ourselves from outside: only a daemon with the same token knows the answer."""
@@ -384,4 +394,5 @@ ADAPTER = Spec(
     settings=Settings,
     build=TwilioAdapter,
     visibility_delay_s=60.0,
+    calls_back=True,
 )

@@ -33,7 +33,7 @@ class Rejected(Exception):
     """An answer that is no success. `code` is Twilio's own, where the body has one."""
 
     def __init__(self, status: int, code: int | None, retry_after_s: float | None) -> None:
-        super().__init__(f"HTTP {status}, code {code}")
+        super().__init__(f"HTTP {status}, code {code}" if code else f"HTTP {status}")
         self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 

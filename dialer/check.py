@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -94,6 +95,8 @@ def check_files(config: Path, env: Mapping[str, str], campaigns: Sequence[Path],
     if settings and sources and (wrong := unbindable(settings.web.host)):
         accepted = 'accepted: an address of this machine, such as "127.0.0.1", or "0.0.0.0" for all of them'
         every.faults.append(sources.fault(("web", "host"), wrong, accepted))
+    if settings and sources:
+        every.warnings += _unreachable(settings, sources, load)
     names: dict[str, str] = {}
     checked = []
     for path in dict.fromkeys(campaigns):
@@ -255,6 +258,16 @@ def _line_faults(settings: Settings, specs: Mapping[str, Spec], sources: Sources
                 wrong = f'the adapter "{spec.name}" has no {channel}'
                 place = ("lines", name, "channels", number)
                 yield sources.fault(place, wrong, f"accepted: {', '.join(sorted(spec.channels))}")
+
+
+def _unreachable(settings: Settings, sources: Sources, load: Load) -> Iterator[Fault]:
+    """A provider that calls back, and an address that leads it to its own machine."""
+    host = urlsplit(settings.web.public_url).hostname or ""
+    called = sorted({name for line in settings.lines.values() if load(name := line.adapter).calls_back})
+    own = "base_url" in {key for name in called for key in settings.adapters.get(name, {})}
+    if called and not own and host in ("localhost", "127.0.0.1", "::1"):
+        wrong = f"leads {', '.join(called)} to its own machine: no call gets its dialogue, nothing is heard of its end"
+        yield sources.fault(("web", "public_url"), wrong, "the address under which the internet reaches this daemon")
 
 
 # --- campaigns ---------------------------------------------------------------------------------------------------

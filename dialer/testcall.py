@@ -175,7 +175,7 @@ class _Test:
         self._began_at = house.clock.now()
         self._telling = Telling(tongue("en"), house.zone, wanted.to, house.stop_words)
         self._adapters: dict[str, Adapter] = {}
-        self._is_claimed = False
+        self._is_claimed = self._is_lost = False
         self._seen = 0
         """Events that were told."""
         self._told: list[Told] = []
@@ -250,6 +250,7 @@ class _Test:
         for event in events[self._seen :]:
             self._tell(event.kind, self._telling.event(event), event.at)
         self._seen = len(events)
+        self._say_lost(self._row())
         row, now = self._row(), self._house.clock.now()
         if row.state == State.SETTLED:
             return self._settled(row, events)
@@ -265,9 +266,16 @@ class _Test:
             return f"the provider took the message, and gave no receipt in {RECEIPT_S:g} s; look there"
         return None
 
+    def _say_lost(self, row: Any) -> None:
+        """Why nothing happens for a while."""
+        if row.state == State.LOST and not self._is_lost:
+            self._is_lost = True
+            self._tell("lost", f"nobody knows whether it was taken; the provider is asked, for {LOST_S:g} s at most")
+
     def _settled(self, row: Any, events: Sequence[Any]) -> str:
         if any(event.kind == "refused" for event in events):
-            return f"the provider refused it: {self._telling.end(row)}"
+            code = f", its code {row.code}" if row.code else ""
+            return f"the provider refused it: {row.disposition}{code}; see `dialer check --live`"
         if row.outcome in NOT_REACHED:
             return f"it could not be carried out: {self._telling.end(row)}; look at the provider before you try again"
         return ""

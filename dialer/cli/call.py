@@ -96,8 +96,8 @@ def _number(text: str, settings: Settings, config: Path) -> str:
     if number not in settings.test_numbers:
         known = ", ".join(map(mask_phone, settings.test_numbers)) or "none"
         raise DialerError(
-            f"{number} is no test number (those are: {known}); put it into test_numbers in {config} once whoever has "
-            f'it agreed: test_numbers = ["{number}"]'
+            f"{number} is no test number (those are: {known}); add it to test_numbers in {config} once whoever has "
+            f'it agreed: test_numbers = [… "{number}"]'
         )
     return number
 
@@ -144,7 +144,8 @@ def _show(ending: "Ending") -> None:
         explain_show.show_gate(ending.refusal, out)
     row = ending.attempt
     if row is not None and row.disposition is not None:
-        nobody = "Nobody answered. " if row.channel == Channel.VOICE and row.answered_at is None else ""
+        rang = row.channel == Channel.VOICE and not ending.why
+        nobody = "Nobody answered. " if rang and row.answered_at is None else ""
         ended = f"Disposition: {row.disposition}; outcome: {row.outcome}."
         _say(f"{nobody}{ended} It was a test: nothing of it is kept.")
 

@@ -201,7 +201,7 @@ def test_the_provider_reaches_it_by_its_hooks_and_others_news_is_not_taken(
 @pytest.mark.parametrize(
     ("to", "script", "code", "said"),
     [
-        ("+6591230098", "reminder", 1, "+6591230098 is no test number (those are: +659***0099); put it into"),
+        ("+6591230098", "reminder", 1, "+6591230098 is no test number (those are: +659***0099); add it to"),
         ("12", "reminder", 2, "command line: --to: is "),
         (TO, "remind", 2, '--script: "remind" is no script and no message of now.toml, perhaps "reminder"'),
     ],
