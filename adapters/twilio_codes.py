@@ -26,6 +26,13 @@ LIMITS = {
     63038: Limit("messages a day", 3600),
 }
 """Error code → which limit of the account it is, and after how many seconds to ask again where Twilio says nothing."""
+ACCOUNT = {
+    20003: Limit("credentials, which Twilio refuses", 60),
+    20005: Limit("standing: it is not active", 300),
+    20008: Limit("credentials: they are for tests", 300),
+    10001: Limit("standing: it is not active", 300),
+}
+"""Error code → what is wrong with the account itself. No attempt's fault: all of them wait until it is mended."""
 BUSY = Limit("requests a second", 5)
 """A 429 without a code that stands above."""
 
@@ -43,9 +50,8 @@ REFUSALS = {
     21202: "blocked", 21216: "blocked", 13225: "blocked", 21610: "blocked", 21618: "blocked",
     # The account may not call or write to that country (geo permissions).
     21203: "infrastructure", 21215: "infrastructure", 21408: "infrastructure", 13227: "infrastructure",
-    # The account: credentials, suspension, trial.
-    20003: "infrastructure", 20005: "infrastructure", 20008: "infrastructure", 20404: "infrastructure",
-    10001: "infrastructure", 10002: "infrastructure", 21219: "infrastructure", 21608: "infrastructure",
+    # The account: unknown, on trial.
+    20404: "infrastructure", 10002: "infrastructure", 21219: "infrastructure", 21608: "infrastructure",
     # The caller id or the sender.
     21210: "infrastructure", 21212: "infrastructure", 21213: "infrastructure", 21601: "infrastructure",
     21603: "infrastructure", 21606: "infrastructure", 21607: "infrastructure", 21616: "infrastructure",

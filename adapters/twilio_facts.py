@@ -6,7 +6,7 @@ what happened (of a message: its status), which happens once to each, so that wh
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from adapters.contract import Event, EventKind
 from adapters.twilio_codes import CALL_STATUS, MACHINES, MESSAGE_STATUS, UNSUBSCRIBED, ended, undelivered
 
 Form = Mapping[str, str]
+FRESH = timedelta(seconds=2)
 
 
 def number(text: str | None) -> int | None:
@@ -120,11 +121,15 @@ def of_message_resource(message: Any, attempt_id: str) -> list[Event]:
 
 
 def timestamp(text: str | None, now: datetime) -> datetime:
-    """RFC 2822; `now` where there is none, or none that can be read."""
+    """RFC 2822; `now` where there is none, or none that can be read.
+
+    Twilio tells whole seconds: of what has just happened our own clock knows better.
+    """
     try:
-        return _aware(parsedate_to_datetime(text), now) if text else now
+        at = _aware(parsedate_to_datetime(text), now) if text else now
     except ValueError:
         return now
+    return now if timedelta(0) <= now - at < FRESH else at
 
 
 def _aware(at: datetime | None, otherwise: datetime | None = None) -> datetime:

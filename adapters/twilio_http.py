@@ -98,6 +98,11 @@ def failure(error: Exception) -> Exception:
         case Rejected(status=status, code=int(code)) if 400 <= status < 500:
             if code in codes.LIMITS:
                 return _limited(error, codes.LIMITS[code])
+            if code in codes.ACCOUNT:
+                found = codes.ACCOUNT[code]
+                return Unavailable(
+                    f"the account's {found.name} ({code}); see `dialer check --live`", found.retry_after_s
+                )
             disposition = codes.REFUSALS.get(code, "infrastructure")
             return Refused(disposition, str(code), opted_out=code in codes.UNSUBSCRIBED)
         case Rejected():

@@ -16,7 +16,7 @@ from dialer.claim import Claim, Claimed, Placement
 from dialer.dialogue import Dialogue, Dialogues
 from dialer.house import House
 from dialer.inbound import Inbox
-from dialer.lines import Lines
+from dialer.lines import Line, Lines
 from dialer.log import log
 from dialer.news import News
 from dialer.store import Tx
@@ -168,9 +168,15 @@ class Dialer:
             news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
             line.sent(Channel(placement.order.channel), receipt.sent_at or at)
         if retry_after_s is not None:
-            line.hold(Channel(placement.order.channel), self.house.clock.now() + timedelta(seconds=retry_after_s))
+            self._hold(line, Channel(placement.order.channel), retry_after_s, news.why)
         if await self._record(news):
             self._handed.discard((key, claim))
+
+    def _hold(self, line: Line, channel: Channel, seconds: float, why: str) -> None:
+        """The provider wants to be left alone for a while. Said when it begins, not for each that was on its way."""
+        now = self.house.clock.now()
+        if line.hold(channel, now + timedelta(seconds=seconds), now):
+            log.warning("line_held", line=line.name, channel=channel.value, seconds=seconds, why=why)
 
     async def _withdraw(self, placement: Placement, why: str) -> None:
         key, claim = placement.attempt_id, placement.claimed_at

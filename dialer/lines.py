@@ -127,9 +127,11 @@ class Line:
         room = room if allowed is None else min(room, allowed)
         return [at + i * spacing for i in range(max(room, 0))]
 
-    def hold(self, channel: Channel, until: datetime) -> None:
-        """The provider asked for a pause; a shorter one ends none."""
-        self.held[channel] = max(until, self.held.get(channel, until))
+    def hold(self, channel: Channel, until: datetime, now: datetime) -> bool:
+        """The provider asked for a pause; a shorter one ends none. True: none was on."""
+        before = self.held.get(channel)
+        self.held[channel] = until if before is None else max(until, before)
+        return before is None or before <= now
 
     @property
     def held_until(self) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from dialer.cli.init import sample_text
-from tests.support.scene import account, due, late
+from tests.support.scene import SHANGHAI, account, due, late
 from tests.support.twilio_peer import TwilioPeer
 from tests.support.twilio_script import Person
 from tests.support.twilio_stage import AGENTS, OURS, SID, TOKEN, Hooks, Stage, launch, stage
@@ -205,5 +206,30 @@ async def test_a_call_whose_answer_was_lost_is_found_and_never_made_again(tmp_pa
         rows = settled(one, 1)
         assert [row.disposition for row in rows] == ["no_answer", "no_answer"]
         assert len(peer.calls) == len(peer.creates()) == 2
+
+    await on_stage(tmp_path, act)
+
+
+async def test_while_its_token_is_refused_nobody_is_lost(tmp_path: Path) -> None:
+    """A token that was changed at Twilio: the attempts wait, and are made once it is mended."""
+
+    async def act(one: Stage, peer: TwilioPeer) -> None:
+        right = dict(peer.keys)
+        peer.keys = {SID: "another token"}
+        people = range(1, 9)
+        await one.load("".join(account(n, number(n)) for n in people), "".join(due(n, DUE) for n in people))
+        await launch(one, CAMPAIGN)
+        await one.start()
+        await one.until("2026-01-14 11:00")
+        rounds = [row for row in one.rows() if row.round == 1]
+        assert {row.state for row in rounds} == {"planned"}
+        early = min(row.planned_for.astimezone(SHANGHAI) for row in rounds)
+        assert early.hour < 11
+        minutes = (one.clock.now() - early) / timedelta(minutes=1)
+        assert 2 <= len(peer.creates()) <= len(people) * (minutes + 1), "each once a minute at most"
+        peer.keys = right
+        await one.until("2026-01-14 11:45")
+        assert {row.state for row in one.rows() if row.round == 1} == {"settled"}
+        assert len(peer.calls) == len(people)
 
     await on_stage(tmp_path, act)

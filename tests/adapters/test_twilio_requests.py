@@ -172,7 +172,7 @@ def raising(error: type[httpx.TransportError]) -> Fault:
         (lambda _: httpx.Response(429, headers={"retry-after": "4"}, json={"code": 20429}), Unavailable),
         (lambda _: httpx.Response(400, json={"code": 21211, "message": f"{WANG} is no number"}), Refused),
         (lambda _: httpx.Response(400, json={"type": "t", "title": "t", "status": 400, "code": 21211}), Refused),
-        (lambda _: httpx.Response(401, json={"code": 20003}), Refused),
+        (lambda _: httpx.Response(401, json={"code": 20003}), Unavailable),
         (lambda _: httpx.Response(403, text="<html>"), Uncertain),
         (lambda _: httpx.Response(404, json={"message": "no code"}), Uncertain),
     ],

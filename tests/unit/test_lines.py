@@ -72,8 +72,8 @@ def test_a_request_that_went_out_late_moves_the_next_turn() -> None:
 
 def test_a_pause_of_one_channel_is_not_the_other_s_and_a_shorter_one_ends_none() -> None:
     one = line()
-    one.hold(Channel.SMS, NOW + 60 * SECOND)
-    one.hold(Channel.SMS, NOW + 5 * SECOND)
+    assert one.hold(Channel.SMS, NOW + 60 * SECOND, NOW)
+    assert not one.hold(Channel.SMS, NOW + 5 * SECOND, NOW), "it is on already"
     assert one.slots(Channel.SMS, NOW + 30 * SECOND) == []
     assert one.slots(Channel.VOICE, NOW + 30 * SECOND)
     assert one.held_until == NOW + 60 * SECOND
@@ -158,7 +158,7 @@ def test_outside_its_hours_a_line_has_room_when_they_begin_again() -> None:
 
 def test_retry_after_holds_the_line() -> None:
     one = line()
-    one.hold(Channel.VOICE, NOW + 5 * SECOND)
+    one.hold(Channel.VOICE, NOW + 5 * SECOND, NOW)
     assert one.slots(Channel.VOICE, NOW + 4 * SECOND) == []
     assert one.next_room(Channel.VOICE, NOW) == NOW + 5 * SECOND
     assert one.slots(Channel.VOICE, NOW + 5 * SECOND)

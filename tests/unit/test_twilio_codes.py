@@ -45,8 +45,18 @@ def test_too_many_requests_were_not_sent(code: int | None) -> None:
     assert found.retry_after_s == codes.BUSY.retry_after_s
 
 
+@pytest.mark.parametrize(("code", "about"), [(20003, "credentials"), (20005, "not active"), (10001, "not active")])
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_fault_of_the_account_is_no_attempt_s(code: int, about: str, status: int) -> None:
+    found = failure(Rejected(status, code, None))
+    assert isinstance(found, Unavailable)
+    assert about in str(found)
+    assert found.retry_after_s is not None
+    assert found.retry_after_s >= 60
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
-@pytest.mark.parametrize("code", [20003, 99999])
+@pytest.mark.parametrize("code", [20404, 99999])
 def test_an_unknown_refusal_is_the_infrastructure_s_with_its_number(status: int, code: int) -> None:
     found = failure(Rejected(status, code, None))
     assert isinstance(found, Refused)
@@ -59,7 +69,7 @@ def test_an_unknown_refusal_is_the_infrastructure_s_with_its_number(status: int,
         ({21211, 21214, 21217, 13223, 13226}, "invalid_number"),
         ({21612, 21614, 21635, 13224}, "unreachable"),
         ({21202, 21216, 21610, 21618, 13225}, "blocked"),
-        ({20003, 21203, 21210, 21215, 21408, 21606, 21608, 21617, 13227}, "infrastructure"),
+        ({20404, 21203, 21210, 21215, 21408, 21606, 21608, 21617, 13227}, "infrastructure"),
     ],
 )
 def test_what_codes_mean_as_the_documentation_has_them(codes_of: set[int], disposition: str) -> None:
