@@ -77,7 +77,7 @@ def restore(database: str, file: Path, clock: Clock) -> Restore:
         )
     with _no_daemon(database), _beside(live, live) as temporary:
         _fill(file, temporary, live)
-        copies.check(temporary)
+        copies.check(temporary, file)
         upgrade(f"sqlite:///{temporary}")
         # What the mark says holds for another installation's numbers too: the provider may be the same.
         known = mark.read(mark.path_of(live))
@@ -118,6 +118,13 @@ def _refuse(live: Path, target: Path, to: Path, force: bool) -> None:
         raise DialerError(f"{to} is no file; name a file")
     if target.exists() and not force:
         raise DialerError(f"{to} is there already; name another file, or give --force to write over it")
+    if target.exists() and target.stat().st_size:
+        try:
+            copies.look(target)
+        except DialerError as error:
+            raise DialerError(
+                f"{to} is no backup: even --force writes over backups alone; name another file"
+            ) from error
 
 
 @contextmanager

@@ -95,10 +95,10 @@ def _known(file: Path, version: str) -> str:
     return version
 
 
-def check(file: Path) -> None:
-    """Looks through every page. Raises DialerError where it is damaged."""
-    with _told(file, "read"), closing(_open(file, "mode=rw")) as copy:
-        _check(copy, file)
+def check(file: Path, shown: Path) -> None:
+    """Looks through every page. Raises DialerError where it is damaged; it names what `file` is a copy of."""
+    with _told(shown, "read"), closing(_open(file, "mode=rw")) as copy:
+        _check(copy, shown)
 
 
 def change(file: Path, work: Callable[[Connection], T]) -> T:

@@ -150,7 +150,13 @@ def test_what_is_there_is_not_written_over_without_force(here: Here) -> None:
     copy = here.folder / "copy.db"
     copy.write_text("mine")
     assert "--force" in here.dialer("backup", "copy.db", check=1)
+    assert "even --force" in here.dialer("backup", "copy.db", "--force", check=1), "it is no backup"
     assert copy.read_text() == "mine"
+    copy.write_text("")
+    here.dialer("backup", "copy.db", "--force")
+    before = copy.read_bytes()
+    assert "--force" in here.dialer("backup", "copy.db", check=1)
+    assert copy.read_bytes() == before
     here.dialer("backup", "copy.db", "--force")
     assert rows_of(copy, "SELECT count(*) FROM attempts") == [(2,)]
     assert here.left_over() == []
@@ -179,6 +185,7 @@ def test_restore_refuses_what_is_no_sound_backup_of_ours(here: Here) -> None:
     other.write_bytes(whole[:8192] + b"\xff" * 4096 * 20 + whole[8192 + 4096 * 20 :])
     assert "dialer: " in (told := here.dialer("restore", "other.db", "--yes", check=1))
     assert "damaged" in told or "cannot be read" in told
+    assert "other.db" in told
     other.write_bytes(whole[: len(whole) // 2])
     here.dialer("restore", "other.db", "--yes", check=1)
     other.write_bytes(whole)
