@@ -95,7 +95,7 @@ def check_files(config: Path, env: Mapping[str, str], campaigns: Sequence[Path],
     if settings and sources and (wrong := unbindable(settings.web.host)):
         accepted = 'accepted: an address of this machine, such as "127.0.0.1", or "0.0.0.0" for all of them'
         every.faults.append(sources.fault(("web", "host"), wrong, accepted))
-    if settings and sources:
+    if settings and sources and not every.faults:
         every.warnings += _unreachable(settings, sources, load)
     names: dict[str, str] = {}
     checked = []

@@ -174,9 +174,13 @@ def _live_call(saw: Saw, stored: str, words: Speech) -> str:
     return words.say("another call to this number is running")
 
 
+def _fault(saw: Saw, stored: str, words: Speech) -> str:
+    return words.say("a fault of the dialer: it could not be decided about; tried again every 10 minutes")
+
+
 _OWN: dict[str, Callable[[Saw, str, Speech], str]] = {
     "dialer.stopped": _stopped, "dialer.suppressed": _suppressed, "dialer.consent": _no_consent,
     "dialer.country": _country, "dialer.jurisdiction": _jurisdiction, "dialer.spend": _spend, "dialer.clock": _clock,
-    "dialer.halted": _halted, "dialer.live_call": _live_call,
+    "dialer.halted": _halted, "dialer.live_call": _live_call, "dialer.fault": _fault,
 }  # fmt: skip
 """The others say what they are about: a plain sentence each."""

@@ -138,7 +138,7 @@ def own_ids() -> set[str]:
 
 
 def test_every_own_check_has_words() -> None:
-    assert {check_id for check_id, *_ in OWN} | {"dialer.live_call"} == own_ids()
+    assert {check_id for check_id, *_ in OWN} | {"dialer.live_call", "dialer.fault"} == own_ids()
     assert own_ids() == {name for name in PLAIN if name.startswith(OWN_CHECKS)}
     for check_id in own_ids():
         assert not LATIN.search(ZH.rule(check_id)), check_id
@@ -157,6 +157,12 @@ def test_another_call_to_the_number_is_told() -> None:
     stored = "another call to this number is running"
     assert why("dialer.live_call", None, None, stored, ZH) == "该号码正在另一通话中"
     assert why("dialer.live_call", None, None, stored, EN) == stored
+
+
+def test_a_fault_of_our_own_is_told() -> None:
+    stored = "a fault of the dialer: it could not be decided about; tried again every 10 minutes"
+    assert why("dialer.fault", None, None, stored, ZH) == "程序故障,无法判断;每10分钟重试一次"
+    assert why("dialer.fault", None, None, stored, EN) == stored
 
 
 def test_a_verdict_without_facts_keeps_its_stored_reason_and_masks_it() -> None:
