@@ -44,7 +44,7 @@ lint: $(INSTALLED)  ## Style, types, import contracts
 .PHONY: hunt
 hunt: $(INSTALLED)  ## The long tests: 200 hostile simulations, a hundred kills, more fuzz
 	@$(BIN)/python -m tests.hunt --seeds 200 --attempts 200000 --processes 2
-	@$(BIN)/pytest -m hunt -n 2
+	@$(BIN)/pytest -m hunt -n 2 --durations=10
 
 MINUTES ?= 0
 KILLS ?= 1000

@@ -37,12 +37,6 @@ def test_kill_9_at_several_moments_and_nobody_is_called_twice(tmp_path: Path) ->
     kill_and_count(tmp_path, seed=20261123, kills=4)
 
 
-@pytest.mark.hunt
-@pytest.mark.parametrize("seed", range(4))
-def test_kill_9_more_often(tmp_path: Path, seed: int) -> None:
-    kill_and_count(tmp_path, seed, kills=6)
-
-
 def kill_and_count(folder: Path, seed: int, kills: int) -> None:
     """Kills the daemon shortly after its first placement, again and again; then lets it finish."""
     here = installation(folder, PEOPLE, rate=8)
