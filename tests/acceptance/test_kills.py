@@ -16,10 +16,10 @@ def nursery() -> Nursery:
     return shared()
 
 
-def test_six_kills_and_nobody_is_called_twice(tmp_path: Path, nursery: Nursery) -> None:
-    faults, killed = kill_round(tmp_path, 20261128, 6, nursery)
+def test_three_kills_and_nobody_is_called_twice(tmp_path: Path, nursery: Nursery) -> None:
+    faults, killed = kill_round(tmp_path, 20261128, 3, nursery)
     assert faults == []
-    assert killed.total() == 6
+    assert killed.total() == 3
 
 
 @pytest.mark.hunt
