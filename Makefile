@@ -65,15 +65,21 @@ $(SAMPLE)/.ready: | $(INSTALLED)
 	@touch $@
 
 .PHONY: bench
-bench: $(INSTALLED)  ## Measures planning and dialing on this machine
+bench: .venv/.bench  ## Measures this dialer and its peers side by side on this machine
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
+
+# The peers and the profiler, which nothing else needs.
+.venv/.bench: $(INSTALLED) requirements-bench.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
 
 .PHONY: lock
 lock: build/uv/bin/uv  ## Pins every dependency anew; FLAGS=--upgrade takes newer versions
 	@lock() { build/uv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(FLAGS) "$$@"; }; \
 	lock --output-file requirements.lock; \
-	lock --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	lock --group dev --constraints requirements.lock --output-file requirements-dev.lock; \
+	lock --group dev --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
 
 build/uv/bin/uv:
 	@$(if $(PYTHON),,$(error No Python >= 3.11 was found; install one, or name it: make PYTHON=/path/to/python3))

@@ -21,6 +21,7 @@ def _named(requirements: list[str]) -> list[str]:
 
 RUN = _named(PROJECT["project"]["dependencies"])
 DEVELOP = _named(PROJECT["dependency-groups"]["dev"])
+MEASURE = _named(PROJECT["dependency-groups"]["bench"])
 
 
 def _page(title: str) -> dict[str, list[str]]:
@@ -41,7 +42,7 @@ def _licence(package: str) -> str:
     return " ".join(said)
 
 
-@pytest.mark.parametrize(("title", "packages"), [("To run", RUN), ("To develop", DEVELOP)])
+@pytest.mark.parametrize(("title", "packages"), [("To run", RUN), ("To develop", DEVELOP), ("To measure", MEASURE)])
 def test_each_dependency_has_its_line(title: str, packages: list[str]) -> None:
     page = _page(title)
     assert list(page) == sorted(packages)
