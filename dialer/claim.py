@@ -1,7 +1,7 @@
 """The claiming transaction: take due attempts, load the facts, gate each in turn, commit intent and verdicts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
 from dialer.log import log
+from dialer.room import Taken
 from dialer.store import Tx, desk
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
@@ -86,12 +87,10 @@ class _Passed:
 class Claim:
     """One claiming transaction. It changes nothing outside the database, so that it can be run again."""
 
-    def __init__(
-        self, tx: Tx, house: House, lines: Lines, room: Mapping[tuple[str, Channel], Sequence[datetime]], worker: str,
-        now: datetime,
-    ) -> None:  # fmt: skip
+    def __init__(self, tx: Tx, house: House, lines: Lines, taken: Taken, worker: str, now: datetime) -> None:
         self._tx, self._house, self._lines, self._worker, self._now = tx, house, lines, worker, now
-        self._room = {key: list(slots) for key, slots in room.items()}
+        self._taken = taken
+        self._room = {key: list(slots) for key, slots in taken.slots.items()}
         self._today = house.today(now)
         self._spent_before = attempt_store.spent(tx, self._today)
         self._spent = dict(self._spent_before)
@@ -104,6 +103,7 @@ class Claim:
         """Takes the highest priority first, over all active campaigns, until room or time is used up."""
         if flag(self._tx, "halt"):
             self._result.halted = True
+            self._save_lines()
             return self._result
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]
@@ -116,9 +116,9 @@ class Claim:
             attempt_store.add_verdicts(self._tx, self._verdicts)
             desk.add_tasks_once(self._tx, self._tasks)
             attempt_store.add_spend(self._tx, self._today, self._reserved, self._spent_before)
-            self._save_lines()
             again = queue_store.first_due(self._tx, due).values()
             self._result.next_due_at = min(filter(None, (self._result.next_due_at, *again)), default=None)
+        self._save_lines()
         return self._result
 
     def _slots(self, one: Launched, channel: Channel) -> int:
@@ -248,7 +248,9 @@ class Claim:
 
     def _left(self, line: Line) -> Decimal | None:
         most = line.settings.spend_max_per_day
-        return None if most is None else most - self._spent.get(line.name, Decimal(0))
+        if most is None:
+            return None
+        return most - self._spent.get(line.name, Decimal(0)) - self._taken.elsewhere.get(line.name, Decimal(0))
 
     def _gate(self, one: Launched, row: Any, line: Line, known: asking.Known) -> Pass | Defer | Block:
         accounts = known.roster[row.attempt_id]
@@ -282,7 +284,7 @@ class Claim:
         """Writes the intents; returns the deferrals of those whose number has a running call."""
         won = {p.row.attempt_id for p in passed}
         if channel == Channel.VOICE:
-            won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id) for p in passed])
+            won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id, p.line.name) for p in passed])
         claims, deferred = [], []
         for p in passed:
             if p.row.attempt_id not in won:
@@ -365,17 +367,17 @@ class Claim:
 
     def _save_lines(self) -> None:
         """Where the pace stands after this claim, so that a restart goes on from here."""
-        last: dict[tuple[str, Channel], datetime] = {}
+        used: dict[tuple[str, Channel], list[datetime]] = {}
         for placement in self._result.placements:
-            last[(placement.order.line, Channel(placement.order.channel))] = placement.at
+            used.setdefault((placement.order.line, Channel(placement.order.channel)), []).append(placement.at)
         rows = []
-        for name in {name for name, _ in last}:
+        for name in sorted({name for name, _ in used}):
             line, row = self._lines.by_name[name], self._lines.by_name[name].row()
             for channel, column in ((Channel.VOICE, "next_voice_at"), (Channel.SMS, "next_sms_at")):
-                if (name, channel) in last:
-                    row[column] = last[(name, channel)] + line.spacing(channel)
+                if slots := used.get((name, channel)):
+                    row[column] = slots[-1] + line.spacing(channel)
             rows.append({**row, "heard_at": self._now})
-        attempt_store.save_lines(self._tx, rows)
+        self._taken.save(self._tx, rows, used)
 
 
 def _is_written(one: Launched, row: Any) -> bool:

@@ -63,6 +63,35 @@ class SystemClock:
             await asyncio.sleep(min(left, 1.0))
 
 
+class DisciplinedClock(SystemClock):
+    """The machine's clock as the database's clock corrects it, so that many workers judge by the same time.
+
+    One that is off by more than `OFF_MAX_S` seconds is said to be off, too: nothing is dialed by it.
+    """
+
+    OFF_MAX_S = 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._behind = timedelta()
+
+    def bare(self) -> datetime:
+        """Uncorrected."""
+        return super().now()
+
+    def now(self) -> datetime:
+        return super().now() + self._behind
+
+    def discipline(self, behind: timedelta) -> None:
+        """`behind`: how far the database's clock was found to be ahead of this machine's."""
+        self._behind = behind
+
+    def off_s(self) -> float:
+        """As `Clock.off_s`."""
+        behind_s = abs(self._behind.total_seconds())
+        return max(super().off_s(), behind_s if behind_s > self.OFF_MAX_S else 0.0)
+
+
 class VirtualClock:
     """Time that passes only when every task waits: the loop's own, counted from `start`."""
 

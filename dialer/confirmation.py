@@ -78,7 +78,7 @@ def add(tx: "Tx", settings: Settings, priorities: dict[int, int], phone: str, no
     accounts = attempt_store.roster(tx, [last.attempt_id])[last.attempt_id]
     if last.campaign_id not in priorities or not accounts:
         return False
-    (number,) = take_numbers(tx, 1)
+    (number,) = take_numbers(tx, [last.due_on])
     attempt = {name: last._mapping[name] for name in _CARRIED} | {
         "attempt_id": number, "try": TRY, "cause": CAUSE, "retries": 0, "infra": 0, "otherwise_used": False,
         "priority": priorities[last.campaign_id], "state": State.PLANNED.value, "due_at": now, "planned_for": now,

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from adapters import loader
 from config.settings import Settings
 from dialer import check, notify, outlook, record, sweep, zones
+from dialer.crew import Crew
 from dialer.errors import DialerError
 from dialer.house import House, open_house
 from dialer.log import log
@@ -64,11 +66,13 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         loop.add_signal_handler(number, worker.stop)
     started_at = house.clock.now()
     await worker.open()
+    crew = await _join(house, worker)
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
     server = web.server(web.build(pulse.ready, house, worker.hook), settings.host, settings.port)
     serving = asyncio.create_task(_listen(server, settings.host, settings.port))
     beating = asyncio.create_task(pulse.run())
-    bells = _bells(house, worker, marker, started_at)
+    turning = asyncio.create_task(crew.run()) if crew else None
+    bells = _bells(house, worker, marker, started_at, crew)
     bells.start()
     # Planning has begun. It is not waited for: what is planned is dialed already, and a large portfolio takes minutes.
     notifier.tell(READY=1, STATUS="dialing")
@@ -83,11 +87,28 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         await worker.close()
         await _sealing(house, worker)()
         await _guarded(marker.bring)()
+        if crew and turning:
+            turning.cancel()
+            await crew.close()
         server.should_exit = True
         await serving
         beating.cancel()
         await pulse.close()
         log.info("stopped", running_calls_left=left)
+
+
+async def _join(house: House, worker: Worker) -> Crew | None:
+    """None: this worker is alone on its database."""
+    if not house.store.is_shared:
+        return None
+
+    def noticed() -> None:
+        worker.wake.set()
+        worker.look.set()
+
+    crew = Crew(house, worker.name, noticed, worker.take_over)
+    await crew.open()
+    return crew
 
 
 async def _listen(server: web.Server, host: str, port: int) -> None:
@@ -103,8 +124,8 @@ async def _listen(server: web.Server, host: str, port: int) -> None:
         )
 
 
-def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime) -> AsyncIOScheduler:
-    """APScheduler only rings; what is to be done stands in the database."""
+def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime, crew: Crew | None) -> AsyncIOScheduler:
+    """APScheduler only rings; what is to be done stands in the database. Of many workers the one on duty does it."""
     # It warns where a bell rings while its work still goes on: that is meant to be left out.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -117,23 +138,40 @@ def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime) -
 
     async def minutely() -> None:
         await sweep.expire(house)
-        await worker.report_lines()
         await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
 
-    bells.add_job(_guarded(daily), CronTrigger(hour=0, minute=5, timezone=house.zone))
-    # At the start too: a daemon that was down at 00:05 must not forget the day.
-    bells.add_job(_guarded(daily), next_run_time=house.clock.now())
-    bells.add_job(_guarded(minutely), IntervalTrigger(seconds=60, timezone=house.zone))
+    duty = partial(_on_duty, crew)
+    bells.add_job(_guarded(duty(daily)), CronTrigger(hour=0, minute=5, timezone=house.zone))
+
+    def today() -> None:
+        """At the start too, and when the duty comes to us: who was down at 00:05 must not forget the day."""
+        bells.add_job(_guarded(duty(daily)), next_run_time=house.clock.now())
+
+    today()
+    if crew is not None:
+        crew.began = today
+    bells.add_job(_guarded(worker.report_lines), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(_guarded(duty(minutely)), IntervalTrigger(seconds=60, timezone=house.zone))
     bells.add_job(_guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
     bells.add_job(_sealing(house, worker), IntervalTrigger(seconds=60, timezone=house.zone))
     if house.settings.digest is not None:
         # Its libraries take their time to import.
         from dialer.digest_send import Courier
 
-        ring = _guarded(Courier(house).ring)
+        ring = _guarded(duty(Courier(house).ring))
         # On the minute, and at the start for an hour that was missed.
         bells.add_job(ring, CronTrigger(minute="*", timezone=house.zone), next_run_time=house.clock.now())
     return bells
+
+
+def _on_duty(crew: Crew | None, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """What only one of many workers does."""
+
+    async def ring() -> None:
+        if crew is None or crew.on_duty:
+            await work()
+
+    return ring
 
 
 def _sealing(house: House, worker: Worker) -> Callable[[], Awaitable[None]]:

@@ -19,6 +19,7 @@ from dialer.inbound import Inbox
 from dialer.lines import Line, Lines
 from dialer.log import log
 from dialer.news import News
+from dialer.room import Room
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
@@ -34,6 +35,7 @@ class Dialer:
 
     house: House
     lines: Lines
+    room: Room
     inbox: Inbox
     dialogues: Dialogues
     worker: str
@@ -52,14 +54,9 @@ class Dialer:
         now = self.house.clock.now()
         if self._stands_still():
             return Claimed(next_due_at=now + CLOCK_WAIT)
-        room = {
-            (line.name, channel): slots
-            for line in self.lines
-            for channel in Channel
-            if (slots := line.slots(channel, now))
-        }
+        taken = await self.room.take(now)
         claimed = await self.house.store.write(
-            lambda tx: Claim(tx, self.house, self.lines, room, self.worker, now).run()
+            lambda tx: Claim(tx, self.house, self.lines, taken, self.worker, now).run(), quick=True
         )
         if claimed.last_placement_id:
             self.placed(claimed.last_placement_id)
@@ -122,7 +119,7 @@ class Dialer:
         def look(tx: Tx) -> dict[int, str]:
             return attempt_store.last_look(tx, claims, self.worker)
 
-        found = await self.house.store.read(look)
+        found = await self.house.store.look(look)
         for placement in ready:
             key = placement.attempt_id
             found[key] = found[key] or self._too_late(placement, asked_at)

@@ -160,7 +160,7 @@ class Dialogues:
 
     async def _advance(self, attempt_id: int, dialogue: Dialogue, heard: contract.Heard) -> contract.Step:
         if not dialogue.is_loaded and scripts.asks_for_digits(dialogue.script):
-            accounts = await self.house.store.read(lambda tx: attempt_store.roster(tx, [attempt_id])[attempt_id])
+            accounts = await self.house.store.look(lambda tx: attempt_store.roster(tx, [attempt_id])[attempt_id])
             dialogue.knows, dialogue.is_loaded = _knows(accounts), True
         if heard.what == "start" or dialogue.position is None:
             dialogue.position, said = scripts.begin(dialogue.script, dialogue.knows)
@@ -238,7 +238,7 @@ class Dialogues:
             found = Dialogue(script, values, position, voicemail, heard=heard, notice=notice, is_keyed=keyed)
             return found, running
 
-        dialogue, is_running = await self.house.store.read(load) or (None, False)
+        dialogue, is_running = await self.house.store.look(load) or (None, False)
         if dialogue is not None and is_running:
             # Another request may have recalled it meanwhile: there is one, or two would be answered differently.
             known = self._running.get(attempt_id)

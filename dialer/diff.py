@@ -208,7 +208,8 @@ class Diff:
         planbook.drop_accounts(tx, self._dropped + self._known.taken_over)
         planbook.add_accounts(tx, self._joined)
         attempts, accounts, verdicts = [], [], []
-        for number, (draft, members, state, reason) in zip(take_numbers(tx, len(self._new)), self._new, strict=True):
+        numbers = take_numbers(tx, [draft.due_on for draft, *_ in self._new])
+        for number, (draft, members, state, reason) in zip(numbers, self._new, strict=True):
             attempts.append(_attempt_row(number, self._one, draft, members[0], state, reason, self._now))
             cancelled = state == State.CANCELLED
             accounts += [_account_row(number, self._one.campaign_id, draft, m, cancelled) for m in members]

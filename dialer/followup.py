@@ -39,12 +39,11 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     if not wanted:
         return
     attempts, accounts = [], []
-    numbers = iter(take_numbers(tx, len(wanted)))
-    for one, attempt, following in wanted:
+    numbers = take_numbers(tx, [attempt["due_on"] for _, attempt, _ in wanted])
+    for number, (one, attempt, following) in zip(numbers, wanted, strict=True):
         still = [row for row in roster[attempt["attempt_id"]] if row.is_open and not row.stopped]
         if not still:
             continue
-        number = next(numbers)
         attempts.append(_attempt_row(number, one, attempt, following, now))
         accounts += [_account_row(number, attempt, row) for row in still]
     attempt_store.add(tx, attempts, accounts)

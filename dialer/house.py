@@ -17,7 +17,7 @@ from campaigns.rulebook import Rulebook
 from campaigns.ruleset import Ruleset
 from config.settings import Settings
 from dialer import check, mark
-from dialer.clock import Clock, SystemClock
+from dialer.clock import Clock, DisciplinedClock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
 from dialer.store import Store, Tx, optouts
@@ -128,8 +128,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     await asyncio.to_thread(upgrade, settings.database)
     key = settings.forget_key
     store = Store(settings.database, **({optouts.OPTION: key.get_secret_value()} if key else {}))
+    clock = DisciplinedClock() if store.is_shared else SystemClock()
     try:
-        await mark.check(store, settings.database, SystemClock())
-        yield House(settings, SystemClock(), store)
+        await mark.check(store, settings.database, clock)
+        yield House(settings, clock, store)
     finally:
         await store.close()

@@ -23,7 +23,7 @@ from dialer.moves import apply
 from dialer.news import News
 from dialer.planning import replan_persons
 from dialer.secret import MASKED
-from dialer.store import Tx
+from dialer.store import Tx, locks
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 2_000
@@ -86,7 +86,7 @@ class Inbox:
         news = [one for one, _ in batch]
         now = self.house.clock.now()
         try:
-            ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now))
+            ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now), quick=True)
         except Exception as error:  # noqa: BLE001 - every sender is told that its news is not durable
             if len(batch) > 1:
                 # One piece that can't be written must not keep the others from being durable.
@@ -111,7 +111,9 @@ def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[En
     # A clock that was just set back must not pull what providers tell into the past.
     latest = now + timedelta(seconds=house.clock.off_s())
     news = [replace(one, **changed) if (changed := bounds.changes(one, latest)) else one for one in news]
-    batch = _Batch(tx, house, now, _Moving(tx, news), effects.Book(tx, house, now))
+    refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
+    locks.persons_of(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
+    batch = _Batch(tx, house, now, _Moving(tx, news, refs), effects.Book(tx, house, now))
     known = attempt_store.known_identities(tx, {one.identity for one in news if one.identity})
     for one in news:
         if one.identity and one.identity in known:
@@ -190,12 +192,11 @@ class _Batch:
 class _Moving:
     """The attempts that a batch of news is about, as plain values that the news moves."""
 
-    def __init__(self, tx: Tx, news: Sequence[News]) -> None:
+    def __init__(self, tx: Tx, news: Sequence[News], refs: set[str]) -> None:
         self._by_id = {
             key: dict(row._mapping)
             for key, row in attempt_store.by_id(tx, {one.attempt_id for one in news if one.attempt_id}).items()
         }
-        refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
         for row in attempt_store.by_ref(tx, refs).values():
             self._by_id.setdefault(row.attempt_id, dict(row._mapping))
         self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}

@@ -106,6 +106,10 @@ class Line:
     held: dict[Channel, datetime] = field(default_factory=dict)
     """Until when the provider asked for a pause (retry-after)."""
     ahead: timedelta = AHEAD
+    share: float = 1.0
+    """Of its rate that is used."""
+    elsewhere: int = 0
+    """Calls of other workers, running or about to."""
     _turn_at: dict[Channel, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,16 +117,21 @@ class Line:
 
     def spacing(self, channel: Channel) -> timedelta:
         rate = self.settings.calls_per_second if channel == Channel.VOICE else self.settings.messages_per_second
-        return timedelta(seconds=1 / float(rate))
+        return timedelta(seconds=1 / (float(rate) * self.share))
 
-    def slots(self, channel: Channel, now: datetime) -> list[datetime]:
-        """The instants at which this line may place next, evenly spaced, at most 250 ms ahead."""
+    def slots(
+        self, channel: Channel, now: datetime, free_at: datetime | None = None, running: int | None = None
+    ) -> list[datetime]:
+        """The instants at which this line may place next, evenly spaced, at most 250 ms ahead.
+
+        `free_at`, `running`: where its pace and its calls stand, if memory is not to be asked.
+        """
         if channel not in self.settings.channels or not self._is_open(channel, now):
             return []
-        at, spacing = max(self._free_at(channel, now), now), self.spacing(channel)
+        at, spacing = max(free_at or self._free_at(channel, now), now), self.spacing(channel)
         room = int((now + self.ahead - at) / spacing) + 1 if at <= now + self.ahead else 0
         if channel == Channel.VOICE:
-            room = min(room, self.settings.calls_at_once - len(self.running))
+            room = min(room, self.settings.calls_at_once - (len(self.running) if running is None else running))
         allowed = self.breaker.room(now)
         room = room if allowed is None else min(room, allowed)
         return [at + i * spacing for i in range(max(room, 0))]
@@ -157,7 +166,7 @@ class Line:
         """When there will be room again; None where only the end of a running call makes some."""
         if channel not in self.settings.channels:
             return None
-        if channel == Channel.VOICE and len(self.running) >= self.settings.calls_at_once:
+        if channel == Channel.VOICE and len(self.running) + self.elsewhere >= self.settings.calls_at_once:
             return None
         if self.breaker.state == "probing":
             return None
@@ -175,7 +184,7 @@ class Line:
         spacing = self.spacing(channel)
         if spacing < TURN_LEAST:
             return now
-        at = max(now, self._kept(channel, now))
+        at = max(now, self.kept(channel, now))
         self._turn_at[channel] = at + TURN_SHARE * spacing
         return at
 
@@ -187,9 +196,9 @@ class Line:
 
     def _free_at(self, channel: Channel, now: datetime) -> datetime:
         """When the next slot begins: one that was handed over late moves those after it."""
-        return max(self.next_at[channel], self._kept(channel, now))
+        return max(self.next_at[channel], self.kept(channel, now))
 
-    def _kept(self, channel: Channel, now: datetime) -> datetime:
+    def kept(self, channel: Channel, now: datetime) -> datetime:
         """Until when the last turn keeps others away."""
         at = self._turn_at.get(channel, now)
         return now if at > now + self.ahead + 2 * self.spacing(channel) else at  # else the clock was set back

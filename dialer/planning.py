@@ -15,7 +15,7 @@ from campaigns.plan import due_range
 from dialer.diff import Diff, Known
 from dialer.house import House, Launched
 from dialer.play import Play
-from dialer.store import Tx, planbook
+from dialer.store import Tx, locks, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store import restored as restored_store
 from dialer.store.common import People
@@ -56,6 +56,7 @@ async def plan_all(house: House, names: Iterable[str] | None = None) -> Counts:
             people = planbook.next_people(tx, after, PAGE)
             counts = Counts()
             if people is not None:
+                locks.span(tx, people)
                 chosen = [one for one in house.launched(tx) if wanted is None or one.name in wanted]
                 counts = replan(tx, house, people, house.clock.now(), chosen)
             return counts, people
@@ -81,6 +82,7 @@ def replan_persons(tx: Tx, house: House, person_ids: Iterable[str], now: datetim
     """The same for a set of persons: what a payment, a stop or an import has touched."""
     total = Counts()
     every = sorted(person_ids)
+    locks.persons(tx, every)
     for start in range(0, len(every), PAGE):
         total.add(replan(tx, house, People(ids=tuple(every[start : start + PAGE])), now))
     return total

@@ -6,7 +6,7 @@ about at once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from dialer.inbound import Inbox, ingest
 from dialer.lines import Line, Lines
 from dialer.log import log
 from dialer.news import News, of_event
-from dialer.store import Tx
+from dialer.store import Tx, workers
 from dialer.store import attempts as attempt_store
 
 LOOKED_MAX = 200
@@ -46,16 +46,23 @@ class Reconciler:
     _mute: set[str] = field(default_factory=set)
     """Lines whose provider did not answer in this round: one of them must not keep all the others waiting."""
 
-    async def adopt(self) -> int:
-        """At start: takes over what other workers left running; what they were placing is lost."""
+    @property
+    def _mine(self) -> str:
+        """Whose attempts are looked after: many workers look after their own, one alone after all there are."""
+        return self.worker if self.house.store.is_shared else ""
+
+    async def adopt(self, dead: Collection[str] | None = None) -> int:
+        """Takes over what other workers left running; what they were placing is lost. `dead`: what these left."""
         now = self.house.clock.now()
 
         def take_over(tx: Tx) -> int:
-            rows = attempt_store.orphans(tx, self.worker)
-            attempt_store.adopt(tx, self.worker, now)
+            rows = attempt_store.orphans(tx, self.worker, dead)
+            attempt_store.adopt(tx, self.worker, now, dead)
             # In one transaction: what is `placing` and ours by name would pass for a claim that we never handed over.
             placing = [row.attempt_id for row in rows if row.state == State.PLACING]
             ingest(tx, self.house, [News(Kind.LEASE_EXPIRED, now, key, why="its worker ended") for key in placing], now)
+            if dead:
+                workers.gone(tx, dead)
             return len(rows)
 
         count = await self.house.store.write(take_over)
@@ -71,9 +78,9 @@ class Reconciler:
         self._mute.clear()
 
         def read(tx: Tx) -> tuple[Sequence[Any], datetime | None]:
-            return attempt_store.overdue(tx, now, LOOKED_MAX), attempt_store.next_check(tx)
+            return attempt_store.overdue(tx, now, LOOKED_MAX, self._mine), attempt_store.next_check(tx, self._mine)
 
-        rows, self.next_at = await self.house.store.read(read)
+        rows, self.next_at = await self.house.store.look(read)
         for row in rows:
             try:
                 await self._look(row, now)
@@ -81,7 +88,7 @@ class Reconciler:
                 log.error("reconciling_failed", attempt_id=row.attempt_id, error=f"{type(error).__name__}: {error}",
                           hint="it is tried again")  # fmt: skip
         if rows:
-            self.next_at = await self.house.store.read(attempt_store.next_check)
+            self.next_at = await self.house.store.look(lambda tx: attempt_store.next_check(tx, self._mine))
         return len(rows)
 
     async def _look(self, row: Any, now: datetime) -> None:
@@ -128,7 +135,7 @@ class Reconciler:
         others: frozenset[str] = frozenset()
         if not row.provider_ref:
             since = row.claimed_at - OTHERS_SINCE
-            others = await self.house.store.read(lambda tx: attempt_store.refs_to(tx, row.phone, since, row.attempt_id))
+            others = await self.house.store.look(lambda tx: attempt_store.refs_to(tx, row.phone, since, row.attempt_id))
         order = Order(
             str(row.attempt_id), row.channel, row.phone, row.caller or "", line.name,
             ring_timeout_s=line.settings.ring_timeout.total_seconds(),
@@ -168,7 +175,7 @@ class Reconciler:
         checks = row.checks + 1
         wait = timedelta(seconds=min(2.0 ** min(checks, 9), BACK_OFF_MAX_S))
         later = (row.attempt_id, row.state, now + wait, checks)
-        await self.house.store.write(lambda tx: attempt_store.check_later(tx, [later]))
+        await self.house.store.write(lambda tx: attempt_store.check_later(tx, [later]), quick=True)
 
 
 def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:

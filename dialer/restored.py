@@ -191,7 +191,7 @@ class Restorer:
         rows = {key: row for key, row in attempt_store.by_id(tx, keys).items() if row.state == State.PLANNED}
         found = [(rows[key], answer) for key, answer in answers.found.items() if key in rows]
         attempt_store.claim(tx, [self._claimed(row, answer, lost, launched, now) for row, answer in found])
-        calls = [(row.phone, row.attempt_id) for row, _ in found if row.channel == Channel.VOICE]
+        calls = [(row.phone, row.attempt_id, answer.line.name) for row, answer in found if row.channel == Channel.VOICE]
         # Whoever does not get the number was placed all the same: that it was is what the provider says.
         attempt_store.take_phones(tx, calls)
         over = [key for key in (*answers.not_found, *answers.unasked) if key in rows]

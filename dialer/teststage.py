@@ -133,7 +133,7 @@ def _copy(tx: Tx, house: House, wanted: Wanted, truth: _Truth, now: datetime) ->
     for stop in truth.stops:
         intake.suppress(tx, stop, "the database", now, lambda tx, persons, now: None)
     if truth.is_live:
-        attempt_store.take_phones(tx, [(wanted.to, ELSEWHERE)])
+        attempt_store.take_phones(tx, [(wanted.to, ELSEWHERE, "")])
     attempt_store.add_spend(tx, house.today(now), dict(truth.spent))
 
 

@@ -1,7 +1,7 @@
 """One worker: adapters, lines, and the loops that dial and reconcile. The daemon and the simulation run the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from dialer.log import log
 from dialer.news import of_event
 from dialer.reconcile import Reconciler
 from dialer.restored import Restorer
+from dialer.room import OwnRoom, Room, SharedRoom
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
@@ -47,6 +48,7 @@ class Worker:
     placed: Callable[[int], None] = field(default=lambda placement_id: None)
     """Told the last placement's id after each claim that placed something."""
     lines: Lines = field(init=False)
+    room: Room = field(init=False)
     inbox: Inbox = field(init=False)
     dialogues: Dialogues = field(init=False)
     dialer: Dialer = field(init=False)
@@ -70,12 +72,14 @@ class Worker:
         self.inbox = Inbox(self.house, self.lines, self.wake.set, gather_s=self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)
         self.inbox.closed, self.inbox.heard = self.dialogues.end, self.look.set
-        self.dialer = Dialer(self.house, self.lines, self.inbox, self.dialogues, self.name, self.placed)
+        self.room = await self._room()
+        self.dialer = Dialer(self.house, self.lines, self.room, self.inbox, self.dialogues, self.name, self.placed)
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
         self.restorer = Restorer(self.house, self.lines, self.name)
         for fitted in self.adapters.values():
             await fitted.adapter.open(_Host(self))
-        await self.reconciler.adopt()
+        if not self.house.store.is_shared:
+            await self.reconciler.adopt()
         await self.restorer.open()
 
     async def run(self) -> None:
@@ -113,10 +117,10 @@ class Worker:
         rows = [{**line.row(), "heard_at": self.house.clock.now()} for line in self.lines]
 
         def write(tx: Tx) -> dict[str, set[int]]:
-            attempt_store.save_lines(tx, rows)
+            self.room.report(tx, rows)
             return attempt_store.running_calls(tx)
 
-        running = await self.house.store.write(write)
+        running = await self.house.store.write(write, quick=True)
         for line in self.lines:
             line.running = running.get(line.name, set())
 
@@ -141,6 +145,19 @@ class Worker:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("adapter_work_failed", error=f"{type(error).__name__}: {error}")
+
+    async def _room(self) -> Room:
+        if not self.house.store.is_shared:
+            return OwnRoom(self.lines)
+        shared = SharedRoom(self.house, self.lines, self.name)
+        await shared.open()
+        return shared
+
+    async def take_over(self, dead: Collection[str]) -> None:
+        """What dead workers left is looked after from here on."""
+        log.warning("workers_dead", workers=sorted(dead))
+        if await self.reconciler.adopt(dead):
+            self.look.set()
 
     async def _read_lines(self) -> Lines:
         def read(tx: Tx) -> tuple[dict[str, object], dict[str, set[int]]]:
@@ -192,6 +209,9 @@ class Worker:
             self.look.set()
         if claimed.halted:
             return None
+        if not claimed.more and not claimed.examined and claimed.next_due_at is not None:
+            # Due, and nothing to be had: another worker has it before it.
+            return max(claimed.next_due_at, now + IDLE_WAIT)
         if not claimed.more:
             return await self._company(claimed.next_due_at) if self.gather else claimed.next_due_at
         wanted = [(self.lines.by_name[name], channel) for name, channel in claimed.wanted if name in self.lines.by_name]

@@ -1,11 +1,11 @@
 """Statements of an attempt's life: taken up, placed, moved on, settled."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
 
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_all
@@ -16,7 +16,9 @@ Tx = Connection
 _a = t.attempts.c
 _aa = t.attempt_accounts.c
 RUNNING = ("placing", "placed", "ringing", "talking", "lost")
-IS_RUNNING = text("attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost')")
+IS_RUNNING: ColumnElement[bool] = literal_column(
+    "attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost')"
+)
 """Written out, not bound, as the partial index wants it."""
 
 _other = t.installments.alias("other")
@@ -153,16 +155,17 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
 _take_phone = Prepared(
     lambda dialect: (
         insert_for(dialect, t.live_calls)
-        .values(phone=bindparam("to"), attempt_id=bindparam("of"))
+        .values(phone=bindparam("to"), attempt_id=bindparam("of"), line=bindparam("by"))
         .on_conflict_do_nothing()
         .returning(t.live_calls.c.attempt_id)
     )
 )
 
 
-def take_phones(tx: Tx, wanted: Sequence[tuple[str, int]]) -> set[int]:
-    """Takes (phone, attempt id) into live_calls in the order of phones; returns the ids that got theirs."""
-    return {key for phone, of in sorted(wanted) for key in _take_phone.scalars(tx, to=phone, of=of)}
+def take_phones(tx: Tx, wanted: Sequence[tuple[str, int, str]]) -> set[int]:
+    """Takes (phone, attempt id, line) into live_calls in the order of phones; returns the ids that got theirs."""
+    rows = [{"to": phone, "of": of, "by": line} for phone, of, line in sorted(wanted)]
+    return {row[0] for row in _take_phone.all_many(tx, rows)}
 
 
 _release = Prepared(t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of")))
@@ -271,21 +274,25 @@ def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
     return True
 
 
+_mine = (bindparam("me") == "") | (_a.worker == bindparam("me"))
 _overdue = Prepared(
-    select(t.attempts).where(IS_RUNNING, _a.check_at <= bindparam("now")).order_by(_a.check_at).limit(bindparam("most"))
+    select(t.attempts)
+    .where(IS_RUNNING, _a.check_at <= bindparam("now"), _mine)
+    .order_by(_a.check_at)
+    .limit(bindparam("most"))
 )
 
 
-def overdue(tx: Tx, now: datetime, most: int) -> Sequence[AnyRow]:
-    """Running attempts to look after: silent too long, or lost and due to be asked about."""
-    return _overdue.all(tx, now=now, most=most)
+def overdue(tx: Tx, now: datetime, most: int, worker: str = "") -> Sequence[AnyRow]:
+    """Running attempts to look after: silent too long, or lost and due to be asked about. `worker`: only this one's."""
+    return _overdue.all(tx, now=now, most=most, me=worker)
 
 
-_next_check = Prepared(select(func.min(_a.check_at)).where(IS_RUNNING))
+_next_check = Prepared(select(func.min(_a.check_at)).where(IS_RUNNING, _mine))
 
 
-def next_check(tx: Tx) -> datetime | None:
-    return _next_check.scalar(tx)
+def next_check(tx: Tx, worker: str = "") -> datetime | None:
+    return _next_check.scalar(tx, me=worker)
 
 
 _check_later = Prepared(
@@ -300,14 +307,20 @@ def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
     _check_later.run_many(tx, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
 
 
-def orphans(tx: Tx, worker: str) -> Sequence[AnyRow]:
-    """Running attempts that another worker held."""
-    return tx.execute(select(t.attempts).where(IS_RUNNING, _a.worker != worker)).all()
+def orphans(tx: Tx, worker: str, of: Collection[str] | None = None) -> Sequence[AnyRow]:
+    """Running attempts that another worker held; `of`: one of these."""
+    return tx.execute(select(t.attempts).where(*_held_by(worker, of))).all()
 
 
-def adopt(tx: Tx, worker: str, now: datetime) -> None:
-    """Takes over what a dead worker left running, to be looked after at once."""
-    tx.execute(update(t.attempts).where(IS_RUNNING, _a.worker != worker).values(worker=worker, check_at=now, checks=1))
+def adopt(tx: Tx, worker: str, now: datetime, of: Collection[str] | None = None) -> None:
+    """Takes over what dead workers left running, to be looked after at once."""
+    tx.execute(update(t.attempts).where(*_held_by(worker, of)).values(worker=worker, check_at=now, checks=1))
+
+
+def _held_by(worker: str, of: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    if of is None:
+        return IS_RUNNING, _a.worker != worker
+    return IS_RUNNING, func.coalesce(_a.worker, "").in_(sorted(of))
 
 
 _running_calls = Prepared(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice"))
@@ -347,9 +360,27 @@ def spent(tx: Tx, day: date) -> dict[str, Decimal]:
     return {row[0]: row[1] for row in _spent.all(tx, on=day)}
 
 
+def _adding(dialect: str) -> Any:
+    """PostgreSQL: workers add at the same time. SQLite has no exact decimals, and one writer."""
+    insert = insert_for(dialect, t.spend)
+    total = cast(t.spend.c.amount, Numeric) + cast(insert.excluded.amount, Numeric)
+    given = {column.name: bindparam(column.name, type_=column.type) for column in t.spend.columns}
+    return insert.values(given).on_conflict_do_update(
+        index_elements=["line", "day"], set_={"amount": cast(func.greatest(total, 0), String)}
+    )
+
+
+_add_spend = Prepared(_adding)
+
+
 def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[str, Decimal] | None = None) -> None:
     """Adds to (or, negative, takes back from) what the lines spent that day. `known`: what `spent` said just now."""
     if not any(amounts.values()):
+        return
+    if tx.dialect.name == "postgresql":
+        _add_spend.run_many(
+            tx, [{"line": line, "day": day, "amount": amount} for line, amount in sorted(amounts.items())]
+        )
         return
     known = spent(tx, day) if known is None else known
     rows = [

@@ -18,9 +18,9 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
-from dialer.store.database import BUSY_S
 from dialer.store.restored import BACKUP
 from dialer.store.schema import HEAD
+from dialer.store.sqlite import BUSY_S
 from dialer.store.types import EPOCH, MICROSECOND
 
 T = TypeVar("T")

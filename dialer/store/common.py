@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, update
+from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialer.store import tables as t
 from dialer.store.database import Tx
+from dialer.store.postgres import CHANNEL
 from dialer.store.prepared import Prepared
+from dialer.store.types import EPOCH
 
 Values = Mapping[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
@@ -69,7 +71,7 @@ def put_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
 
 @lru_cache(maxsize=128)
 def _insert(table: Table, names: tuple[str, ...]) -> Prepared:
-    return Prepared(table.insert().values({name: bindparam(name, type_=table.c[name].type) for name in names}))
+    return Prepared(table.insert().inline().values({name: bindparam(name, type_=table.c[name].type) for name in names}))
 
 
 def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
@@ -86,15 +88,32 @@ _take = Prepared(
 )
 
 
-def take_numbers(tx: Tx, count: int) -> range:
-    """`count` fresh attempt ids. The row's lock lasts as long as the transaction."""
+DAY_BITS = 36
+"""PostgreSQL: an attempt's id begins with its due date, in days since 1970, before so many bits of a running number."""
+_running = text("SELECT nextval('attempt_numbers') FROM generate_series(1, :count)")
+
+
+def first_number(due_on: date) -> int:
+    """PostgreSQL: the least id of an attempt for this due date. By it the tables are divided."""
+    return (due_on - EPOCH.date()).days << DAY_BITS
+
+
+def take_numbers(tx: Tx, due_days: Sequence[date]) -> list[int]:
+    """A fresh attempt id for each of these due dates.
+
+    SQLite: one after the other. PostgreSQL: the due date and a running number that nobody waits for.
+    """
+    count = len(due_days)
     if count == 0:
-        return range(0)
+        return []
+    if tx.dialect.name == "postgresql":
+        running = tx.execute(_running, {"count": count}).scalars().all()
+        return [first_number(day) + number for day, number in zip(due_days, running, strict=True)]
     taken = _take.scalar(tx, count=count)
     if taken is None:
         tx.execute(t.numbers.insert(), {"name": "attempt", "next": 1 + count})
         taken = 1 + count
-    return range(taken - count, taken)
+    return list(range(taken - count, taken))
 
 
 def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
@@ -118,9 +137,14 @@ def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:
         tx.execute(t.flags.insert(), {"name": name, "value": value, "set_at": now})
 
 
+_notify = text("SELECT pg_notify(:channel, '')")
+
+
 def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -> None:
-    """What an operator did, for the record."""
+    """What an operator did, for the record; once it is committed, every worker is told that there is something new."""
     tx.execute(t.actions.insert(), {"at": now, "action": action, "subject": subject, "detail": detail})
+    if tx.dialect.name == "postgresql":
+        tx.execute(_notify, {"channel": CHANNEL})
 
 
 __all__ = [

@@ -10,7 +10,8 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store import schema
-from dialer.store.database import BUSY_S, Tx, sqlite_file
+from dialer.store.database import Tx, sqlite_file
+from dialer.store.sqlite import BUSY_S
 
 T = TypeVar("T")
 

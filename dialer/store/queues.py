@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, literal, literal_column, select, union_all, update
 
+from dialer.store import locks
 from dialer.store import tables as t
 from dialer.store.common import AnyRow
 from dialer.store.database import Tx
@@ -28,25 +29,31 @@ _OF_QUEUE = (
 )
 """Planned, and in the queue that `_of` gives."""
 
-_due = Prepared(
-    select(t.attempts)
-    .where(
-        *_OF_QUEUE,
-        _a.due_at <= bindparam("now"),
+
+def _due(dialect: str) -> Any:
+    wanted = (
+        select(t.attempts)
+        .where(*_OF_QUEUE, _a.due_at <= bindparam("now"))
+        # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
+        .order_by(_a.due_at, _a.attempt_id)
+        .limit(bindparam("most"))
     )
-    # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
-    .order_by(_a.due_at, _a.attempt_id)
-    .limit(bindparam("most"))
-)
+    if dialect != "postgresql":
+        return wanted  # the transaction already holds the only write lock
+    # With their persons: two workers that took two attempts of one person would each miss the other in the caps.
+    joined = wanted.join_from(t.attempts, t.persons, t.persons.c.person_id == _a.person_id)
+    return joined.with_for_update(of=(t.attempts, t.persons), skip_locked=True)
+
+
+_take_due = Prepared(_due)
 
 
 def take_due(tx: Tx, queue: Queue, now: datetime, most: int) -> Sequence[AnyRow]:
-    """Due attempts of one queue, oldest first.
+    """Due attempts of one queue, oldest first, that no other worker has before it.
 
-    On SQLite the transaction already holds the only write lock. PostgreSQL will add
-    `JOIN persons … FOR UPDATE OF attempts, persons SKIP LOCKED` here and nowhere else.
+    Facts about them are to be read in later statements: these see what the one who had them last has written.
     """
-    return _due.all(tx, **_of(queue), now=now, most=most)
+    return locks.unshared(tx, _take_due.all(tx, **_of(queue), now=now, most=most))
 
 
 @lru_cache(maxsize=64)

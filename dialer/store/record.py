@@ -7,7 +7,20 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Select, String, Table, bindparam, exists, func, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    bindparam,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy import type_coerce as as_type
 
 from dialer.store import record_tables as r
@@ -15,7 +28,7 @@ from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_all, put_all
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
-from dialer.store.types import Instant
+from dialer.store.types import AsText, Instant
 
 TABLES: dict[str, Table] = {
     "verdicts": t.verdicts,
@@ -50,6 +63,8 @@ def key_of(kind: str) -> Column[Any]:
 
 def _raw(column: Column[Any]) -> ColumnElement[Any]:
     """As it is stored: what somebody wrote into the file by hand must not end the look at it."""
+    if isinstance(column.type, JSON):
+        return AsText(column).label(column.name)
     if isinstance(column.type, Instant):
         return as_type(column, BigInteger).label(column.name)
     return as_type(column, column.type if isinstance(column.type, BigInteger) else String).label(column.name)
@@ -218,7 +233,7 @@ def erasures(tx: Tx) -> Sequence[AnyRow]:
             e.kind,
             e.rows,
             e.ids,
-            as_type(e.remains, String).label("remains"),
+            AsText(e.remains).label("remains"),
             a.action,
             a.detail,
         )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from dialer.store import record
 from dialer.store import record_tables as r
@@ -70,9 +70,13 @@ class High:
 _next = select(t.numbers.c.next).where(t.numbers.c.name == "attempt")
 
 
+def _next_number(tx: Tx) -> Any:
+    return text("SELECT last_value + 1 FROM attempt_numbers") if tx.dialect.name == "postgresql" else _next
+
+
 def highest(tx: Tx, now: datetime) -> High:
     """The highest ids ever given here: what was purged counts, its seals are still there."""
-    found = {"attempts": tx.execute(_next).scalar() or 1}
+    found = {"attempts": tx.execute(_next_number(tx)).scalar() or 1}
     for kind in ("placements", "events", "actions"):
         last = tx.execute(select(func.max(record.key_of(kind)))).scalar() or 0
         found[kind] = max(last, record.sealed_to(tx, kind, now))
@@ -81,6 +85,10 @@ def highest(tx: Tx, now: datetime) -> High:
 
 def raise_numbers(tx: Tx, least: int) -> None:
     """No attempt gets a number below `least` from here on."""
+    if tx.dialect.name == "postgresql":
+        raised = text("SELECT setval('attempt_numbers', greatest(last_value, :least)) FROM attempt_numbers")
+        tx.execute(raised, {"least": least})
+        return
     known = tx.execute(_next).scalar()
     if known is None:
         tx.execute(t.numbers.insert(), {"name": "attempt", "next": least})

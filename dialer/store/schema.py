@@ -1,18 +1,32 @@
 """The schema's version: looked at before every command. What is behind is upgraded by `migrate`."""
 
-from sqlalchemy import Connection, create_engine, inspect, text
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
-from dialer.store.database import InlineStore, driver_url
-from dialer.store.record_tables import EVERY
+from dialer.store import postgres, sqlite
+from dialer.store.database import driver_url
+from dialer.store.inline import InlineStore
+from dialer.store.worker_tables import EVERY
+
+T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0005"
+HEAD = "0006"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
+
+
+class Once(Protocol):
+    """Runs work in a transaction."""
+
+    def __call__(self, work: Callable[[Connection], T], writes: bool = False) -> T: ...
 
 
 def create(store: InlineStore) -> None:
@@ -23,51 +37,63 @@ def create(store: InlineStore) -> None:
 def upgrade(url: str) -> str | None:
     """Brings the database to this program's version, making it if need be. Returns the version it came from.
 
-    Raises DialerError where the file is no database of ours, or a newer program wrote it.
+    Raises DialerError where it is no database of ours, or a newer program wrote it.
     """
-    parsed = _sync(driver_url(url))
-    # A large upgrade by another process is worth waiting for. NullPool: no connection outlives its use.
-    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": WAIT_S})
-    try:
-        with engine.connect() as connection:
-            before = _version(connection, parsed)
+    with _looked_at(url) as (parsed, once):
+        before = once(lambda connection: _version(connection, parsed))
         if before != HEAD:
             # Alembic takes half a second to import, which most commands can do without.
             from dialer.store import migrate
 
             if before is not None and before not in migrate.versions():
                 raise DialerError(
-                    f"database {_shown(parsed)} has version {before}, made by a newer dialer; upgrade the program"
+                    f"database {shown(parsed)} has version {before}, made by a newer dialer; upgrade the program"
                 )
-            migrate.upgrade(engine)
+            once(migrate.upgrade, writes=True)
         return before
-    except DatabaseError as error:
-        raise _unusable(parsed, error) from error
-    finally:
-        engine.dispose()
 
 
 def version(url: str) -> str | None:
     """The database's version, None in an empty one; nothing is changed. Raises DialerError where it is not ours."""
-    parsed = _sync(driver_url(url))
-    engine = create_engine(parsed)
+    with _looked_at(url) as (parsed, once):
+        return once(lambda connection: _version(connection, parsed))
+
+
+@contextmanager
+def _looked_at(url: str) -> Iterator[tuple[URL, Once]]:
+    """What runs work in a transaction of its own, each time. Raises DialerError for what the database refuses."""
+    parsed = driver_url(url)
     try:
-        with engine.connect() as connection:
-            return _version(connection, parsed)
-    except DatabaseError as error:
+        if parsed.get_backend_name() == "postgresql":
+            yield parsed, lambda work, writes=False: postgres.once(parsed, work)
+            return
+        # A large upgrade by another process is worth waiting for. NullPool: no connection outlives its use.
+        engine = create_engine(sqlite.plain(parsed), poolclass=NullPool, connect_args={"timeout": WAIT_S})
+        sqlite.own_transactions(engine)
+        try:
+            yield parsed, lambda work, writes=False: _begun(engine, work, writes)
+        finally:
+            engine.dispose()
+    except DBAPIError as error:
         raise _unusable(parsed, error) from error
-    finally:
-        engine.dispose()
 
 
-def _unusable(url: URL, error: DatabaseError) -> DialerError:
+def _begun(engine: Engine, work: Callable[[Connection], T], writes: bool) -> T:
+    with engine.execution_options(**{sqlite.WRITES: writes}).begin() as connection:
+        return work(connection)
+
+
+def _unusable(url: URL, error: DBAPIError) -> DialerError:
+    if postgres.is_ours(error):
+        hint = "see whether its server runs, and who may use it"
+        return DialerError(f"database {shown(url)}: {postgres.told(error)}; {hint}")
     if "locked" in str(error.orig):
         return DialerError(
-            f"database {_shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
+            f"database {shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
         )
     if isinstance(error, OperationalError):
-        return DialerError(f"database {_shown(url)}: {error.orig}; see who may read and write it, and its folder")
-    return DialerError(f"database {_shown(url)}: {error.orig}; name another file, or restore a backup")
+        return DialerError(f"database {shown(url)}: {error.orig}; see who may read and write it, and its folder")
+    return DialerError(f"database {shown(url)}: {error.orig}; name another file, or restore a backup")
 
 
 def _version(connection: Connection, url: URL) -> str | None:
@@ -77,13 +103,12 @@ def _version(connection: Connection, url: URL) -> str | None:
     if "alembic_version" in tables:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if version is None and tables:
-        raise DialerError(f"database {_shown(url)} holds tables that are not ours; name another file")
+        raise DialerError(f"database {shown(url)} holds tables that are not ours; name another one")
     return version
 
 
-def _sync(parsed: URL) -> URL:
-    return parsed.set(drivername=parsed.get_backend_name())
-
-
-def _shown(url: URL) -> str:
-    return url.database or url.render_as_string(hide_password=True)
+def shown(url: URL) -> str:
+    """The database as people know it: its file, or its address without the password."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url.database
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

@@ -291,6 +291,7 @@ live_calls = Table(
     metadata,
     Column("phone", String, primary_key=True),
     Column("attempt_id", Key, nullable=False, index=True),
+    Column("line", String, comment="whose call it is"),
     comment="One running call or message to a number at a time",
 )
 

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, String
+from sqlalchemy import BigInteger, ColumnElement, Dialect, String
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,3 +66,24 @@ class Zones(TypeDecorator[tuple[str, ...]]):
             return known[text]
 
         return process
+
+
+class AsText(ColumnElement[str]):
+    """A document as the text that is stored. PostgreSQL's driver would decode it; SQLite has nothing but the text."""
+
+    type = String()
+    inherit_cache = True
+    _traverse_internals = (("column", InternalTraversal.dp_clauseelement),)
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        self.column = column
+
+
+@compiles(AsText)
+def _as_it_is(element: AsText, compiler: Any, **given: Any) -> str:
+    return str(compiler.process(element.column, **given))
+
+
+@compiles(AsText, "postgresql")
+def _cast(element: AsText, compiler: Any, **given: Any) -> str:
+    return f"CAST({compiler.process(element.column, **given)} AS TEXT)"

@@ -5,10 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from dialer.store import Store, Tx, database
+from dialer.store import Store, Tx, sqlite
 
 
 def _count(tx: Tx) -> int:
@@ -45,17 +45,24 @@ async def test_a_fault_of_one_job_is_not_the_others(url: str) -> None:
 
 async def test_a_locked_database_fails_a_group_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each job on its own would wait as long as all together: minutes, in which nobody is heard."""
-    monkeypatch.setattr(database, "BUSY_S", 0.01)
-    store, statements = Store(url), []
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.01)
+    said: list[str] = []
+    say = sqlite._Own.say
+
+    async def heard(own: sqlite._Own, sql: str) -> None:
+        said.append(sql)
+        await say(own, sql)
+
+    store = Store(url)
     await store.write(_note)
-    event.listen(store._writer.sync_engine, "before_cursor_execute", lambda *called: statements.append(called[2]))
+    monkeypatch.setattr(sqlite._Own, "say", heard)
     other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(*(store.write(_note) for _ in range(5)), return_exceptions=True)
     other.execute("ROLLBACK")
     other.close()
     assert [type(result) for result in results] == [OperationalError] * 5
-    assert statements == ["BEGIN IMMEDIATE"] * database.BUSY_TRIES
+    assert said == ["BEGIN IMMEDIATE"] * sqlite.BUSY_TRIES
     await store.write(_note)
     assert await store.read(_count) == 2
     await store.close()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from dialer.errors import DialerError
 from dialer.store import InlineStore, migrate, schema
 from dialer.store.migrate import versions
-from dialer.store.record_tables import EVERY
+from dialer.store.worker_tables import EVERY
 from dialer.store.schema import HEAD, create, upgrade, version
 
 

@@ -12,7 +12,7 @@ from dialer.forget import Forgotten, forget
 from dialer.planning import replan_persons
 from dialer.roster import Suppression
 from dialer.store import InlineStore, Tx, optouts, planbook
-from dialer.store.record_tables import EVERY
+from dialer.store.worker_tables import EVERY
 from tests.support.scene import ALICE, BOB, CAROL, Scene, account, due, play
 
 PAY_TO = "工商银行尾号"

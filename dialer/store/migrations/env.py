@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from dialer.store.record_tables import EVERY
+from dialer.store.worker_tables import EVERY
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=EVERY, render_as_batch=True)
 with context.begin_transaction():

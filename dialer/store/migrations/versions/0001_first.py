@@ -54,7 +54,7 @@ def _attempt_accounts() -> None:
         sa.Column("day_offset", sa.Integer(), nullable=False),
         sa.Column("window", sa.Integer(), nullable=False),
         sa.Column("try", sa.Integer(), nullable=False),
-        sa.Column("cancelled", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cancelled", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("attempt_id", "account_id", name=op.f("pk_attempt_accounts")),
         sqlite_with_rowid=False,
     )
@@ -81,8 +81,12 @@ def _attempts() -> None:
         sa.Column("rounds", sa.Integer(), nullable=False),
         sa.Column("day_offset", sa.Integer(), nullable=False),
         sa.Column("window", sa.Integer(), nullable=False, comment="ordinal within the day"),
-        sa.Column("try", sa.Integer(), nullable=False, comment="1: the round itself; more: its follow-ups"),
-        sa.Column("cause", sa.String(), nullable=False, comment="round, retry, otherwise, infrastructure"),
+        sa.Column(
+            "try", sa.Integer(), nullable=False, comment="1: the round itself; more: its follow-ups; 0: a confirmation"
+        ),
+        sa.Column(
+            "cause", sa.String(), nullable=False, comment="round, retry, otherwise, infrastructure, confirmation"
+        ),
         sa.Column("entry", sa.Integer(), nullable=False, comment="index of the segment's rounds table"),
         sa.Column("retries", sa.Integer(), nullable=False, comment="retries of this round made so far"),
         sa.Column("infra", sa.Integer(), nullable=False, comment="repeats after infrastructure failures so far"),
@@ -369,14 +373,14 @@ def _suppressions() -> None:
         sa.Column(
             "both",
             sa.Boolean(),
-            server_default=sa.text("0"),
+            server_default=sa.false(),
             nullable=False,
             comment="holds only for this person on this phone",
         ),
         sa.Column("channel", sa.String(), nullable=False, comment="voice, sms, or empty for both"),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("until", sa.Date(), nullable=True, comment="the last day it holds, lender time"),
-        sa.Column("source", sa.String(), nullable=False, comment="file, command, call, message, carrier"),
+        sa.Column("source", sa.String(), nullable=False, comment="file, command, call, message, carrier, api"),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("lifted_at", sa.BigInteger(), nullable=True),
         sa.Column("lifted_reason", sa.String(), nullable=True),

@@ -1,0 +1,161 @@
+"""Room on the lines: how many may start, and when. Kept in memory by the only worker, in the database by many."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from campaigns.model import Channel
+from dialer.house import House
+from dialer.lines import Line, Lines
+from dialer.store import Tx, workers
+from dialer.store import attempts as attempt_store
+
+Slots = Mapping[tuple[str, Channel], Sequence[datetime]]
+"""(line, channel) → the instants at which it may place next."""
+SHARED_SHARE = 0.99
+"""So much of a line's rate is used where several workers share it: one that is some milliseconds late must not make a
+second hold more than the rate."""
+RESERVED = timedelta(seconds=5)
+"""What a worker that died in between has reserved returns after so long; a claim takes well under a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Room that was taken for one claim."""
+
+    slots: Slots
+    elsewhere: Mapping[str, Decimal] = field(default_factory=dict)
+    """line → money that other workers are about to spend."""
+    save: Callable[[Tx, Sequence[dict[str, Any]], Slots], None] = lambda tx, rows, used: None
+    """To be called at the end of the claim, with the rows of the lines that were used, and the slots that were."""
+
+
+class Room(Protocol):
+    """Where a claim gets its room from."""
+
+    async def take(self, now: datetime) -> Taken: ...
+
+    def report(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+        """Writes how the lines stand."""
+
+
+@dataclass(slots=True)
+class OwnRoom:
+    """Of the only worker: what is in memory is what there is; it is saved so that a restart goes on from there."""
+
+    lines: Lines
+
+    async def take(self, now: datetime) -> Taken:
+        slots = {
+            (line.name, channel): found
+            for line in self.lines
+            for channel in Channel
+            if (found := line.slots(channel, now))
+        }
+        return Taken(slots, save=lambda tx, rows, used: attempt_store.save_lines(tx, rows))
+
+    def report(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+        attempt_store.save_lines(tx, rows)
+
+
+@dataclass(slots=True)
+class SharedRoom:
+    """Of many workers: reserved in a short transaction before the claim, returned in the claim itself."""
+
+    house: House
+    lines: Lines
+    worker: str
+
+    async def open(self) -> None:
+        for line in self.lines:
+            line.share = SHARED_SHARE
+        await self.house.store.write(lambda tx: workers.add_lines(tx, self.lines.by_name), quick=True)
+
+    async def take(self, now: datetime) -> Taken:
+        found = await self.house.store.write(lambda tx: self._reserve(tx, now), quick=True)
+        for name, (elsewhere, paces) in found.standing.items():
+            line = self.lines.by_name[name]
+            line.elsewhere = max(elsewhere - len(line.running), 0)
+            line.next_at.update(paces)
+        return Taken(found.slots, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
+
+    def report(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+        workers.report(tx, rows, self.house.clock.now())
+
+    def _reserve(self, tx: Tx, now: datetime) -> "_Reserved":
+        rows = workers.lock_lines(tx, self.lines.by_name)
+        # Reservations before what they turn into: in between they may count twice, never not at all.
+        held = workers.reserved(tx, self.worker, now)
+        live, spent = workers.live(tx), attempt_store.spent(tx, self.house.today(now))
+        found = _Reserved({}, {name: money for name, (_, money) in held.items()})
+        for line in self.lines:
+            running = live.get(line.name, 0) + held.get(line.name, (0, Decimal(0)))[0]
+            paces = {Channel.VOICE: rows[line.name].next_voice_at, Channel.SMS: rows[line.name].next_sms_at}
+            for channel in Channel:
+                slots = line.slots(channel, now, max(paces[channel], line.kept(channel, now)), running)
+                if slots:
+                    found.slots[(line.name, channel)] = slots
+                    paces[channel] = slots[-1] + line.spacing(channel)
+            found.standing[line.name] = (running, paces)
+        left = {name: self._left(self.lines.by_name[name], spent, held) for name in found.standing}
+        workers.reserve(tx, found.paces(), found.rows(self.worker, now, self.lines, left))
+        return found
+
+    def _left(
+        self, line: Line, spent: Mapping[str, Decimal], held: Mapping[str, tuple[int, Decimal]]
+    ) -> Decimal | None:
+        most = line.settings.spend_max_per_day
+        if most is None:
+            return None
+        return max(most - spent.get(line.name, Decimal(0)) - held.get(line.name, (0, Decimal(0)))[1], Decimal(0))
+
+    def _use(self, tx: Tx, rows: Sequence[dict[str, Any]], found: "_Reserved", used: Slots) -> None:
+        workers.use(tx, self.worker, found.unused(used))
+        workers.report(tx, rows, self.house.clock.now())
+
+
+@dataclass(slots=True)
+class _Reserved:
+    """What one reservation took."""
+
+    slots: dict[tuple[str, Channel], Sequence[datetime]]
+    elsewhere: dict[str, Decimal]
+    standing: dict[str, tuple[int, dict[Channel, datetime]]] = field(default_factory=dict)
+    """line → its calls of all workers, and where its paces stand now."""
+
+    def paces(self) -> list[dict[str, Any]]:
+        return [
+            {"of": name, "voice": paces[Channel.VOICE], "sms": paces[Channel.SMS]}
+            for name, (_, paces) in sorted(self.standing.items())
+        ]
+
+    def rows(
+        self, worker: str, now: datetime, lines: Lines, left: Mapping[str, Decimal | None]
+    ) -> list[dict[str, Any]]:
+        """One a line, as the table has them."""
+        found = []
+        for name in sorted({name for name, _ in self.slots}):
+            line = lines.by_name[name]
+            counts = {channel: len(self.slots.get((name, channel), ())) for channel in Channel}
+            amount = sum((line.price(channel) * count for channel, count in counts.items()), Decimal(0))
+            most = left[name]
+            found.append(
+                {
+                    "worker": worker, "line": name, "calls": counts[Channel.VOICE], "until": now + RESERVED,
+                    "amount": amount if most is None else min(amount, most),
+                }
+            )  # fmt: skip
+        return found
+
+    def unused(self, used: Slots) -> dict[str, list[dict[str, Any]]]:
+        """channel → the first slot of each line after those that were used, with where the line's pace was set to."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for (name, channel), slots in sorted(self.slots.items()):
+            last = max(used.get((name, channel), ()), default=None)
+            left = slots if last is None else [at for at in slots if at > last]
+            if left:
+                was = self.standing[name][1][channel]
+                found.setdefault(channel.value, []).append({"of": name, "was": was, "free": left[0]})
+        return found

@@ -1,0 +1,288 @@
+"""The way into PostgreSQL: some connections that write, each a transaction at a time, and some that read.
+
+READ COMMITTED: each statement sees what others have committed until then. A transaction that is to decide about persons
+locks them first (`dialer.store.locks`) and reads afterwards.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+T = TypeVar("T")
+FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What the driver raises: of the network, of the server, and its own."""
+WRITERS = 3
+"""Pipelined, so many get the best of the server; more only wait for each other's rows."""
+READERS = 4
+STATEMENT_S = 60.0
+"""Seconds the server gets for one statement; then the connection is given up, or a silent network would hang it."""
+CONNECT_S = 5.0
+ANSWER_S = 3.0
+UPGRADE, DUTY, PHONES = 4_915_001, 4_915_002, 4_915_003
+"""Keys of advisory locks: who upgrades the schema, who has the duty (planning, sweeps, digests), who dials a number."""
+CHANNEL = "dialer"
+"""Of NOTIFY: something was written that other workers want to know of at once."""
+PASSING = frozenset({"40001", "40P01", "55P03"})
+"""Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
+SESSION = {
+    "application_name": "dialer",
+    "timezone": "UTC",
+    # A worker whose link was cut must not hold locks for long: the server finds out by itself.
+    "idle_in_transaction_session_timeout": "15s",
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "8s",
+    "lock_timeout": "20s",
+    "jit": "off",
+}
+
+
+class Link:
+    """One process's connections to a PostgreSQL database."""
+
+    writers = WRITERS
+    tries = 8
+
+    def __init__(self, url: URL, options: Mapping[str, str]) -> None:
+        self._url = url
+        self._engine = engine(url, WRITERS + READERS, options)
+
+    async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
+        """One durable transaction. Raises DBAPIError, and whatever `work` raises.
+
+        Where the commit itself failed, nobody knows whether it took effect: who asked has to look.
+        """
+        async with connected(self._engine) as connection:
+            await _say(connection, "BEGIN")
+            try:
+                found = await connection.run_sync(work)
+            except BaseException:
+                await _give_back(connection)
+                raise
+            await _commit(connection)
+        return found
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        async with connected(self._engine) as connection:
+            await _say(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                found = await connection.run_sync(work)
+            except BaseException:
+                await _give_back(connection)
+                raise
+            await _commit(connection)
+        return found
+
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        async with connected(self._engine) as connection:
+            return await connection.run_sync(work)
+
+    async def forget_pages(self) -> bool:
+        return True  # vacuuming is the server's own business
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def attend(self, noticed: Callable[[], None]) -> "Attendance":
+        """A connection of its own that stays open. Raises DBAPIError."""
+        return await Attendance.open(self._url, noticed)
+
+    def is_passing(self, error: Exception) -> bool:
+        return state_of(error) in PASSING
+
+    def is_common(self, error: Exception) -> bool:
+        return self.is_passing(error) or is_away(error)
+
+
+def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> AsyncEngine:
+    """Connections that begin nothing by themselves."""
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=CONNECT_S,
+        isolation_level="AUTOCOMMIT",
+        execution_options={**(options or {})},
+        connect_args={
+            "server_settings": SESSION,
+            "timeout": CONNECT_S,
+            "command_timeout": STATEMENT_S,
+            "statement_cache_size": 500,
+        },
+    )
+
+
+@asynccontextmanager
+async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that answers: after a restart of the server those in the pool are dead, and are made anew.
+
+    Raises OperationalError where there is none to be had.
+    """
+    connection = await _open(of)
+    if _raw(connection).is_closed():
+        await connection.invalidate()
+        await connection.close()
+        await of.dispose()
+        connection = await _open(of)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _open(of: AsyncEngine) -> AsyncConnection:
+    try:
+        connection = await of.connect()
+        await connection.get_raw_connection()
+    except FAULTS as error:
+        raise wrapped("connect", error) from error
+    return connection
+
+
+def _raw(connection: AsyncConnection) -> Any:
+    held = connection.sync_connection
+    assert held is not None
+    return held.connection.driver_connection
+
+
+async def _say(connection: AsyncConnection, sql: str) -> None:
+    try:
+        await _raw(connection).execute(sql)
+    except FAULTS as error:
+        await connection.invalidate()
+        raise wrapped(sql, error) from error
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    """Not to be cancelled half-way: then nobody would know."""
+    ending = asyncio.ensure_future(_say(connection, "COMMIT"))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await asyncio.wait([ending])
+        raise
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    """Undoes what was begun. A connection that can't be asked to is closed, which undoes it too."""
+    try:
+        await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
+    except (*FAULTS, asyncio.CancelledError):
+        await connection.invalidate()
+
+
+def wrapped(sql: str, error: BaseException) -> DBAPIError:
+    """As SQLAlchemy raises it, without the values: they are personal data."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state.startswith("23"):
+        return IntegrityError(sql, None, error)
+    if _is_away(error):
+        return OperationalError(sql, None, error)
+    return DBAPIError(sql, None, error)
+
+
+def state_of(error: BaseException) -> str:
+    """The server's five letters for what is wrong; empty where the server said nothing."""
+    origin = getattr(error, "orig", None) or error
+    found = getattr(origin, "sqlstate", None) or getattr(origin.__cause__, "sqlstate", None)
+    return str(found or "")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server can't be reached, is going down or coming up, or has no connection to spare."""
+    if not isinstance(error, DBAPIError):
+        return False
+    origin = error.orig
+    return _is_away(origin) or _is_away(getattr(origin, "__cause__", None))
+
+
+def _is_away(error: BaseException | None) -> bool:
+    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError):
+        return True
+    return (getattr(error, "sqlstate", None) or "")[:2] in ("08", "53", "57")
+
+
+def is_ours(error: DBAPIError) -> bool:
+    """Whether PostgreSQL, or the way to it, raised it."""
+    origins = (error.orig, getattr(error.orig, "__cause__", None))
+    return any(isinstance(one, OSError | asyncpg.PostgresError | asyncpg.InterfaceError) for one in origins)
+
+
+def told(error: DBAPIError) -> str:
+    """What it said, on one line, without statement and values."""
+    text = str(error.orig).strip() or type(error.orig).__name__
+    return text.splitlines()[0].rsplit(">: ", 1)[-1]
+
+
+def once(url: URL, work: Callable[[Connection], T]) -> T:
+    """Runs `work` in a transaction of its own, on a connection of its own, waiting for it here.
+
+    In an event loop of its own: whoever asks may be in one. Raises DBAPIError.
+    """
+
+    async def run() -> T:
+        of = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_S})
+        async with connected(of) as connection, connection.begin():
+            return await connection.run_sync(work)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result()
+
+
+class Attendance:
+    """One connection that stays: hears what others notify of, holds the duty, knows the server's time.
+
+    Each of its questions ends in `ANSWER_S` seconds; where one fails, nothing is held any more and it has to be opened
+    again: the server lets go of the duty when it misses this connection, which its keepalives see to in seconds.
+    """
+
+    def __init__(self, raw: asyncpg.Connection) -> None:
+        self._raw = raw
+
+    @classmethod
+    async def open(cls, url: URL, noticed: Callable[[], None]) -> "Attendance":
+        given = url.translate_connect_args(username="user")
+        query = {name: value for name, value in url.query.items() if isinstance(value, str)}
+        try:
+            raw = await asyncpg.connect(
+                **{**given, **query}, timeout=CONNECT_S, command_timeout=ANSWER_S, server_settings=SESSION
+            )
+            await raw.add_listener(CHANNEL, lambda *told: noticed())
+        except FAULTS as error:
+            raise wrapped("LISTEN", error) from error
+        return cls(raw)
+
+    async def take_duty(self) -> bool:
+        """Whether this connection has it now: nobody else had it, or it had it before."""
+        return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
+
+    async def look(self) -> None:
+        """Raises DBAPIError where the connection is lost, and what it held with it."""
+        await self._ask("SELECT 1")
+
+    async def now(self) -> datetime:
+        """The server's time: the one query that asks for it."""
+        found: datetime = await self._ask("SELECT clock_timestamp()")
+        return found
+
+    async def close(self) -> None:
+        with suppress(*FAULTS):
+            await self._raw.close(timeout=CONNECT_S)
+
+    async def _ask(self, sql: str, *given: Any) -> Any:
+        try:
+            return await self._raw.fetchval(sql, *given)
+        except FAULTS as error:
+            self._raw.terminate()
+            raise wrapped(sql, error) from error

@@ -1,0 +1,182 @@
+"""The way into SQLite: one connection that writes, some that read.
+
+A transaction waits for the lock, and for the disk when it commits, in a thread. What it does in between runs where it
+was asked for: SQLite answers in microseconds, and a thread that gives up the interpreter at every statement gets it
+back, from a busy event loop, only after milliseconds.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+T = TypeVar("T")
+BUSY_S = 5.0
+"""Seconds to wait for another process's lock, each time."""
+LOOK_S = 0.5
+"""The same for a look, which nothing but a restored backup or a new log can hold up."""
+BUSY_TRIES = 6
+READERS = 2
+WRITES = "dialer_writes"
+"""Execution option of a connection that is going to write."""
+
+
+class Link:
+    """One process's connections to a SQLite file."""
+
+    writers = 1
+    tries = BUSY_TRIES
+
+    def __init__(self, url: URL, options: Mapping[str, str]) -> None:
+        self._url, self._options = url, options
+        self._writer: _Own | None = None
+        self._looker: _Own | None = None
+        self._reader = _reading(url, options)
+
+    async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
+        """One durable transaction. Raises DBAPIError, and whatever `work` raises; then nothing is written."""
+        if self._writer is None:
+            self._writer = await asyncio.to_thread(_Own, self._url, self._options, BUSY_S)
+        own = self._writer
+        await own.say("BEGIN IMMEDIATE")
+        try:
+            found = work(own.tx) if quick else await _in_thread(work, own.tx)
+            await own.say("COMMIT")
+        except BaseException:
+            if own.raw.in_transaction:
+                own.raw.execute("ROLLBACK")
+            raise
+        return found
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        async with self._reader.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """Nothing waits here: with a write-ahead log, who reads is kept by nobody."""
+        if self._looker is None:
+            self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
+        return work(self._looker.tx)
+
+    async def forget_pages(self) -> bool:
+        """As `Store.forget_pages`."""
+        async with self._reader.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            await raw.driver_connection.rollback()
+            async with raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
+                return not (await cursor.fetchone())[0]
+
+    async def attend(self, noticed: Callable[[], None]) -> Any:
+        raise NotImplementedError("one daemon a file: there is nobody to attend to")
+
+    async def close(self) -> None:
+        for own in (self._writer, self._looker):
+            if own is not None:
+                await asyncio.to_thread(own.close)
+        await self._reader.dispose()
+
+    def is_passing(self, error: Exception) -> bool:
+        """Another process holds the lock."""
+        return is_locked(error)
+
+    is_common = is_passing
+
+
+def is_locked(error: Exception) -> bool:
+    """Another process holds the write lock: no job's fault, so each would wait for it as long as all together."""
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+class _Own:
+    """One connection whose transactions are begun and ended by hand."""
+
+    def __init__(self, url: URL, options: Mapping[str, str], busy_s: float) -> None:
+        given = {"check_same_thread": False, "timeout": busy_s}
+        self._engine = create_engine(plain(url), poolclass=StaticPool, connect_args=given)
+        prepare(self._engine, synchronous="FULL")
+        self.tx = by_hand(self._engine, options)
+        self.raw: sqlite3.Connection = self.tx.connection.driver_connection  # type: ignore[assignment]
+
+    async def say(self, sql: str) -> None:
+        try:
+            await _in_thread(self.raw.execute, sql)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(sql, None, error, sqlite3.Error, dialect=self.tx.dialect) from error
+
+    def close(self) -> None:
+        self.tx.close()
+        self._engine.dispose()
+
+
+async def _in_thread(work: Callable[..., T], *given: Any) -> T:
+    """Its end is waited for also where whoever asked is cancelled: the connection is in use until then."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
+def by_hand(engine: Engine, options: Mapping[str, str]) -> Connection:
+    """A connection that begins nothing itself: a transaction of SQLAlchemy's own costs as much as ten statements."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT", **options)
+
+
+def _reading(url: URL, options: Mapping[str, str]) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=READERS, max_overflow=0, connect_args={"timeout": BUSY_S}, execution_options={**options}
+    )
+    prepare(engine.sync_engine, synchronous="FULL")
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def prepare(engine: Engine, synchronous: str) -> None:
+    """Transactions of our own making, WAL, and the durability the promise needs.
+
+    SQLAlchemy opens no transaction on a SELECT, and a deferred read-then-write fails at once under load
+    without minding busy_timeout; so a writing transaction takes the lock when it begins. FULL, because a
+    placement must be on the disk before the provider is spoken to, also when the power goes. secure_delete, because
+    what is erased must not stay readable in the file.
+    """
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL", f"synchronous={synchronous}", "cache_size=-65536", "temp_store=MEMORY",
+            "secure_delete=ON",
+        ):  # fmt: skip
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+def plain(url: URL) -> URL:
+    """The address for the driver that does not wait in an event loop."""
+    return url.set(drivername="sqlite")
+
+
+def own_transactions(engine: Engine) -> None:
+    """The driver begins none before DDL, so each statement would be committed by itself. Whoever WRITES takes the lock
+    first."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(WRITES) else "BEGIN")

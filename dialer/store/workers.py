@@ -1,0 +1,154 @@
+"""Statements of many workers on one database: signs of life, and what they reserve on the lines. PostgreSQL only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import bindparam, distinct, func, select, update
+
+from dialer.store import tables as t
+from dialer.store import worker_tables as w
+from dialer.store.attempts import IS_RUNNING
+from dialer.store.common import AnyRow, Values, insert_for, put_all
+from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
+from dialer.store.types import EPOCH
+
+_l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
+
+
+# --- signs of life --------------------------------------------------------------------------------------------------
+
+
+def seen(tx: Tx, worker: str, now: datetime, started_at: datetime) -> None:
+    put_all(tx, w.workers, [{"worker": worker, "started_at": started_at, "seen_at": now}])
+
+
+def every(tx: Tx) -> Sequence[AnyRow]:
+    """worker, started_at, seen_at."""
+    return tx.execute(select(w.workers).order_by(_w.worker)).all()
+
+
+_holders = Prepared(select(distinct(t.attempts.c.worker)).where(IS_RUNNING))
+
+
+def missing(tx: Tx, before: datetime) -> set[str]:
+    """Workers without a sign of life since then, and those that hold attempts and are not written down at all."""
+    known = {row.worker: row.seen_at for row in every(tx)}
+    holders = {name or "" for name in _holders.scalars(tx)}
+    return {name for name, at in known.items() if at < before} | (holders - set(known))
+
+
+def gone(tx: Tx, names: Iterable[str]) -> None:
+    """They are over: what they reserved returns."""
+    wanted = sorted(names)
+    tx.execute(w.reservations.delete().where(_r.worker.in_(wanted)))
+    tx.execute(w.workers.delete().where(_w.worker.in_(wanted)))
+
+
+# --- reservations ---------------------------------------------------------------------------------------------------
+
+
+def add_lines(tx: Tx, names: Iterable[str]) -> None:
+    """Writes down lines that are not there yet."""
+    row = {"next_voice_at": EPOCH, "next_sms_at": EPOCH, "breaker": "closed"}
+    insert = insert_for(tx.dialect.name, t.lines).on_conflict_do_nothing()
+    tx.execute(insert, [{"line": name, **row} for name in sorted(names)])
+
+
+_lock = Prepared(
+    select(_l.line, _l.next_voice_at, _l.next_sms_at, _l.held_until)
+    .where(_l.line.in_(bindparam("names", expanding=True)))
+    .order_by(_l.line)
+    .with_for_update()
+)
+
+
+def lock_lines(tx: Tx, names: Iterable[str]) -> dict[str, AnyRow]:
+    """The lines' paces, which nobody else moves until the transaction ends."""
+    return {row.line: row for row in _lock.all(tx, names=sorted(names))}
+
+
+_reserved = Prepared(
+    select(_r.line, _r.calls, _r.amount).where(_r.until > bindparam("now"), _r.worker != bindparam("me"))
+)
+
+
+def reserved(tx: Tx, me: str, now: datetime) -> dict[str, tuple[int, Decimal]]:
+    """line → calls and money that other workers are about to use."""
+    found: dict[str, tuple[int, Decimal]] = {}
+    for line, calls, amount in _reserved.all(tx, now=now, me=me):
+        before = found.get(line, (0, Decimal(0)))
+        found[line] = (before[0] + calls, before[1] + amount)
+    return found
+
+
+_live = Prepared(select(t.live_calls.c.line, func.count()).group_by(t.live_calls.c.line))
+
+
+def live(tx: Tx) -> dict[str, int]:
+    """line → running calls of all workers."""
+    return {line or "": int(count) for line, count in _live.all(tx)}
+
+
+_move_pace = Prepared(
+    update(t.lines)
+    .where(_l.line == bindparam("of"))
+    .values(next_voice_at=bindparam("voice"), next_sms_at=bindparam("sms"))
+)
+
+
+def reserve(tx: Tx, paces: Sequence[Values], reservations: Sequence[Values]) -> None:
+    """Moves the lines' paces (of, voice, sms) beyond what is reserved, and writes down the reservations."""
+    _move_pace.run_many(tx, paces)
+    put_all(tx, w.reservations, reservations)
+
+
+_give_back = {
+    "voice": Prepared(
+        update(t.lines)
+        .where(_l.line == bindparam("of"), _l.next_voice_at == bindparam("was"))
+        .values(next_voice_at=bindparam("free"))
+    ),
+    "sms": Prepared(
+        update(t.lines)
+        .where(_l.line == bindparam("of"), _l.next_sms_at == bindparam("was"))
+        .values(next_sms_at=bindparam("free"))
+    ),
+}
+_done = Prepared(w.reservations.delete().where(_r.worker == bindparam("me")))
+
+
+def use(tx: Tx, me: str, unused: Mapping[str, Sequence[Values]]) -> None:
+    """What was reserved is used, in the transaction that uses it. `unused`: channel → the slots' first that nobody took
+    (of, was, free); it is given back unless another worker has reserved beyond it since."""
+    _done.run(tx, me=me)
+    for channel, rows in unused.items():
+        _give_back[channel].run_many(tx, rows)
+
+
+_report = Prepared(
+    update(t.lines)
+    .where(_l.line == bindparam("of"))
+    .values(
+        breaker=bindparam("state"),
+        breaker_until=bindparam("until"),
+        heard_at=bindparam("at"),
+        held_until=bindparam("held"),
+        last_placed_at=func.greatest(_l.last_placed_at, bindparam("placed")),
+    )
+)
+
+
+def report(tx: Tx, rows: Sequence[Values], now: datetime) -> None:
+    """How a worker's lines stand (rows of `Line.row`): not their pace, which all share."""
+    _report.run_many(
+        tx,
+        [
+            {
+                "of": row["line"], "state": row["breaker"], "until": row["breaker_until"], "at": now,
+                "held": row["held_until"], "placed": row["last_placed_at"],
+            }
+            for row in sorted(rows, key=lambda row: str(row["line"]))
+        ],
+    )  # fmt: skip
