@@ -111,9 +111,7 @@ def _number(value: object) -> object:
 
 
 def _database(value: str) -> str:
-    if value.startswith("postgresql"):
-        raise ValueError("is PostgreSQL, which is not supported yet")
-    if not re.fullmatch(r"sqlite:///[^?#]+", value):
+    if not re.fullmatch(r"sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?", value):
         raise ValueError("is not the address of a database")
     return value
 
@@ -240,7 +238,7 @@ Database = Annotated[
     _written(
         "^sqlite:///[^?#]+$",
         "sqlite:///dialer.db",
-        told='sqlite:///FILE, such as "sqlite:///dialer.db"',
+        told='sqlite:///FILE, such as "sqlite:///dialer.db", or postgresql://USER@HOST/NAME',
     ),
 ]
 WebAddress = Annotated[

@@ -274,7 +274,7 @@ def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
     return True
 
 
-_mine = (bindparam("me") == "") | (_a.worker == bindparam("me"))
+_mine = (bindparam("me", type_=String) == "") | (_a.worker == bindparam("me"))
 _overdue = Prepared(
     select(t.attempts)
     .where(IS_RUNNING, _a.check_at <= bindparam("now"), _mine)

@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Column, Select, String, Table, bindparam, column, func, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
+from sqlalchemy.types import TypeEngine
 
 from dialer.roster import Account, Installment, Suppression
 from dialer.store import tables as t
@@ -35,25 +37,36 @@ _accounts = select(*(t.accounts.c[name] for name in Account._fields))
 _installments = select(*(t.installments.c[name] for name in Installment._fields))
 
 
-def _pairs() -> FromClause:
-    """A table (first, second) of the bound parameter `pairs`, a JSON array of two-element arrays.
+def _pairs(dialect: str, second: TypeEngine[Any]) -> FromClause:
+    """A table (first, second) of bound pairs, joined: SQLite scans the table for `(a, b) IN (…)`.
 
-    SQLite scans the table for `(a, b) IN (…)` instead of seeking in the index, so the pairs are joined; one
-    parameter, however many pairs. PostgreSQL takes the same JSON apart with jsonb_array_elements and ->>.
+    SQLite gets them as one JSON array of two-element arrays (`pairs`), PostgreSQL as two arrays (`firsts`, `seconds`).
     """
+    if dialect == "postgresql":
+        given = (bindparam("firsts", type_=ARRAY(String)), bindparam("seconds", type_=ARRAY(second)))
+        names = column("first", String), column("second", second)
+        return func.unnest(*given).table_valued(*names).render_derived(name="pair")
     element = func.json_each(bindparam("pairs")).table_valued("value")
-    first, second = func.json_extract(element.c.value, "$[0]"), func.json_extract(element.c.value, "$[1]")
-    return select(first.label("first"), second.label("second")).subquery("pair")
+    parts = func.json_extract(element.c.value, "$[0]"), func.json_extract(element.c.value, "$[1]")
+    return select(parts[0].label("first"), parts[1].label("second")).subquery("pair")
 
 
-_pair = _pairs()
 _i = t.installments.c
-_by_key = _installments.join_from(
-    _pair, t.installments, (_i.account_id == _pair.c.first) & (_i.installment_id == _pair.c.second)
-)
-_by_day = _installments.join_from(
-    _pair, t.installments, (_i.account_id == _pair.c.first) & (_i.due_on == _pair.c.second)
-).order_by(_i.account_id, _i.installment_id)
+
+
+@lru_cache
+def _by_pair(dialect: str, of: Column[Any]) -> Select[*tuple[Any, ...]]:
+    """The installments of pairs (account id, value of this column)."""
+    pair = _pairs(dialect, of.type)
+    found = _installments.join_from(pair, t.installments, (_i.account_id == pair.c.first) & (of == pair.c.second))
+    return found.order_by(_i.account_id, _i.installment_id)
+
+
+def _of_pairs(tx: Tx, of: Column[Any], pairs: Sequence[tuple[str, Any]]) -> list[Installment]:
+    given: dict[str, Any] = {"pairs": json.dumps(pairs, default=str)}
+    if tx.dialect.name == "postgresql":
+        given = {"firsts": [first for first, _ in pairs], "seconds": [second for _, second in pairs]}
+    return [Installment._make(row) for row in tx.execute(_by_pair(tx.dialect.name, of), given)]
 
 
 def accounts(tx: Tx, ids: Collection[str]) -> dict[str, Account]:
@@ -117,14 +130,12 @@ def put_accounts(tx: Tx, rows: Sequence[Account], now: datetime) -> None:
 
 def installments(tx: Tx, keys: Iterable[Key]) -> dict[Key, Installment]:
     """The installments known of these keys."""
-    rows = tx.execute(_by_key, {"pairs": json.dumps(list(keys))})
-    return {(row[0], row[1]): Installment._make(row) for row in rows}
+    return {(row[0], row[1]): row for row in _of_pairs(tx, _i.installment_id, list(keys))}
 
 
 def due(tx: Tx, days: Iterable[tuple[str, date]]) -> list[Installment]:
     """The installments of these accounts that fall due on these days, in the order of their ids."""
-    wanted = json.dumps([(account_id, day.isoformat()) for account_id, day in days])
-    return [Installment._make(row) for row in tx.execute(_by_day, {"pairs": wanted})]
+    return _of_pairs(tx, _i.due_on, list(days))
 
 
 def put_installments(tx: Tx, rows: Sequence[Installment], now: datetime) -> None:
@@ -167,9 +178,9 @@ def suppressions(tx: Tx, phones: Collection[str], person_ids: Collection[str]) -
     """Those not lifted that name one of these phones or persons, each once, oldest first."""
     s = t.suppressions.c
     found: dict[int, AnyRow] = {}
-    for column, values in ((s.phone, phones), (s.person_id, person_ids)):
+    for named, values in ((s.phone, phones), (s.person_id, person_ids)):
         for part in in_parts(values):
-            for row in tx.execute(select(t.suppressions).where(s.lifted_at.is_(None), column.in_(part))):
+            for row in tx.execute(select(t.suppressions).where(s.lifted_at.is_(None), named.in_(part))):
                 found[row.suppression_id] = row
     return [found[key] for key in sorted(found)]
 

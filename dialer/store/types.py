@@ -73,7 +73,7 @@ class AsText(ColumnElement[str]):
 
     type = String()
     inherit_cache = True
-    _traverse_internals = (("column", InternalTraversal.dp_clauseelement),)
+    _traverse_internals = [("column", InternalTraversal.dp_clauseelement)]  # noqa: RUF012 - SQLAlchemy's own form
 
     def __init__(self, column: ColumnElement[Any]) -> None:
         self.column = column

@@ -12,7 +12,7 @@ from dialer.store.attempts import IS_RUNNING
 from dialer.store.common import AnyRow, Values, insert_for, put_all
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
-from dialer.store.types import EPOCH
+from dialer.store.types import EPOCH, Instant
 
 _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 
@@ -135,7 +135,7 @@ _report = Prepared(
         breaker_until=bindparam("until"),
         heard_at=bindparam("at"),
         held_until=bindparam("held"),
-        last_placed_at=func.greatest(_l.last_placed_at, bindparam("placed")),
+        last_placed_at=func.greatest(_l.last_placed_at, bindparam("placed", type_=Instant)),
     )
 )
 
