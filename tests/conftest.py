@@ -1,11 +1,13 @@
 """What every test starts from."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from tests.support import nursery
+from dialer.store.schema import upgrade
+from tests.support import nursery, postgres
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +21,26 @@ def _log_of_its_own() -> Iterator[None]:
 def _nobody_left_in_the_nursery() -> Iterator[None]:
     yield
     nursery.close_shared()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_template_left() -> Iterator[None]:
+    yield
+    postgres.drop_template()
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL database of the test's own, with all tables."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database of the test's own, with all tables: on both databases, one after the other."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    url = f"sqlite:///{tmp_path}/dialer.db"
+    upgrade(url)
+    return url

@@ -113,6 +113,7 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
         max_overflow=0,
         pool_timeout=CONNECT_S,
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
         execution_options={**(options or {})},
         connect_args={
             "server_settings": SESSION,
@@ -184,12 +185,21 @@ async def _give_back(connection: AsyncConnection) -> None:
 
 def wrapped(sql: str, error: BaseException) -> DBAPIError:
     """As SQLAlchemy raises it, without the values: they are personal data."""
+    said = Answer(error) if isinstance(error, asyncpg.PostgresError) else error
     state = getattr(error, "sqlstate", None) or ""
     if state.startswith("23"):
-        return IntegrityError(sql, None, error)
+        return IntegrityError(sql, None, said)
     if _is_away(error):
-        return OperationalError(sql, None, error)
-    return DBAPIError(sql, None, error)
+        return OperationalError(sql, None, said)
+    return DBAPIError(sql, None, said)
+
+
+class Answer(Exception):
+    """What the server said, without its details, which quote values."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        super().__init__(str(error.args[0]) if error.args else type(error).__name__)
+        self.sqlstate = error.sqlstate
 
 
 def state_of(error: BaseException) -> str:
@@ -216,7 +226,7 @@ def _is_away(error: BaseException | None) -> bool:
 def is_ours(error: DBAPIError) -> bool:
     """Whether PostgreSQL, or the way to it, raised it."""
     origins = (error.orig, getattr(error.orig, "__cause__", None))
-    return any(isinstance(one, OSError | asyncpg.PostgresError | asyncpg.InterfaceError) for one in origins)
+    return any(isinstance(one, OSError | Answer | asyncpg.PostgresError | asyncpg.InterfaceError) for one in origins)
 
 
 def told(error: DBAPIError) -> str:

@@ -1,7 +1,6 @@
 """Prepared statements: lists of any length, types both ways, and the database's refusals as SQLAlchemy raises them."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, select
@@ -11,7 +10,7 @@ from dialer.store import InlineStore, Store, Tx
 from dialer.store import tables as t
 from dialer.store.common import insert_all, put_all
 from dialer.store.prepared import Prepared
-from dialer.store.schema import create, upgrade
+from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, 1, 2, 3, 4, tzinfo=UTC)
 _f = t.flags.c
@@ -40,10 +39,8 @@ def test_lists_of_any_length_and_types_both_ways() -> None:
     store.run(_look)
 
 
-async def test_the_same_over_the_stores_own_connections(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/x.db"
-    upgrade(url)
-    store = Store(url)
+async def test_the_same_over_the_stores_own_connections(database_url: str) -> None:
+    store = Store(database_url)
     await store.write(_fill)
     await store.read(_look)
     with pytest.raises(DBAPIError) as refused:

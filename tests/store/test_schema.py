@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from dialer.errors import DialerError
 from dialer.store import InlineStore, migrate, schema
 from dialer.store.migrate import versions
-from dialer.store.worker_tables import EVERY
 from dialer.store.schema import HEAD, create, upgrade, version
+from dialer.store.worker_tables import EVERY
 
 
 def test_migrations_equal_the_tables(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ async def live(opened: Store, file: Path, actions: int = 2) -> Mark:
     await mark.check(opened, url(file), CLOCK)
     marker = await Marker.open(opened, url(file), CLOCK)
     for _ in range(actions):
-        await opened.write(lambda tx: (note_action(tx, "halt", "", "", CLOCK.now()), take_numbers(tx, [CLOCK.now().date()] * 5)))
+        await opened.write(
+            lambda tx: (note_action(tx, "halt", "", "", CLOCK.now()), take_numbers(tx, [CLOCK.now().date()] * 5))
+        )
     await marker.bring()
     marker.close()
     found = mark.read(mark.path_of(file))
