@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import bindparam, distinct, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from dialer.store import tables as t
 from dialer.store import worker_tables as w
@@ -29,7 +29,7 @@ def every(tx: Tx) -> Sequence[AnyRow]:
     return tx.execute(select(w.workers).order_by(_w.worker)).all()
 
 
-_holders = Prepared(select(distinct(t.attempts.c.worker)).where(IS_RUNNING))
+_holders = Prepared(select(t.attempts.c.worker).where(IS_RUNNING).distinct())
 
 
 def missing(tx: Tx, before: datetime) -> set[str]:
