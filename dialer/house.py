@@ -20,7 +20,7 @@ from dialer import check, mark
 from dialer.clock import Clock, DisciplinedClock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
-from dialer.store import Store, Tx, optouts
+from dialer.store import Store, Tx, optouts, partitions
 from dialer.store import campaigns as campaign_store
 from dialer.store.schema import upgrade
 
@@ -121,6 +121,13 @@ class House:
         return max((self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0)
 
 
+async def add_months(house: House) -> None:
+    """Where tables are divided by months: the next ones, before anything is planned for them."""
+    today = house.today(house.clock.now())
+    if house.store.is_shared and await house.store.look(lambda tx: partitions.missing(tx, today)):
+        await house.store.write(lambda tx: partitions.add(tx, today))
+
+
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """The house of one process on the machine's clock; the database is made or upgraded first."""
@@ -131,6 +138,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     clock = DisciplinedClock() if store.is_shared else SystemClock()
     try:
         await mark.check(store, settings.database, clock)
-        yield House(settings, clock, store)
+        house = House(settings, clock, store)
+        await add_months(house)
+        yield house
     finally:
         await store.close()

@@ -1,0 +1,89 @@
+"""PostgreSQL: the tables of the months that attempts, events and verdicts are divided into, made ahead and detached."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from sqlalchemy import text
+
+from dialer.store.common import first_number
+from dialer.store.database import Tx
+from dialer.store.postgres import UPGRADE
+
+TABLES = ("attempts", "events", "verdicts")
+AHEAD = 3
+"""Months made ahead: due dates are planned days before their first round, so more is never needed."""
+
+_parts = text(
+    "SELECT part.relname FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid"
+    " JOIN pg_class whole ON whole.oid = inhparent WHERE whole.relname = 'attempts'"
+)
+
+
+def months(today: date) -> list[date]:
+    """The first days of the months that have to be there: the one before, this one, and those ahead."""
+    number = today.year * 12 + today.month - 1
+    return [date(n // 12, n % 12 + 1, 1) for n in range(number - 1, number + AHEAD + 1)]
+
+
+def missing(tx: Tx, today: date) -> list[date]:
+    """Those of them that have no table yet; none on SQLite, which has one table for all."""
+    if tx.dialect.name != "postgresql":
+        return []
+    known = set(tx.execute(_parts).scalars())
+    return [month for month in months(today) if name_of("attempts", month) not in known]
+
+
+def name_of(table: str, month: date) -> str:
+    return f"{table}_{month:%Y_%m}"
+
+
+def add(tx: Tx, today: date) -> list[date]:
+    """Makes what is missing; returns the months. Whoever comes at the same time waits, and finds nothing to do.
+
+    A month of which something lies in `…_other` already stays there: it would have to be moved.
+    """
+    tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE})
+    return [month for month in missing(tx, today) if _add(tx, month)]
+
+
+def _add(tx: Tx, month: date) -> bool:
+    first, last = first_number(month), first_number(_after(month))
+    given = {"first": first, "last": last}
+    for table in TABLES:
+        taken = text(f"SELECT EXISTS (SELECT FROM {table}_other WHERE attempt_id >= :first AND attempt_id < :last)")
+        if tx.execute(taken, given).scalar():
+            return False
+    for table in TABLES:
+        made = f"CREATE TABLE {name_of(table, month)} PARTITION OF {table} FOR VALUES FROM ({first}) TO ({last})"
+        tx.execute(text(made))
+    return True
+
+
+def _after(month: date) -> date:
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def detachable(tx: Tx, before: date) -> list[date]:
+    """The months that were over before that day and in which nothing is planned or runs any more, oldest first."""
+    found = []
+    for name in sorted(tx.execute(_parts).scalars()):
+        year, _, number = name.removeprefix("attempts_").partition("_")
+        if not year.isdecimal():
+            continue
+        month = date(int(year), int(number), 1)
+        open_ = text(f"SELECT EXISTS (SELECT FROM {name} WHERE settled_at IS NULL)")
+        if _after(month) <= before and not tx.execute(open_).scalar():
+            found.append(month)
+    return found
+
+
+def detach(tx: Tx, of: Iterable[date]) -> list[str]:
+    """Takes the months' tables out, which costs nothing however large they are; returns their names. They stay in the
+    database, for a copy to be made of them, until somebody drops them."""
+    names = []
+    for month in of:
+        for table in TABLES:
+            name = name_of(table, month)
+            tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name}"))
+            names.append(name)
+    return names
