@@ -18,7 +18,7 @@ from dialer.attempt import State
 from dialer.house import House, Launched
 from dialer.lines import Line, Lines
 from dialer.log import log
-from dialer.store import Tx, desk
+from dialer.store import Tx, desk, phones
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
@@ -282,7 +282,7 @@ class Claim:
         """Writes the intents; returns the deferrals of those whose number has a running call."""
         won = {p.row.attempt_id for p in passed}
         if channel == Channel.VOICE:
-            won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id) for p in passed])
+            won = phones.take(self._tx, [(p.row.phone, p.row.attempt_id) for p in passed])
         claims, deferred = [], []
         for p in passed:
             if p.row.attempt_id not in won:
