@@ -209,12 +209,12 @@ class _Moving:
 
     def __init__(self, tx: Tx, news: Sequence[News]) -> None:
         self._by_id = {
-            key: dict(row._mapping)
+            key: _plain(row)
             for key, row in attempt_store.by_id(tx, {one.attempt_id for one in news if one.attempt_id}).items()
         }
         refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
         for row in attempt_store.by_ref(tx, refs).values():
-            self._by_id.setdefault(row.attempt_id, dict(row._mapping))
+            self._by_id.setdefault(row.attempt_id, _plain(row))
         self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}
         self._was = {key: dict(attempt) for key, attempt in self._by_id.items()}
 
@@ -230,6 +230,11 @@ class _Moving:
     def changed(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """(as it was read, as it is now) of those that moved."""
         return [(self._was[key], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """As `dict(row._mapping)`, which looks every column up by its name."""
+    return dict(zip(row._mapping.keys(), row, strict=True))
 
 
 def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> dict[str, Any]:
