@@ -6,6 +6,7 @@ English stays GSM-7.
 """
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -74,7 +75,7 @@ def is_neutral(*texts: str | None) -> bool:
 def render(template: str, values: Values) -> str:
     """The template with its names replaced. Raises ValueError for one that `template_faults` refuses."""
     return "".join(
-        literal if name is None else literal + _value(name, spec, values) for literal, name, spec in _sound(template)
+        [literal if name is None else literal + _VALUES[name](values, spec) for literal, name, spec in _sound(template)]
     )
 
 
@@ -84,7 +85,7 @@ def forms(values: Values) -> dict[str, tuple[str, ...]]:
         "name": (_flat(values.name),),
         "lender": (_flat(values.lender),),
         "lender_phone": (_flat(values.lender_phone),),
-        "amount": (_value("amount", "", values),),
+        "amount": (_amount(values),),
         "due_on": _days(values.due_on, values.language),
         "pay_to": tuple([_flat(one) for one in values.pay_to]),
     }
@@ -127,27 +128,10 @@ def _fault(name: str, spec: str) -> str | None:
     return None
 
 
-def _value(name: str, spec: str, values: Values) -> str:
-    """What the name stands for, flat."""
-    match name:
-        case "due_on":
-            return _flat(_day(values.due_on, spec, values.language))
-        case "amount":
-            amounts = values.amounts
-            amount = amounts[0] if len(amounts) == 1 else sum(amounts, Decimal(0))
-            return _flat(_money(amount, values.currency, values.language))
-        case "count":
-            return str(len(values.amounts))
-        case "pay_to":
-            return _listed(values.pay_to, values.language)
-        case "days":
-            return str((values.due_on - values.today).days)
-        case "name":
-            return _flat(values.name)
-        case "lender":
-            return _flat(values.lender)
-        case _:
-            return _flat(values.lender_phone)
+def _amount(values: Values, spec: str = "") -> str:
+    amounts = values.amounts
+    amount = amounts[0] if len(amounts) == 1 else sum(amounts, Decimal(0))
+    return _flat(_money(amount, values.currency, values.language))
 
 
 def _flat(value: str) -> str:
@@ -210,6 +194,19 @@ def _listed(items: tuple[str, ...], language: str) -> str:
 def _comma(language: str) -> str:
     comma: str = _locale(language).list_patterns["standard"]["middle"].removeprefix("{0}").removesuffix("{1}")
     return comma
+
+
+_VALUES: dict[str, Callable[[Values, str], str]] = {
+    "name": lambda values, _: _flat(values.name),
+    "lender": lambda values, _: _flat(values.lender),
+    "lender_phone": lambda values, _: _flat(values.lender_phone),
+    "due_on": lambda values, spec: _flat(_day(values.due_on, spec, values.language)),
+    "amount": _amount,
+    "count": lambda values, _: str(len(values.amounts)),
+    "pay_to": lambda values, _: _listed(values.pay_to, values.language),
+    "days": lambda values, _: str((values.due_on - values.today).days),
+}
+"""What each name stands for in a format, flat."""
 
 
 # 3GPP TS 23.038, 6.2.1: the default alphabet, and the extension table, whose characters take an escape before them.

@@ -85,17 +85,15 @@ def ask_of(spoken: dialogue.Spoken, ring_s: float, has_text: bool = True) -> Ask
     what would be said."""
     one, row, accounts = spoken.one, spoken.row, spoken.accounts
     channel, confirms = CHANNELS[row.channel], row.cause == confirmation.CAUSE
-    dues = {row.due_on, *(account.oldest_due_on for account in accounts)} - {None}
-    whose = Whose(
-        row.person_id, row.phone, str(one.campaign_id), tuple(account.account_id for account in accounts)
-    )  # fmt: skip
+    dues = {row.due_on, *[account.oldest_due_on for account in accounts]} - {None}
+    ids = tuple([account.account_id for account in accounts])
     return Ask(
         channel,
         row.zones,
         row.country,
         row.line_type,
         lead(channel, ring_s).total_seconds(),
-        whose,
+        Whose(row.person_id, row.phone, str(one.campaign_id), ids),
         tuple(sorted(dues)),
         tuple(sorted({account.role for account in accounts})) or ("borrower",),
         "confirmation" if confirms else "reminder",
@@ -137,8 +135,10 @@ def facts_of(
 
 def _consent(row: Any, accounts: Sequence[Any]) -> str:
     """One account's `no` is everybody's; `yes` has to be said for all."""
-    voice = row.channel == Channel.VOICE
-    consents = {account.consent_voice if voice else account.consent_sms for account in accounts}
+    if row.channel == Channel.VOICE:
+        consents = {account.consent_voice for account in accounts}
+    else:
+        consents = {account.consent_sms for account in accounts}
     return "no" if "no" in consents else "yes" if consents == {"yes"} else ""
 
 

@@ -23,6 +23,7 @@ from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
+NOTHING = Decimal(0)
 LATE = timedelta(hours=1)
 """So long after its end what was heard in a call is still taken: the news of the end may have overtaken it."""
 SILENCE_S = 5.0
@@ -68,9 +69,9 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
         lender=lender.name,
         lender_phone=lender.phone,
         due_on=attempt["due_on"],
-        amounts=tuple(max(row.amount - row.paid_amount, Decimal(0)) for row in still),
+        amounts=tuple([max(row.amount - row.paid_amount, NOTHING) for row in still]),
         currency=first.currency if first else lender.currency,
-        pay_to=tuple(row.pay_to for row in still if row.pay_to),
+        pay_to=tuple([row.pay_to for row in still if row.pay_to]),
         today=now.astimezone(zone).date(),
         language=language or (first.language if first else "") or lender.language,
     )
