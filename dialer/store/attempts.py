@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
@@ -152,29 +153,6 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
     _guarded(tx, _close, rows)
 
 
-_take_phone = Prepared(
-    lambda dialect: (
-        insert_for(dialect, t.live_calls)
-        .values(phone=bindparam("to"), attempt_id=bindparam("of"), line=bindparam("by"))
-        .on_conflict_do_nothing()
-        .returning(t.live_calls.c.attempt_id)
-    )
-)
-
-
-def take_phones(tx: Tx, wanted: Sequence[tuple[str, int, str]]) -> set[int]:
-    """Takes (phone, attempt id, line) into live_calls in the order of phones; returns the ids that got theirs."""
-    rows = [{"to": phone, "of": of, "by": line} for phone, of, line in sorted(wanted)]
-    return {row[0] for row in _take_phone.all_many(tx, rows)}
-
-
-_release = Prepared(t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of")))
-
-
-def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
-    _release.run_many(tx, [{"of": key} for key in attempt_ids])
-
-
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
 _still = Prepared(
     select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
@@ -213,23 +191,38 @@ def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, AnyRow]:
     return found
 
 
-# The columns an event may move; each write carries all of them, so that one statement serves every event.
 MOVED = (
     "state", "due_at", "claimed_at", "placed_at", "answered_at", "ended_at", "settled_at", "provider_ref", "code",
     "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
     "withdrawn",
 )  # fmt: skip
-_move = Prepared(
-    update(t.attempts)
-    .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
-    .values({name: bindparam(f"to_{name}") for name in MOVED})
-)
+"""The columns an event may move."""
 
 
-def move(tx: Tx, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Writes moved attempts: (the state each was read in, its values now)."""
-    given = [{"of": row["attempt_id"], "was": was, **{f"to_{name}": row[name] for name in MOVED}} for was, row in rows]
-    _guarded(tx, _move, given)
+@lru_cache(maxsize=512)
+def _move(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        update(t.attempts)
+        .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
+        .values({name: bindparam(f"to_{name}") for name in names})
+    )
+
+
+def move(tx: Tx, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    """Writes moved attempts: (each as it was read, its values now).
+
+    Only what is another: a column that is written, though with the same value, costs the work of its indexes. Few
+    combinations occur, each with a statement of its own.
+    """
+    groups: dict[tuple[str, ...], list[Values]] = {}
+    for was, now in rows:
+        names = tuple([name for name in MOVED if now[name] != was[name]])
+        values = {f"to_{name}": now[name] for name in names}
+        values["of"], values["was"] = now["attempt_id"], was["state"]
+        groups.setdefault(names, []).append(values)
+    for names, given in groups.items():
+        if names:
+            _guarded(tx, _move(names), given)
 
 
 def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:

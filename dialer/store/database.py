@@ -19,7 +19,7 @@ Tx = Connection
 
 T = TypeVar("T")
 GROUP_MAX = 64
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+SCHEMES = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class Link(Protocol):
@@ -187,12 +187,12 @@ def driver_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise DialerError("database: no address of a database; use sqlite:///FILE or postgresql://…") from error
-    driver = DRIVERS.get(parsed.get_backend_name())
-    if driver is None:
+    scheme = SCHEMES.get(parsed.get_backend_name())
+    if scheme is None:
         raise DialerError(
             f"database: {parsed.get_backend_name()} is not supported; use sqlite:///FILE or postgresql://…"
         )
-    return parsed.set(drivername=driver)
+    return parsed.set(drivername=scheme)
 
 
 def sqlite_file(url: str) -> Path | None:
