@@ -41,7 +41,8 @@ def apart(function: str, limit_s: float = LIMIT_S, **values: Any) -> Any:
     if child.returncode:
         if os.environ.get("BENCH_VERBOSE"):
             print(said, file=sys.stderr)
-        raise Failed(_last_words(said) or f"ended with {child.returncode}")
+        words = _last_words(said).replace(f"{values.get('folder', '')}/", "")
+        raise Failed(words or f"ended with {child.returncode}")
     return json.loads(out.splitlines()[-1])
 
 
@@ -49,7 +50,8 @@ def _last_words(said: str) -> str:
     """The error's own line: what follows the last traceback, without notes that come after it."""
     lines = [line.strip() for line in said.rpartition("Traceback (most recent call last):")[2].splitlines()]
     errors = [line for line in lines if line and line.split(":")[0].split(".")[-1].endswith(("Error", "Input", "Exit"))]
-    return (errors or [line for line in lines if line] or [""])[-1]
+    name, colon, words = (errors or [line for line in lines if line] or [""])[-1].partition(":")
+    return f"{name.rpartition('.')[2]}{colon}{words}"
 
 
 def main() -> None:

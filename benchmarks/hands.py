@@ -20,18 +20,20 @@ class _Compiled:
 
     def __init__(self, dialect: Any) -> None:
         self._dialect = dialect
-        self._known: dict[tuple[int, tuple[str, ...]], tuple[str, list[str], Any]] = {}
+        self._known: dict[tuple[int, tuple[str, ...]], tuple[str, list[str], Mapping[str, Any], Any]] = {}
 
-    def text(self, statement: Any, names: Sequence[str] = ()) -> tuple[str, list[str]]:
+    def text(self, statement: Any, names: Sequence[str] = ()) -> tuple[str, list[str], Mapping[str, Any]]:
         key = (id(statement), tuple(names))
         if key not in self._known:
             made = statement.compile(dialect=self._dialect)
             # The statement is kept with its text, so that no other one gets its id.
-            self._known[key] = (str(made), list(getattr(made, "positiontup", None) or ()), statement)
-        return self._known[key][:2]
+            self._known[key] = (str(made), list(getattr(made, "positiontup", None) or ()), made.params or {}, statement)
+        return self._known[key][:3]
 
     def rows(self, statement: Any, rows: Rows) -> tuple[str, list[tuple[Any, ...]]]:
-        sql, order = self.text(statement, tuple(rows[0]))
+        sql, order, given = self.text(statement, tuple(rows[0]))
+        if missing := [name for name in order if name not in rows[0]]:
+            rows = [{**{name: given[name] for name in missing}, **row} for row in rows]
         return sql, [tuple(row[name] for name in order) for row in rows]
 
 

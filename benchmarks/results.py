@@ -79,8 +79,8 @@ def write(path: Path, tables: Sequence[Table], command: str, machine: Sequence[s
     parts = [
         "# What was measured",
         f"By `{command}` on {datetime.now(UTC).date()}. One run of the command, contenders in turn: run 1 of each, "
-        "then run 2. Medians, with the lowest and the highest where there were several runs. Compare rows of one table; the same"
-        " machine on another day is another machine.",
+        "then run 2. Medians, with the lowest and the highest where there were several runs. Compare rows of one "
+        "table: the same machine on another day is another machine.",
         "\n".join(f"- {line}" for line in machine),
     ]
     for table in tables:

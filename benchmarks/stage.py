@@ -1,7 +1,7 @@
 """The stage that the works share: settings, a campaign, a portfolio as files, a clock that can be set, a no-op adapter.
 
-Everyone lives in Shanghai, owes an installment on 2026-01-15, and is called or written to from the 11th on. The campaign's
-rules are two packs: `cn`, and `house` which is merged into every campaign.
+Everyone lives in Shanghai, owes an installment on 2026-01-15, and is called or written to from the 11th on. The
+campaign's rules are two packs: `cn`, and `house` which is merged into every campaign.
 """
 
 import asyncio
@@ -176,14 +176,17 @@ NO_OP = Spec("noop", frozenset({"voice", "sms"}), False, MockSettings, lambda se
 
 
 @asynccontextmanager
-async def house(folder: Path, database: str, adapter: str = "mock", rate: int = 10_000, more: str = "") -> Any:
+async def house(
+    folder: Path, database: str, adapter: str = "mock", rate: int = 10_000, more: str = "",
+    secrets: Mapping[str, str] | None = None,
+) -> Any:  # fmt: skip
     """An installation on this database, which is made or upgraded."""
     log.set_up("error")
     file = folder / "dialer.toml"
     file.write_text(
         SETTINGS.format(database=database, adapter=adapter, rate=rate, at_once=100_000, more=more), encoding="utf-8"
     )
-    settings = check.read_settings(file, {})
+    settings = check.read_settings(file, secrets or {})
     upgrade(settings.database)
     found = House(settings, ShiftedClock(), Store(settings.database))
     try:

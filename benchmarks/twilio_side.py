@@ -27,11 +27,16 @@ CALLBACKS = (("initiated", 0.0), ("ringing", 0.5), ("in-progress", 1.0), ("compl
 """What is told of a call, and how long after it was taken."""
 MORE = f"""[adapters.twilio]
 account_sid = "{SID}"
-auth_token = "{TOKEN}"
 [web]
 public_url = "http://127.0.0.1:{{port}}"
 port = {{port}}
 """
+SECRETS = {"DIALER_ADAPTERS__TWILIO__AUTH_TOKEN": TOKEN}
+
+
+def settings(port: int) -> dict[str, Any]:
+    """What the installation's settings have more of."""
+    return {"more": MORE.format(port=port), "secrets": SECRETS}
 
 
 class Quiet(TwilioAdapter):

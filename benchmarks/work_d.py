@@ -42,7 +42,7 @@ async def _life(database: str, folder: Path, seconds: int) -> dict[str, float]:
     port, minutes = free_port(), -(-(seconds + RING_S) // 60)
     ends = f"09:{30 + minutes}"
     handed: dict[int, float] = {}
-    async with stage.house(folder, database, "twilio", rate=1_000, more=twilio_side.MORE.format(port=port)) as house:
+    async with stage.house(folder, database, "twilio", rate=1_000, **twilio_side.settings(port)) as house:
         await stage.plan(house, folder, RATE * (60 * minutes - RING_S), ends=ends)
         opens = datetime(2026, 1, 11, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
         house.clock.set(opens - timedelta(seconds=2))

@@ -42,7 +42,7 @@ def life(database: str, folder: str, calls: int, steady: int) -> dict[str, float
 async def _life(database: str, folder: Path, calls: int, steady: int) -> dict[str, float]:
     port = free_port()
     placed: list[tuple[Order, str]] = []
-    async with stage.house(folder, database, "twilio", more=twilio_side.MORE.format(port=port)) as house:
+    async with stage.house(folder, database, "twilio", **twilio_side.settings(port)) as house:
         await stage.plan(house, folder, calls + steady)
         house.clock.set(await house.store.read(lambda tx: stage.due_at(tx, calls + steady)))
         async with serving(house, port, lambda order, url, at: placed.append((order, url))):
