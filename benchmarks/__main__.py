@@ -5,6 +5,7 @@ written anew.
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from benchmarks import results, work_a, work_b, work_c, work_d, work_e, work_f
 from benchmarks.apart import ROOT, Failed, apart
 from benchmarks.bases import Bases, bases, filesystem
-from benchmarks.contender import Contender, Options, Work
+from benchmarks.contender import FULL, LONG, QUICK, USUAL, Contender, Options, Work
 
 WORKS: dict[str, Callable[[Options], Work]] = {
     "A": work_a.work, "B": work_b.work, "C": work_c.work, "D": work_d.work, "E": work_e.work, "F": work_f.work,
@@ -29,17 +30,17 @@ def main() -> None:
     letters = [letter.upper() for letter in asked.works] or list(WORKS)
     if wrong := set(letters) - set(WORKS):
         sys.exit(f"benchmarks: no work is named {', '.join(sorted(wrong))}; there are {', '.join(WORKS)}")
-    options = Options(asked.runs or (1 if asked.quick else 3), asked.quick, asked.full, DATABASES[asked.database])
+    options = Options(asked.runs or (1 if asked.level == QUICK else 3), asked.level, DATABASES[asked.database])
     # As Ctrl-C does: the server must not outlive the run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks: ended"))
-    started, tables = time.monotonic(), []
+    started, load, tables = time.monotonic(), os.getloadavg(), []
     with bases() as found:
         for letter in letters:
             tables.append(measure(WORKS[letter](options), options, found))
             results.show(tables[-1])
-        machine = results.machine(filesystem(found.folder), found.facts, _commit())
+        machine = results.machine(filesystem(found.folder), found.facts, _commit(), load)
     print(f"\n{time.monotonic() - started:,.0f} s\n" + "\n".join(machine))
-    page = asked.out or (PAGE if set(letters) == set(WORKS) and not asked.quick else None)
+    page = asked.out or (PAGE if set(letters) == set(WORKS) and asked.level != QUICK else None)
     if page is not None:
         command = " ".join(["python -m benchmarks", *sys.argv[1:]])
         results.write(page, tables, command, machine)
@@ -51,8 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("works", nargs="*", metavar="WORK", help="A to F")
     parser.add_argument("--runs", type=int, help="runs of each contender (3; 1 with --quick); long ones have one")
     parser.add_argument("--database", choices=DATABASES, default="both", help="this dialer's, and the limits'")
-    parser.add_argument("--quick", action="store_true", help="a little work, to see that it runs; no page is written")
-    parser.add_argument("--full", action="store_true", help="1,000,000 accounts, a backlog of 10,000,000: hours")
+    for flag, level, told in (
+        ("--quick", QUICK, "a little work, to see that it runs; no page is written"),
+        ("--long", LONG, "20,000 attempts, 100,000 accounts, 60 s, a backlog of a million: an hour or two"),
+        ("--full", FULL, "1,000,000 accounts and a backlog of 10,000,000 as well: many hours"),
+    ):
+        parser.add_argument(flag, dest="level", action="store_const", const=level, default=USUAL, help=told)
     parser.add_argument("--out", type=Path, help="where the page goes; without it only a run of all works has one")
     return parser
 

@@ -5,18 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+QUICK, USUAL, LONG, FULL = range(4)
+
+
 @dataclass(frozen=True)
 class Options:
     """What was asked for on the command line."""
 
     runs: int = 3
-    quick: bool = False
-    full: bool = False
+    level: int = USUAL
     databases: tuple[str, ...] = ("sqlite", "postgresql")
 
-    def size(self, quick: int, usual: int, full: int | None = None) -> int:
-        """How much work: less with --quick, more with --full."""
-        return quick if self.quick else (full if self.full and full is not None else usual)
+    def size(self, *sizes: int) -> int:
+        """How much work: of the sizes for quick, usual, long, full the one asked for; the last holds for the rest."""
+        return sizes[min(self.level, len(sizes) - 1)]
 
 
 @dataclass(frozen=True)

@@ -91,13 +91,14 @@ def write(path: Path, tables: Sequence[Table], command: str, machine: Sequence[s
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def machine(disk: str, server: Mapping[str, str], commit: str) -> list[str]:
-    """The machine, the versions and the durability, a line each."""
+def machine(disk: str, server: Mapping[str, str], commit: str, load: Sequence[float]) -> list[str]:
+    """The machine, the versions and the durability, a line each. `load`: before the run."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     found = [
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.system()} {platform.release()};"
         f" databases on {disk or 'an unknown file system'}",
+        "busy with other work before the run: {:.1f}, {:.1f}, {:.1f} (load of 1, 5, 15 minutes)".format(*load),
         f"this dialer at {commit or 'an unknown commit'}; Python {platform.python_version()}; {packages}",
         f"SQLite {sqlite3.sqlite_version}: WAL, synchronous=FULL, for us and for peers",
     ]

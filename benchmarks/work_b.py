@@ -8,7 +8,7 @@ from benchmarks.contender import Options, Work, ours
 
 
 def work(options: Options) -> Work:
-    count = options.size(500, 5_000, 20_000)
+    count = options.size(500, 3_000, 20_000)
     return Work(
         "B",
         f"B. Whole life: {count:,} calls due at once",

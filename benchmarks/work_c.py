@@ -8,7 +8,7 @@ from benchmarks.contender import Options, Work, ours
 
 
 def work(options: Options) -> Work:
-    count = options.size(2_000, 50_000, 1_000_000)
+    count = options.size(2_000, 20_000, 100_000, 1_000_000)
     return Work(
         "C",
         f"C. Planning from CSV: {count:,} accounts, twice as many installments",

@@ -52,9 +52,11 @@ async def _life(database: str, folder: Path, seconds: int) -> dict[str, float]:
                 handed[int(order.attempt_id)] = at  # type: ignore[attr-defined]
                 twilio_side.told(child, order, url)  # type: ignore[arg-type]
 
-            async with serving(house, port, taken):
+            async with serving(house, port, taken) as worker:
                 await house.clock.sleep_until(opens + timedelta(seconds=seconds))
-            await twilio_side.took(child)
+                worker.stop()
+                await worker.dialer.drain()
+                await twilio_side.took(child)
         slots = await house.store.read(planned_for)
     return figures.percentiles([at - slots[key] for key, at in handed.items()])
 

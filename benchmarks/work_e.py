@@ -10,9 +10,17 @@ from benchmarks.contender import Contender, Options, Work, ours
 ROUNDS = (-4, -3, -2, -1)
 """Four rounds an account, one a day: what is due is a part of the first."""
 
+SIZES = (
+    (4_000, 12_000),
+    (10_000, 300_000),
+    (10_000, 300_000, 1_000_000),
+    (10_000, 300_000, 1_000_000, 10_000_000),
+)
+"""As many planned, for quick, usual, long, full."""
+
 
 def work(options: Options) -> Work:
-    sizes = (4_000, 12_000) if options.quick else (10_000, 300_000, *((3_000_000, 10_000_000) if options.full else ()))
+    sizes = SIZES[options.level]
     due = options.size(500, 2_500)
     contenders = [
         Contender(f"{one.name}, {size:,} planned", one.database, one.function, {**one.values, "backlog": size}, 1)

@@ -20,7 +20,7 @@ RATE = 50
 
 
 def work(options: Options) -> Work:
-    calls = options.size(400, 2_000)
+    calls = options.size(400, 1_500, 5_000)
     steady = RATE * options.size(3, STEADY_S)
     return Work(
         "F",
