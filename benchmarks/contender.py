@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
 QUICK, USUAL, LONG, FULL = range(4)
 
 
