@@ -1,7 +1,7 @@
 """Runs one measurement in a process of its own, so that its memory is its own and nothing is warm from another.
 
 `apart("benchmarks.work_a:life", database=…)` runs `python -m benchmarks.apart benchmarks.work_a:life '{"database": …}'`
-and returns what the function returned, by way of JSON. With BENCH_VERBOSE=1 in the environment errors are shown in full.
+and returns what the function returned, by way of JSON. BENCH_VERBOSE=1 in the environment shows errors in full.
 """
 
 import json

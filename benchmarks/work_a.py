@@ -9,16 +9,17 @@ from benchmarks.contender import Options, Work, ours
 
 def work(options: Options) -> Work:
     count = options.size(1_000, 5_000, 20_000)
+    limit = options.size(5_000, 20_000)
     return Work(
         "A",
         f"A. Dispatch: {count:,} attempts due at once",
         "Planned ahead, then each durable before and after a no-op call of the provider. This dialer: text messages, "
-        "with its facts and its gate, which it has no way to leave out. Attempts a second.",
+        f"with its facts and its gate, which it has no way to leave out. By hand: {limit:,}.",
         {"rate": "dispatched /s", "planned": "planned /s", "peak_mb": "peak MB"},
         [
             *ours("benchmarks.work_a:life", options, count=count),
             *peers.dispatch(options, count),
-            *by_hand.contenders(options, "dispatch", options.size(5_000, 20_000)),
+            *by_hand.contenders(options, "dispatch", limit),
         ],
     )
 

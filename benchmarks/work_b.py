@@ -9,15 +9,16 @@ from benchmarks.contender import Options, Work, ours
 
 def work(options: Options) -> Work:
     count = options.size(500, 3_000, 20_000)
+    limit = options.size(5_000, 20_000)
     return Work(
         "B",
         f"B. Whole life: {count:,} calls due at once",
         "Facts, gate with two packs, intent durable before placing, four events a call each durable before the next, "
-        "outcome, a follow-up for three in ten. By hand: the same rows, and nothing is decided.",
+        f"outcome, a follow-up for three in ten. By hand: the rows of {limit:,} calls, and nothing is decided.",
         {"rate": "settled /s", "followed": "follow-ups a call", "peak_mb": "peak MB"},
         [
             *ours("benchmarks.work_b:life", options, count=count),
-            *by_hand.contenders(options, "whole_life", options.size(5_000, 20_000)),
+            *by_hand.contenders(options, "whole_life", limit),
         ],
     )
 
