@@ -251,13 +251,12 @@ def count_rows(tx: Tx) -> None:
         tx.exec_driver_sql("ANALYZE")
 
 
-async def dial(one: House, due: int, fitted: Fitted | None = None) -> float:
-    """Sets the clock to when so many attempts are due, lets a worker have them; returns attempts settled a second."""
+async def dial(one: House, until: datetime) -> float:
+    """Sets the clock to this instant, lets a worker have what is due then; returns attempts settled a second."""
     assert isinstance(one.clock, ShiftedClock)
-    until = await one.store.read(lambda tx: due_at(tx, due))
     one.clock.set(until)
     waiting = await one.store.read(lambda tx: unsettled(tx, one, until))
-    worker = Worker(one, {"mock": fitted or Fitted(NoOp(), NO_OP)}, "bench")
+    worker = Worker(one, {"mock": Fitted(NoOp(), NO_OP)}, "bench")
     await worker.open()
     started = time.perf_counter()
     running = asyncio.create_task(worker.run())
@@ -276,8 +275,12 @@ async def dial(one: House, due: int, fitted: Fitted | None = None) -> float:
     return waiting / taken
 
 
-def due_at(tx: Tx, count: int) -> datetime:
+async def when_due(one: House, count: int) -> datetime:
     """When so many of what is planned are due."""
+    return await one.store.read(lambda tx: _due_at(tx, count))
+
+
+def _due_at(tx: Tx, count: int) -> datetime:
     at = t.attempts.c.due_at
     statement = select(at).where(PLANNED).order_by(at).limit(1).offset(count - 1)
     return tx.execute(statement).scalar_one()  # type: ignore[no-any-return]

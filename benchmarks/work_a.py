@@ -31,5 +31,5 @@ def life(database: str, folder: str, count: int) -> dict[str, float]:
 async def _life(database: str, folder: Path, count: int) -> dict[str, float]:
     async with stage.house(folder, database) as house:
         found = await stage.plan(house, folder, count, content=stage.MESSAGES)
-        rate = await stage.dial(house, count)
+        rate = await stage.dial(house, await stage.when_due(house, count))
     return {"rate": rate, "planned": found["planned"], "peak_mb": figures.peak_mb()}

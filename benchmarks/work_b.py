@@ -30,7 +30,7 @@ def life(database: str, folder: str, count: int) -> dict[str, float]:
 async def _life(database: str, folder: Path, count: int) -> dict[str, float]:
     async with stage.house(folder, database) as house:
         await stage.plan(house, folder, count)
-        rate = await stage.dial(house, count)
+        rate = await stage.dial(house, await stage.when_due(house, count))
         found = await house.store.read(stage.outcomes)
     follow_ups = sum(number for what, number in found.items() if what.endswith("sms"))
     return {"rate": rate, "followed": follow_ups / count, "peak_mb": figures.peak_mb()}

@@ -1,6 +1,7 @@
 """Work E, backlog: the whole life of some calls while many more are planned for later."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 from benchmarks import figures, stage
@@ -41,22 +42,23 @@ def work(options: Options) -> Work:
     )
 
 
-def plan(database: str, folder: str, backlog: int) -> float:
-    return asyncio.run(_plan(database, Path(folder), backlog))
+def plan(database: str, folder: str, backlog: int, due: int) -> tuple[float, str]:
+    return asyncio.run(_plan(database, Path(folder), backlog, due))
 
 
-async def _plan(database: str, folder: Path, backlog: int) -> float:
+async def _plan(database: str, folder: Path, backlog: int, due: int) -> tuple[float, str]:
+    """Attempts planned, and when `due` of them are due: that is looked for here, where it fills no worker's memory."""
     async with stage.house(folder, database) as house:
         found = await stage.plan(house, folder, backlog // len(ROUNDS), days=ROUNDS)
-    return found["attempts"]
+        return found["attempts"], (await stage.when_due(house, due)).isoformat()
 
 
 def life(database: str, folder: str, backlog: int, due: int) -> dict[str, float]:
-    planned = apart("benchmarks.work_e:plan", database=database, folder=folder, backlog=backlog)
-    return asyncio.run(_life(database, Path(folder), due)) | {"attempts": planned}
+    planned, until = apart("benchmarks.work_e:plan", database=database, folder=folder, backlog=backlog, due=due)
+    return asyncio.run(_life(database, Path(folder), datetime.fromisoformat(until))) | {"attempts": planned}
 
 
-async def _life(database: str, folder: Path, due: int) -> dict[str, float]:
+async def _life(database: str, folder: Path, until: datetime) -> dict[str, float]:
     async with stage.house(folder, database) as house:
-        rate = await stage.dial(house, due)
+        rate = await stage.dial(house, until)
         return {"rate": rate, "resident_mb": figures.resident_mb(), "peak_mb": figures.peak_mb()}

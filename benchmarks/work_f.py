@@ -44,7 +44,7 @@ async def _life(database: str, folder: Path, calls: int, steady: int) -> dict[st
     placed: list[tuple[Order, str]] = []
     async with stage.house(folder, database, "twilio", **twilio_side.settings(port)) as house:
         await stage.plan(house, folder, calls + steady)
-        house.clock.set(await house.store.read(lambda tx: stage.due_at(tx, calls + steady)))
+        house.clock.set(await stage.when_due(house, calls + steady))
         async with serving(house, port, lambda order, url, at: placed.append((order, url))):
             while len(placed) < calls + steady:  # noqa: ASYNC110 - the adapter could tell, but this is no part of it
                 await asyncio.sleep(0.1)
