@@ -16,7 +16,7 @@ from campaigns.verdict import Saw
 from dialer import asking, confirmation, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
-from dialer.lines import Line, Lines
+from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
 from dialer.room import Taken
 from dialer.store import Tx, desk, phones
@@ -91,6 +91,8 @@ class Claim:
     def __init__(self, tx: Tx, house: House, lines: Lines, taken: Taken, worker: str, now: datetime) -> None:
         self._tx, self._house, self._lines, self._worker, self._now = tx, house, lines, worker, now
         self._taken = taken
+        # What is due within so long is claimed now, so that it can go out at its very slot.
+        self._until = now + AHEAD
         self._today = house.today(now)
         self._spent_before = attempt_store.spent(tx, self._today)
         self._ways = Ways(house, lines, taken, self._spent_before, self._today)
@@ -108,7 +110,7 @@ class Claim:
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]
         first = queue_store.first_due(self._tx, queues)
-        due = [queue for queue, at in first.items() if at <= self._now]
+        due = [queue for queue, at in first.items() if at <= self._until]
         for queue in sorted(due, key=lambda queue: (-queue[2], queue[0], queue[1])):
             self._take(campaigns[queue[0]], queue)
         self._result.next_due_at = min((at for queue, at in first.items() if queue not in due), default=None)
@@ -126,7 +128,7 @@ class Claim:
         while (room := self._ways.slots(one, channel)) and self._result.examined < EXAMINED_MAX:
             # Most pass: a little more than there is room for, and only where those found no line much more.
             most = min(2 * room if is_wide else room + max(room // 8, 20), max(2 * room, 20), TAKE_MAX)
-            rows = queue_store.take_due(self._tx, queue, self._now, most)
+            rows = queue_store.take_due(self._tx, queue, self._until, most)
             self._result.examined += len(rows)
             if not self._decide(one, channel, rows):
                 if is_wide or len(rows) < most:
@@ -152,7 +154,7 @@ class Claim:
         deferred: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         for row in rows:
-            if row.valid_until < self._now:
+            if row.valid_until < self._then(row):
                 closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, row.rule))
                 continue
             if not _is_written(one, row):
@@ -195,7 +197,7 @@ class Claim:
     ) -> tuple[Pass | Defer | Block, dialogue.Words | None]:
         """The gate's verdict, and the words of what passes. A fault is this attempt's alone: it waits, with a task."""
         try:
-            spoken = dialogue.Spoken(self._house, one, row, list(known.roster[row.attempt_id]), self._now)
+            spoken = dialogue.Spoken(self._house, one, row, list(known.roster[row.attempt_id]), self._then(row))
             verdict = self._gate(spoken, line, known)
             if not isinstance(verdict, Pass):
                 return verdict, None
@@ -236,15 +238,21 @@ class Claim:
         one, row, accounts = spoken.one, spoken.row, spoken.accounts
         ask = asking.ask_of(spoken, line.settings.ring_timeout.total_seconds())
         line_facts = self._ways.facts(line, ask.channel)
-        facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, self._now)
-        return check(ask, facts, one.rules(accounts, row.country, line.settings.packs), self._now)
+        then = self._then(row)
+        facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, then)
+        return check(ask, facts, one.rules(accounts, row.country, line.settings.packs), then)
+
+    def _then(self, row: Any) -> datetime:
+        """When it is to go out: what the gate is asked about is that instant."""
+        due_at: datetime = row.due_at
+        return max(self._now, due_at)
 
     def _pass(
         self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass, words: dialogue.Words | None
     ) -> _Passed:
         """What passes counts for those after it in the batch: as a contact, and against the line's money."""
         channel, accounts = asking.CHANNELS[row.channel], known.roster[row.attempt_id]
-        at = self._ways.take(line, channel)
+        at = self._ways.take(line, channel, row.due_at)
         if row.cause != confirmation.CAUSE:
             ids = tuple(account.account_id for account in accounts)
             contact = Contact(
@@ -350,7 +358,7 @@ class Claim:
             line, row = self._lines.by_name[name], self._lines.by_name[name].row()
             for channel, column in ((Channel.VOICE, "next_voice_at"), (Channel.SMS, "next_sms_at")):
                 if slots := used.get((name, channel)):
-                    row[column] = slots[-1] + line.spacing(channel)
+                    row[column] = max(slots) + line.spacing(channel)
             rows.append({**row, "heard_at": self._now})
         self._taken.save(self._tx, rows, used)
 

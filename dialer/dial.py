@@ -25,6 +25,8 @@ from dialer.store import attempts as attempt_store
 
 LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
+LOOK_AHEAD = timedelta(milliseconds=5)
+"""So long before its instant it is looked for the last time: the look takes its time, and many share one."""
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
 
@@ -98,9 +100,9 @@ class Dialer:
         """Each at its own instant, after the last look."""
         waiting = sorted(placements, key=lambda placement: placement.at)
         while waiting:
-            await self.house.clock.sleep_until(waiting[0].at)
+            await self.house.clock.sleep_until(waiting[0].at - LOOK_AHEAD)
             now = self.house.clock.now()
-            ready = [placement for placement in waiting if placement.at <= now]
+            ready = [placement for placement in waiting if placement.at - LOOK_AHEAD <= now]
             waiting = waiting[len(ready) :]
             stopped = await self._last_look(ready)
             for placement in ready:
@@ -108,7 +110,8 @@ class Dialer:
                     self._start(self._withdraw(placement, why))
                 else:
                     line = self.lines.by_name[placement.order.line]
-                    turn = line.turn(Channel(placement.order.channel), self.house.clock.now())
+                    soonest = max(placement.at, self.house.clock.now())
+                    turn = line.turn(Channel(placement.order.channel), soonest)
                     self._start(self._place(placement, now, turn))
 
     async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:

@@ -213,7 +213,10 @@ class Worker:
             # Due, and nothing to be had: another worker has it before it.
             return max(claimed.next_due_at, now + IDLE_WAIT)
         if not claimed.more:
-            return await self._company(claimed.next_due_at) if self.gather else claimed.next_due_at
+            if self.gather or claimed.next_due_at is None:
+                return await self._company(claimed.next_due_at)
+            # Claimed ahead, some at a time, so that each can go out at its very slot.
+            return claimed.next_due_at - AHEAD / 2
         wanted = [(self.lines.by_name[name], channel) for name, channel in claimed.wanted if name in self.lines.by_name]
         rooms = [at for line, channel in wanted if (at := line.next_room(channel, now)) is not None]
         # What was left may be for one of these lines alone: room on the others must not make the loop spin.
