@@ -34,7 +34,7 @@ MACHINE = (EventKind.RINGING, EventKind.ANSWERED, EventKind.MACHINE_DETECTED, Ev
 MACHINES_OF_TEN = 3
 """So many calls in ten are taken by a machine, after which the campaign has a message follow."""
 STUCK_S = 120.0
-LOOK_S = 0.05
+LOOK_S = 0.2
 """How often it is looked whether all is settled: a rate is exact to that."""
 
 SETTINGS = """
@@ -263,7 +263,7 @@ async def dial(one: House, until: datetime) -> float:
     left, seen_at = waiting, started
     while left:
         await asyncio.sleep(LOOK_S)
-        before, left = left, await one.store.read(lambda tx: unsettled(tx, one, until))
+        before, left = left, await one.store.look(lambda tx: unsettled(tx, one, until))
         seen_at = time.perf_counter() if left < before else seen_at
         if running.done() or time.perf_counter() - seen_at > STUCK_S:
             raise RuntimeError(f"{left} of {waiting} attempts are not settled")

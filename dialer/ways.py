@@ -1,6 +1,6 @@
 """The lines as one claiming transaction sees them: which may serve, what room each has, what money is left."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ class Pace:
         """The first instant from then on that keeps its distance from all others; None: there is none."""
         if not self.left:
             return None
-        at = max(due_at, self._first)
+        at = max(due_at, self._first)  # all before it is taken
         number = bisect_right(self._taken, at)
         if number and self._taken[number - 1] + self._spacing > at:
             at = self._taken[number - 1] + self._spacing
@@ -39,7 +39,12 @@ class Pace:
     def take(self, due_at: datetime) -> datetime:
         at = self.free(due_at)
         assert at is not None, "a line was chosen that has no room"
-        insort(self._taken, at)
+        number = bisect_right(self._taken, at)
+        self._taken.insert(number, at)
+        if at < self._first + self._spacing:
+            self._first = at + self._spacing
+            while (number := number + 1) < len(self._taken) and self._taken[number] - self._first < self._spacing:
+                self._first = self._taken[number] + self._spacing
         self.left -= 1
         return at
 
