@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialer.errors import DialerError
 
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_SPOKEN = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ACCEPTED = "use sqlite:///FILE or postgresql://USER@HOST/NAME"
 SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 OPTIONS = {"host": "a host, or the folder of its socket", "port": "a number", "ssl": f"one of {', '.join(SSL)}"}
@@ -27,10 +27,10 @@ def driver_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise DialerError(f"database: no address of a database; {ACCEPTED}") from error
-    driver = DRIVERS.get(parsed.get_backend_name())
-    if driver is None:
+    spoken = _SPOKEN.get(parsed.get_backend_name())
+    if spoken is None:
         raise DialerError(f"database: {parsed.get_backend_name()} is not supported; {ACCEPTED}")
-    parsed = parsed.set(drivername=driver)
+    parsed = parsed.set(drivername=spoken)
     return _fit(parsed) if parsed.get_backend_name() == "postgresql" else parsed
 
 
@@ -60,6 +60,12 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database)
+
+
+def settable(url: str) -> str:
+    """As it can stand in the settings, wherever they lie; a password does not."""
+    file = sqlite_file(url)
+    return shown(url) if file is None else f"sqlite:///{file.absolute()}"
 
 
 def shown(url: URL | str) -> str:
