@@ -73,6 +73,8 @@ def shown(url: URL | str) -> str:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         return parsed.database
+    if not parsed.password:
+        parsed = parsed._replace(password=None)  # an empty one would be shown as one
     text = parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
     return text.replace("%2F", "/")  # the folder of a socket
 
