@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from dialer.errors import DialerError
 
-_SPOKEN = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+SCHEMES = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 ACCEPTED = "use sqlite:///FILE or postgresql://USER@HOST/NAME"
 SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 OPTIONS = {"host": "a host, or the folder of its socket", "port": "a number", "ssl": f"one of {', '.join(SSL)}"}
@@ -27,10 +27,10 @@ def driver_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise DialerError(f"database: no address of a database; {ACCEPTED}") from error
-    spoken = _SPOKEN.get(parsed.get_backend_name())
-    if spoken is None:
+    scheme = SCHEMES.get(parsed.get_backend_name())
+    if scheme is None:
         raise DialerError(f"database: {parsed.get_backend_name()} is not supported; {ACCEPTED}")
-    parsed = parsed.set(drivername=spoken)
+    parsed = parsed.set(drivername=scheme)
     return _fit(parsed) if parsed.get_backend_name() == "postgresql" else parsed
 
 
