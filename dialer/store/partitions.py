@@ -5,9 +5,10 @@ from datetime import date
 
 from sqlalchemy import text
 
+from dialer.store.addresses import driver_url
 from dialer.store.common import first_number
 from dialer.store.database import Tx
-from dialer.store.postgres import UPGRADE
+from dialer.store.postgres import UPGRADE, once
 
 TABLES = ("attempts", "events", "verdicts")
 AHEAD = 3
@@ -44,6 +45,24 @@ def add(tx: Tx, today: date) -> list[date]:
     """
     tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE})
     return [month for month in missing(tx, today) if _add(tx, month)]
+
+
+def make_for(url: str, of: Iterable[date]) -> None:
+    """Makes these months in a database that has no rows yet, for those that come from another one. Nothing on SQLite.
+
+    Raises DBAPIError.
+    """
+
+    def make(tx: Tx) -> None:
+        tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE})
+        known = set(tx.execute(_parts).scalars())
+        for month in of:
+            if name_of("attempts", month) not in known:
+                _add(tx, month)
+
+    parsed = driver_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        once(parsed, make)
 
 
 def _add(tx: Tx, month: date) -> bool:
