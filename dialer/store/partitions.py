@@ -1,4 +1,4 @@
-"""PostgreSQL: the tables of the months that attempts, events and verdicts are divided into, made ahead and detached."""
+"""PostgreSQL: the tables of the months that attempts, events and verdicts are divided into."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -82,27 +82,25 @@ def _after(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def detachable(tx: Tx, before: date) -> list[date]:
-    """The months that were over before that day and in which nothing is planned or runs any more, oldest first."""
-    found = []
-    for name in sorted(tx.execute(_parts).scalars()):
-        year, _, number = name.removeprefix("attempts_").partition("_")
-        if not year.isdecimal():
-            continue
-        month = date(int(year), int(number), 1)
-        open_ = text(f"SELECT EXISTS (SELECT FROM {name} WHERE settled_at IS NULL)")
-        if _after(month) <= before and not tx.execute(open_).scalar():
-            found.append(month)
-    return found
-
-
-def detach(tx: Tx, of: Iterable[date]) -> list[str]:
-    """Takes the months' tables out, which costs nothing however large they are; returns their names. They stay in the
-    database, for a copy to be made of them, until somebody drops them."""
-    names = []
-    for month in of:
+def drop_empty(tx: Tx, before: date) -> list[date]:
+    """Drops the tables of months before that day in which nothing is left; their room is free at once. Returns them."""
+    if tx.dialect.name != "postgresql":
+        return []
+    months = (_month_of(name) for name in sorted(tx.execute(_parts).scalars()))
+    empty = [month for month in months if month is not None and _after(month) <= before and _is_empty(tx, month)]
+    for month in empty:
         for table in TABLES:
-            name = name_of(table, month)
-            tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name}"))
-            names.append(name)
-    return names
+            tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
+    return empty
+
+
+def _month_of(name: str) -> date | None:
+    """None: it is no month's table."""
+    year, _, number = name.removeprefix("attempts_").partition("_")
+    return date(int(year), int(number), 1) if year.isdecimal() and number.isdecimal() else None
+
+
+def _is_empty(tx: Tx, month: date) -> bool:
+    return not any(
+        tx.execute(text(f"SELECT EXISTS (SELECT FROM {name_of(table, month)})")).scalar() for table in TABLES
+    )
