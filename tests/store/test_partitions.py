@@ -34,7 +34,7 @@ def _events(tx: Tx, ids: list[int]) -> None:
 
 def _lie_in(tx: Tx) -> dict[str, int]:
     rows = tx.execute(text("SELECT tableoid::regclass::text, count(*) FROM events GROUP BY 1"))
-    return {name: count for name, count in rows}
+    return dict(rows.tuples().all())
 
 
 async def test_a_row_lies_in_the_month_of_its_due_date(postgres_url: str) -> None:
@@ -62,7 +62,7 @@ async def test_an_event_is_known_by_its_identity_in_each_month(postgres_url: str
     await store.write(lambda tx: partitions.add(tx, TODAY))
     key = first_number(TODAY) + 1
     await store.write(lambda tx: _events(tx, [key]))
-    with pytest.raises(Exception, match="uq_events_identity|events_2026_01"):
+    with pytest.raises(Exception, match=r"identity"):
         await store.write(lambda tx: _events(tx, [key]))
     await store.close()
 
