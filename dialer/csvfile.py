@@ -223,7 +223,7 @@ def plain_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
 
 def _is_blank(line: str) -> bool:
     """A line of a plain file in which no cell says anything."""
-    return line.replace(",", " ").isspace()
+    return not line[0].isalnum() and line.replace(",", " ").isspace()
 
 
 def _opened(path: Path, encoding: str) -> IO[str]:

@@ -131,7 +131,9 @@ def compare_installments(tx: Tx, chunk: Chunk[Installment]) -> Difference[Instal
         try:
             person = _person(persons, value)
             if before is None:
-                _same_keys(by_day.setdefault((value.account_id, value.due_on), value), value)
+                other = by_day.setdefault((value.account_id, value.due_on), value)
+                if other is not value:
+                    _same_keys(other, value)
         except BadRow as bad:
             found.rejects.append(Reject(row, bad.problems))
             continue
@@ -284,6 +286,8 @@ def _merged(value: Installment, before: Installment | None, reversed_on: date | 
 
 def _payments(after: Installment, before: Installment | None, source: str) -> list[Payment]:
     """The change of what is paid; none where there is none."""
+    if before is None and not after.paid_amount:
+        return []
     change = after.paid_amount - (before.paid_amount if before else Decimal(0))
     if not change:
         return []

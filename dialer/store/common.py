@@ -80,6 +80,33 @@ def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
         _insert(table, tuple(rows[0])).run_many(tx, rows)
 
 
+def insert_rows(tx: Tx, table: Table, names: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts rows of values for these columns: for thousands of them, which cost a third of what mappings do."""
+    if rows:
+        _insert(table, names).run_columns(tx, dict(zip(names, zip(*rows, strict=True), strict=True)))
+
+
+def put_rows(tx: Tx, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """The same of whole rows in the order of the table's columns; each takes the place of the row with the same key."""
+    if rows:
+        _put(table).run_columns(tx, dict(zip(table.columns.keys(), zip(*rows, strict=True), strict=True)))
+
+
+@lru_cache(maxsize=32)
+def _add(table: Table) -> Prepared:
+    def statement(dialect: str) -> Any:
+        given = {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
+        return insert_for(dialect, table).values(given).on_conflict_do_nothing()
+
+    return Prepared(statement)
+
+
+def add_missing(tx: Tx, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts whole rows in the order of the table's columns whose key is not there yet."""
+    if rows:
+        _add(table).run_columns(tx, dict(zip(table.columns.keys(), zip(*rows, strict=True), strict=True)))
+
+
 _take = Prepared(
     update(t.numbers)
     .where(t.numbers.c.name == "attempt")
@@ -148,6 +175,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "AnyRow", "People", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_all",
-    "set_flag", "take_numbers", "within",
+    "AnyRow", "People", "Values", "add_missing", "flag", "in_parts", "insert_all", "insert_for", "insert_rows",
+    "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
 ]  # fmt: skip
