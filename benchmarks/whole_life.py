@@ -20,7 +20,7 @@ from pathlib import Path
 
 from adapters.contract import Event, EventKind, HookReply, HookRequest, Host, Order, Proof, Receipt, Spec
 from adapters.mock import Settings as MockSettings
-from dialer import check, intake, log, operate
+from dialer import check, garbage, intake, log, operate
 from dialer.clock import SystemClock
 from dialer.house import House
 from dialer.planning import replan_persons
@@ -157,6 +157,7 @@ def unsettled(tx: Tx, house: House, due_until: datetime) -> int:
 
 def main(accounts: int) -> None:
     log.set_up("error")
+    garbage.settle()  # as every command does
     found: list[Sequence[float]] = []
     for _ in range(RUNS):
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
