@@ -6,7 +6,7 @@ Days, zones and the edges of windows repeat in thousands of rows: what they are 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Date
+from sqlalchemy import Boolean, Date
 from sqlalchemy.types import TypeEngine
 
 from dialer.store.types import Instant, Zones
@@ -17,8 +17,8 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def repeats(of: TypeEngine[Any]) -> bool:
-    """Whether equal values of this type are stored alike, and repeat. Money does not: 1.0 equals 1.00, and is not it."""
-    return isinstance(of, Date | Instant | Zones)
+    """Whether equal values of this type are stored alike, and repeat. Money is not: 1.0 equals 1.00, and is not it."""
+    return isinstance(of, Boolean | Date | Instant | Zones)
 
 
 def each(process: Process | None, values: Sequence[Any], is_repeating: bool) -> Sequence[Any]:

@@ -187,4 +187,3 @@ def lift(tx: Tx, suppression_ids: Collection[int], reason: str, now: datetime) -
             .where(s.suppression_id.in_(part), s.lifted_at.is_(None))
             .values(lifted_at=now, lifted_reason=reason)
         )
-
