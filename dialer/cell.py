@@ -56,6 +56,8 @@ def ident(text: str) -> str:
 
 
 def ident_or_empty(text: str) -> str:
+    if not text:
+        return text
     if len(text) > ID_MAX:
         raise ValueError(f"has {len(text)} characters; at most {ID_MAX}")
     if not text.isprintable():

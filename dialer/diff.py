@@ -118,9 +118,11 @@ class Diff:
             else:
                 self._new.append((draft, draft.accounts, State.PLANNED, None, shared))
         for written in standing.values():
+            if written.row.attempt_id in kept:
+                continue
             why = self._why(written)
             # A round whose window has just closed is no longer drafted; it expires, and says so: that is not a re-plan.
-            if written.row.attempt_id not in kept and (why != Reason.REPLANNED or written.row.valid_until >= self._now):
+            if why != Reason.REPLANNED or written.row.valid_until >= self._now:
                 self.cancelled.append((written.row.attempt_id, why))
 
     def _draft(self, draft: Draft, shared: "_Shared", by_place: dict[Place, Written], kept: set[int]) -> None:
@@ -176,6 +178,8 @@ class Diff:
     def _adjust(self, written: Written, draft: Draft, members: tuple[Member, ...]) -> None:
         """The same attempt for other accounts: some were paid, or came back."""
         wanted = {member.account_id for member in members}
+        if wanted == written.accounts.keys():
+            return
         key = written.row.attempt_id
         self._dropped += [(key, account) for account in written.accounts if account not in wanted]
         self._joined += [
