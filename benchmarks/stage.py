@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from adapters.contract import Event, EventKind, HookReply, HookRequest, Host, Order, Proof, Receipt, Spec
 from adapters.mock import Settings as MockSettings
-from dialer import check, intake, log, operate
+from dialer import check, garbage, intake, log, operate
 from dialer.clock import SystemClock
 from dialer.house import House
 from dialer.planning import replan_touched
@@ -25,7 +25,7 @@ from dialer.store import attempts as attempt_store
 from dialer.store import tables as t
 from dialer.store.queues import PLANNED
 from dialer.store.schema import upgrade
-from dialer.worker import Fitted, Worker, spare_the_collector
+from dialer.worker import Fitted, Worker
 
 AT = datetime(2026, 1, 11, 1, 0, tzinfo=UTC)
 """When the clock of the benchmark starts: 9:00 in Shanghai, before any window opens."""
@@ -258,7 +258,7 @@ async def dial(one: House, until: datetime) -> float:
     waiting = await one.store.read(lambda tx: unsettled(tx, one, until))
     worker = Worker(one, {"mock": Fitted(NoOp(), NO_OP)}, "bench")
     await worker.open()
-    spare_the_collector()
+    garbage.settle()
     started = time.perf_counter()
     running = asyncio.create_task(worker.run())
     left, seen_at = waiting, started

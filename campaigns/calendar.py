@@ -3,6 +3,7 @@
 from calendar import monthrange
 from collections.abc import Collection
 from datetime import date
+from functools import lru_cache
 
 from campaigns.file import WEEKDAYS, Audience
 
@@ -17,6 +18,7 @@ def is_due_day(due_on: date, due_days: Collection[int]) -> bool:
     return any(clamped(due_on.year, due_on.month, day) == due_on for day in due_days)
 
 
+@lru_cache(maxsize=1024)
 def months_before(day: date, months: int) -> date:
     """`months` calendar months earlier, clamped: 31 May − 3 months is the last day of February."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)

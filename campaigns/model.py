@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Channel(StrEnum):
@@ -67,8 +68,7 @@ class Reason(StrEnum):
     WINDOW_CLOSED = "window_closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One account with one open installment that falls due, as a campaign sees it.
 
     `zones` are all zones the person may be in, the stated one first: the legal windows are
@@ -121,8 +121,7 @@ class Round:
     """Index of the `[[segment.rounds]]` table it came from: there stand `retry` and `otherwise`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An attempt as it is desired: who, which round, and the slot. Instants are aware, UTC."""
 
     person_id: str

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import chain, groupby
 from types import MappingProxyType
 from typing import NamedTuple
@@ -60,9 +61,10 @@ def due_range(campaign: Campaign, now: datetime, lender_zone: str, days: int = H
 def horizon(drafts: Iterable[Draft], now: datetime, days: int = HORIZON_DAYS) -> list[Draft]:
     """Of the drafts (in `draft`'s order) those of a due date that has begun before now + `days` and is not over."""
     kept: list[Draft] = []
+    until = now + timedelta(days=days)
     for _, same_calls in groupby(drafts, key=lambda one: (one.due_on, one.accounts)):
         calls = list(same_calls)
-        if calls[0].window_from < now + timedelta(days=days) and calls[-1].window_until > now:
+        if calls[0].window_from < until and calls[-1].window_until > now:
             kept += calls
     return kept
 
@@ -72,6 +74,7 @@ def last_instant(draft: Draft, ring_s: float) -> datetime:
     return max(draft.window_from, draft.window_until - _ring(draft.round.channel, ring_s))
 
 
+@lru_cache(maxsize=64)
 def _ring(channel: Channel, ring_s: float) -> timedelta:
     return timedelta(seconds=ring_s if channel is Channel.VOICE else 0)
 
@@ -209,14 +212,16 @@ def _drafts(
     segment: Segment,
     places: tuple[_Place, ...],
     start: float,
-) -> Iterator[Draft]:
+) -> list[Draft]:
     person, phone, name, priority = accounts[0].person_id, accounts[0].phone, segment.name, segment.priority
-    for place in places:
-        slot = place.slot((start + place.round.number * GOLDEN) % 1.0)
-        # by position, since keywords cost a third more: the fields stand in model.Draft's order
-        yield Draft(
-            person, phone, zones, due_on, name, priority, place.round, accounts, slot, place.opens, place.closes
-        )  # fmt: skip
+    # by position, since keywords cost a third more: the fields stand in model.Draft's order
+    return [
+        Draft(
+            person, phone, zones, due_on, name, priority, place.round, accounts,
+            place.slot((start + place.round.number * GOLDEN) % 1.0), place.opens, place.closes,
+        )
+        for place in places
+    ]  # fmt: skip
 
 
 def forecast(

@@ -27,7 +27,10 @@ def money(text: str, currency: str) -> Decimal:
     if found is None:
         raise _wrong(text, "is no amount", "digits with a decimal point, such as 1200.00")
     digits, unit = _unit(currency)
-    if len((found[1] or "").rstrip("0")) > digits:
+    decimals = found[1] or ""
+    if len(decimals) == digits:
+        return Decimal(text)
+    if len(decimals.rstrip("0")) > digits:
         raise _wrong(text, f"has more decimals than {currency}", f"at most {digits}")
     return Decimal(text).quantize(unit)
 
@@ -53,6 +56,8 @@ def ident(text: str) -> str:
 
 
 def ident_or_empty(text: str) -> str:
+    if not text:
+        return text
     if len(text) > ID_MAX:
         raise ValueError(f"has {len(text)} characters; at most {ID_MAX}")
     if not text.isprintable():

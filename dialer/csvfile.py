@@ -94,7 +94,11 @@ def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()
                 raise _fault(path, 1, "file", "is empty", f"a CSV file with the columns {_list(needed)}")
             header = tuple(cell.strip() for cell in first.cells)
             notices = _check_header(path, first, header, needed, optional)
-            rows = sum(not _is_blank(line) for line in stream) if plain else sum(1 for _ in records)
+            rows = (
+                sum(1 for line in stream if line[0].isalnum() or not _is_blank(line))
+                if plain
+                else sum(1 for _ in records)
+            )
     except OSError as error:
         raise _unreadable(path, error) from error
     if encoding == "gb18030":
@@ -217,7 +221,7 @@ class _Lines:
 def plain_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
     """The same of a file without quotes, from its numbered lines: three times as fast."""
     for number, line in lines:
-        if not _is_blank(line):
+        if line[0].isalnum() or not _is_blank(line):
             yield Row(number, line.rstrip("\r\n").split(","))
 
 

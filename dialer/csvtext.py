@@ -2,7 +2,9 @@
 
 import codecs
 import csv
+import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 BLOCK = 1 << 20
@@ -10,6 +12,7 @@ LINE_MAX = 1 << 20
 """Characters of a line, and of a record of several lines: it is in memory as a whole."""
 SURE_CHARACTERS = 10
 """So many non-ASCII characters read as UTF-8, and a bad byte after them is damage and not GB18030."""
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def _decoded(path: Path, encoding: str) -> Text | Bad:
             unended = len(text) - text.rindex("\n") - 1 if "\n" in text else unended + len(text)
             lines += text.count("\n")
             if not text.isascii() and foreign < SURE_CHARACTERS:
-                foreign += sum(character > "\x7f" for character in text)
+                foreign += sum(1 for _ in islice(_FOREIGN.finditer(text), SURE_CHARACTERS))
             plain.read(text)
             if not block:
                 return Text(encoding, plain.holds())

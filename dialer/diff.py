@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns.model import Channel, Draft, Member, Reason
@@ -87,8 +87,13 @@ class Diff:
         self.segments: Counter[str] = Counter()
         self._withdrawn: list[tuple[int, str]] = []
         self._dropped: list[tuple[int, str]] = []
-        self._joined: list[dict[str, Any]] = []
-        self._new: list[tuple[Draft, tuple[Member, ...], State, Reason | None]] = []
+        self._joined: list[tuple[Any, ...]] = []
+        self._new: list[_New] = []
+        self._shared: dict[tuple[Any, ...], _Shared] = {}
+        # Who is drafted has open installments that are not stopped: with nothing written, only these keep one out.
+        self._is_first = not (
+            known.planned or known.made or known.seen or play.paused or stops or lost_until is not None
+        )
 
     def compare(self, drafts: Sequence[Draft]) -> None:
         standing: dict[tuple[Any, ...], Written] = {}
@@ -107,14 +112,20 @@ class Diff:
         }
         kept: set[int] = set()
         for draft in drafts:
-            self._draft(draft, by_place, kept)
+            shared = self._shared_of(draft)
+            if not (self._is_first and shared.valid_until >= self._now):
+                self._draft(draft, shared, by_place, kept)
+            else:
+                self._new.append((draft, draft.accounts, State.PLANNED, None, shared))
         for written in standing.values():
+            if written.row.attempt_id in kept:
+                continue
             why = self._why(written)
             # A round whose window has just closed is no longer drafted; it expires, and says so: that is not a re-plan.
-            if written.row.attempt_id not in kept and (why != Reason.REPLANNED or written.row.valid_until >= self._now):
+            if why != Reason.REPLANNED or written.row.valid_until >= self._now:
                 self.cancelled.append((written.row.attempt_id, why))
 
-    def _draft(self, draft: Draft, by_place: dict[Place, Written], kept: set[int]) -> None:
+    def _draft(self, draft: Draft, shared: "_Shared", by_place: dict[Place, Written], kept: set[int]) -> None:
         places = {member.account_id: _place(member, draft) for member in draft.accounts}
         members = tuple(
             member
@@ -125,25 +136,32 @@ class Diff:
         if not members:
             return
         if self._is_suppressed(draft):
-            self._suppress(draft, members, places)
+            self._suppress(draft, members, places, shared)
             return
-        if self._is_missed(draft):
+        if self._is_missed(draft, shared):
             missed = tuple(m for m in members if places[m.account_id] not in self._known.seen)
             if missed:
-                self._new.append((draft, missed, State.EXPIRED, Reason.LAUNCHED_LATE))
+                self._new.append((draft, missed, State.EXPIRED, Reason.LAUNCHED_LATE, shared))
             return
         written = next((by_place[p] for p in places.values() if p in by_place), None)
         if written is not None and written.row.attempt_id not in kept and _same(written.row, draft):
             kept.add(written.row.attempt_id)
             self._adjust(written, draft, members)
         else:
-            self._new.append((draft, members, State.PLANNED, None))
+            self._new.append((draft, members, State.PLANNED, None, shared))
 
-    def _is_missed(self, draft: Draft) -> bool:
+    def _is_missed(self, draft: Draft, shared: "_Shared") -> bool:
         """Its window is over, or its slot lies in a lost time: then it may have been placed under another id."""
         if self._lost_until is not None and draft.planned_for <= self._lost_until:
             return True
-        return _valid_until(draft, self._one.ring_s) < self._now
+        return shared.valid_until < self._now
+
+    def _shared_of(self, draft: Draft) -> "_Shared":
+        """What its row has in common with those of all who have this round in this window."""
+        key = (draft.segment, draft.round.number, draft.due_on, draft.window_from, draft.window_until)
+        if (known := self._shared.get(key)) is None:
+            known = self._shared[key] = _Shared.of(draft, self._one)
+        return known
 
     def _is_suppressed(self, draft: Draft) -> bool:
         if not self._stops:
@@ -151,19 +169,21 @@ class Diff:
         day = draft.planned_for.astimezone(self._zone).date()
         return self._stops.holds(draft.person_id, draft.phone, draft.round.channel, day)
 
-    def _suppress(self, draft: Draft, members: tuple[Member, ...], places: dict[str, Place]) -> None:
+    def _suppress(self, draft: Draft, members: tuple[Member, ...], places: dict[str, Place], shared: "_Shared") -> None:
         """Nothing is planned for the suppressed, but each round says once why: a cancelled row."""
         fresh = tuple(m for m in members if places[m.account_id] not in self._known.seen)
         if fresh:
-            self._new.append((draft, fresh, State.CANCELLED, Reason.OPTED_OUT))
+            self._new.append((draft, fresh, State.CANCELLED, Reason.OPTED_OUT, shared))
 
     def _adjust(self, written: Written, draft: Draft, members: tuple[Member, ...]) -> None:
         """The same attempt for other accounts: some were paid, or came back."""
         wanted = {member.account_id for member in members}
+        if wanted == written.accounts.keys():
+            return
         key = written.row.attempt_id
         self._dropped += [(key, account) for account in written.accounts if account not in wanted]
         self._joined += [
-            _account_row(key, self._one.campaign_id, draft, member, cancelled=False)
+            _account_row(key, self._one.campaign_id, draft, member, is_cancelled=False)
             for member in members
             if member.account_id not in written.accounts
         ]
@@ -208,25 +228,30 @@ class Diff:
         planbook.drop_accounts(tx, self._dropped + self._known.taken_over)
         planbook.add_accounts(tx, self._joined)
         attempts, accounts, verdicts = [], [], []
+        campaign_id, now = self._one.campaign_id, self._now
         numbers = take_numbers(tx, [draft.due_on for draft, *_ in self._new])
-        for number, (draft, members, state, reason) in zip(numbers, self._new, strict=True):
-            attempts.append(_attempt_row(number, self._one, draft, members[0], state, reason, self._now))
-            cancelled = state == State.CANCELLED
-            accounts += [_account_row(number, self._one.campaign_id, draft, m, cancelled) for m in members]
-            if cancelled:
-                verdicts.append(_refusal(number, self._now))
-            self._count(draft, state)
-        planbook.add_attempts(tx, attempts, accounts)
+        for number, (draft, members, state, reason, shared) in zip(numbers, self._new, strict=True):
+            is_cancelled = state is State.CANCELLED
+            first, slot = members[0], draft.planned_for
+            rule, settled_at = SUPPRESSED if is_cancelled else None, None if state is State.PLANNED else now
+            # In the order of `planbook.DRAFTED`.
+            attempts.append((
+                number, draft.person_id, draft.phone, draft.zones, first.country, first.line_type, str(state),
+                reason and str(reason), rule, slot, slot, settled_at, *shared.values,
+            ))  # fmt: skip
+            for member in members:
+                accounts.append(_account_row(number, campaign_id, draft, member, is_cancelled))
+            if is_cancelled:
+                verdicts.append(_refusal(number, now))
+        planbook.add_drafted(tx, attempts, accounts)
         planbook.add_verdicts(tx, verdicts)
+        self._count()
 
-    def _count(self, draft: Draft, state: State) -> None:
-        if state == State.PLANNED:
-            self.added += 1
-            self.segments[draft.segment] += 1
-        elif state == State.EXPIRED:
-            self.late += 1
-        else:
-            self.suppressed += 1
+    def _count(self) -> None:
+        states = Counter(state for _, _, state, _, _ in self._new)
+        self.added, self.late = states[State.PLANNED], states[State.EXPIRED]
+        self.suppressed = states[State.CANCELLED]
+        self.segments.update(draft.segment for draft, _, state, _, _ in self._new if state is State.PLANNED)
 
 
 def _key(person: str, due_on: date, offset: int, window: int, phone: str, accounts: Iterable[str]) -> tuple[Any, ...]:
@@ -252,56 +277,32 @@ def _same(row: Any, draft: Draft) -> bool:
     )
 
 
-def _account_row(number: int, campaign_id: int, draft: Draft, member: Member, cancelled: bool) -> dict[str, Any]:
-    return {
-        "attempt_id": number,
-        "account_id": member.account_id,
-        "installment_id": member.installment_id,
-        "campaign_id": campaign_id,
-        "day_offset": draft.round.day_offset,
-        "window": draft.round.window,
-        "try": 1,
-        "cancelled": cancelled,
-    }
+def _account_row(number: int, campaign_id: int, draft: Draft, member: Member, is_cancelled: bool) -> tuple[Any, ...]:
+    """In the order of the table's columns."""
+    at = draft.round
+    return (number, member.account_id, member.installment_id, campaign_id, at.day_offset, at.window, 1, is_cancelled)
 
 
-def _attempt_row(
-    number: int, one: Launched, draft: Draft, member: Member, state: State, reason: Reason | None, now: datetime
-) -> dict[str, Any]:
-    r = draft.round
-    return {
-        "attempt_id": number,
-        "campaign_id": one.campaign_id,
-        "person_id": draft.person_id,
-        "segment": draft.segment,
-        "due_on": draft.due_on,
-        "round": r.number,
-        "rounds": r.rounds,
-        "day_offset": r.day_offset,
-        "window": r.window,
-        "try": 1,
-        "cause": "round",
-        "entry": r.entry,
-        "retries": 0,
-        "infra": 0,
-        "otherwise_used": False,
-        "channel": r.channel.value,
-        "script": r.script,
-        "priority": draft.priority,
-        "phone": draft.phone,
-        "country": member.country,
-        "line_type": member.line_type,
-        "zones": draft.zones,
-        "state": state.value,
-        "reason": reason.value if reason else None,
-        "rule": SUPPRESSED if state == State.CANCELLED else None,
-        "due_at": draft.planned_for,
-        "planned_for": draft.planned_for,
-        "window_from": draft.window_from,
-        "window_until": draft.window_until,
-        "valid_until": _valid_until(draft, one.ring_s),
-        "settled_at": None if state == State.PLANNED else now,
-    }
+class _Shared(NamedTuple):
+    """What attempts of one round in one window have in common."""
+
+    valid_until: datetime
+    values: tuple[Any, ...]
+    """The later columns of `planbook.DRAFTED`."""
+
+    @classmethod
+    def of(cls, draft: Draft, one: Launched) -> "_Shared":
+        at, valid_until = draft.round, _valid_until(draft, one.ring_s)
+        tries, cause, retries, infra, otherwise_used = 1, "round", 0, 0, False
+        return cls(valid_until, (
+            one.campaign_id, draft.segment, draft.priority, draft.due_on, at.number, at.rounds, at.day_offset,
+            at.window, at.entry, at.channel.value, at.script, draft.window_from, draft.window_until, valid_until,
+            tries, cause, retries, infra, otherwise_used,
+        ))  # fmt: skip
+
+
+_New = tuple[Draft, tuple[Member, ...], State, Reason | None, _Shared]
+"""An attempt to write: as drafted, for these of its accounts."""
 
 
 def _valid_until(draft: Draft, ring_s: float) -> datetime:

@@ -7,7 +7,7 @@ finished lines are kept.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -261,7 +261,7 @@ def _still_to_make(draft: Draft, page: Page, part: Forecast) -> Draft | None:
             left.append(member)
     if len(left) == len(draft.accounts):
         return draft
-    return replace(draft, accounts=tuple(left)) if left else None
+    return draft._replace(accounts=tuple(left)) if left else None
 
 
 def _facts_of(asked: Question, page: Page) -> Callable[[Draft], gate.Facts]:

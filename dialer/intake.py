@@ -131,11 +131,13 @@ def compare_installments(tx: Tx, chunk: Chunk[Installment]) -> Difference[Instal
         try:
             person = _person(persons, value)
             if before is None:
-                _same_keys(by_day.setdefault((value.account_id, value.due_on), value), value)
+                other = by_day.setdefault((value.account_id, value.due_on), value)
+                if other is not value:
+                    _same_keys(other, value)
         except BadRow as bad:
             found.rejects.append(Reject(row, bad.problems))
             continue
-        merged, notice = _merged(value, before, reversals.get(key))
+        merged, notice = _merged(value, before, reversals.get(key)) if before else (value, "")
         if notice:
             found.notices[notice] += 1
         if found.add(merged, before):
@@ -269,10 +271,8 @@ def _has_id(one: Installment) -> bool:
     return one.installment_id != one.due_on.isoformat()
 
 
-def _merged(value: Installment, before: Installment | None, reversed_on: date | None) -> tuple[Installment, str]:
+def _merged(value: Installment, before: Installment, reversed_on: date | None) -> tuple[Installment, str]:
     """The file's row with the payment that holds, and a notice where that is not the file's."""
-    if before is None:
-        return value, ""
     kept = value._replace(paid_on=before.paid_on, paid_amount=before.paid_amount)
     if value.paid_amount < before.paid_amount:
         return kept, KEPT if value.paid_amount else ""
@@ -284,6 +284,8 @@ def _merged(value: Installment, before: Installment | None, reversed_on: date | 
 
 def _payments(after: Installment, before: Installment | None, source: str) -> list[Payment]:
     """The change of what is paid; none where there is none."""
+    if before is None and not after.paid_amount:
+        return []
     change = after.paid_amount - (before.paid_amount if before else Decimal(0))
     if not change:
         return []

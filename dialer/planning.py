@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns import calendar, plan, segment
 from campaigns.model import Draft, Member
-from campaigns.plan import due_range
+from campaigns.plan import ONE_DAY, due_range
 from dialer.diff import Diff, Known
 from dialer.house import House, Launched
 from dialer.play import Play
@@ -21,7 +21,9 @@ from dialer.store import restored as restored_store
 from dialer.store.common import People
 
 PAGE = 2_000
-"""Persons a transaction: some 50 ms of work, so that dialing never waits long."""
+"""Persons a transaction, where nothing else waits for the database."""
+PAGE_BESIDE_DIALING = 200
+"""Persons a transaction of the daemon's: some 30 ms of work, so that dialing never waits long."""
 
 
 @dataclass(slots=True)
@@ -45,15 +47,15 @@ class Counts:
             self.segments[name] = self.segments.get(name, 0) + count
 
 
-async def plan_all(house: House, names: Iterable[str] | None = None) -> Counts:
-    """Plans every launched campaign (or the named ones) for every person, a page a transaction."""
+async def plan_all(house: House, names: Iterable[str] | None = None, size: int = PAGE) -> Counts:
+    """Plans every launched campaign (or the named ones) for every person, a page of `size` persons a transaction."""
     wanted = None if names is None else set(names)
     total = Counts()
     after = ""
     while True:
 
         def page(tx: Tx, after: str = after) -> tuple[Counts, People | None]:
-            people = planbook.next_people(tx, after, PAGE)
+            people = planbook.next_people(tx, after, size)
             counts = Counts()
             if people is not None:
                 locks.span(tx, people)
@@ -113,7 +115,7 @@ def _replan_campaign(tx: Tx, house: House, one: Launched, people: People, now: d
     diff = Diff(one, known, roster.play, stops, house.zone, now, lost_until)
     diff.compare(drafts)
     diff.write(tx)
-    campaign_store.add_members(tx, _frozen(one, drafts, roster, now))
+    campaign_store.add_members(tx, one.campaign_id, _frozen(drafts, roster), now)
     return Counts(
         drafted=diff.added,
         cancelled=len(diff.cancelled),
@@ -142,12 +144,13 @@ def _roster(tx: Tx, house: House, one: Launched, people: People, now: datetime) 
     known = campaign_store.members(tx, one.campaign_id, people)
     roster = _Roster(first, [], Play(), set(known))
     counts = _Counts(tx, house.today(now), segment.months_of(one.file), first, last)
+    is_due = {due_on: calendar.is_due_in(due_on, one.file.audience) for due_on in {row[1] for row in rows}}
     candidates = []
     for row in rows:
         key = (row[6], row[0])
         late, stopped, paused_until = known.get(key, (None, None, None))
         roster.play.note(key, row[1], row[5], stopped, paused_until)
-        if row[5] and not stopped and calendar.is_due_in(row[1], one.file.audience):
+        if row[5] and not stopped and is_due[row[1]]:
             candidates.append((row, late))
     counts.load([row[6] for row, late in candidates if not counts.covers(late)])
     roster.members = [_member(row, counts.of(row[6], row[1], late)) for row, late in candidates]
@@ -158,7 +161,8 @@ class _Counts:
     """Late counts: the frozen ones, else counted from the account's history, which is loaded only then."""
 
     def __init__(self, tx: Tx, today: date, months: frozenset[int], first: date, last: date) -> None:
-        self._tx, self._today, self._months, self._last = tx, today, months, last
+        self._tx, self._today, self._months = tx, today, months
+        self._last = min(last, today - ONE_DAY)  # what is not past due is not late
         self._since = min((calendar.months_before(first, n) for n in months), default=first)
         self._history: dict[str, list[tuple[date, date | None, bool]]] = {}
 
@@ -185,21 +189,16 @@ def _member(row: Any, late: dict[int, int]) -> Member:
     )  # fmt: skip
 
 
-def _frozen(one: Launched, drafts: Sequence[Draft], roster: _Roster, now: datetime) -> list[dict[str, Any]]:
+def _frozen(drafts: Sequence[Draft], roster: _Roster) -> list[tuple[str, str, dict[str, int]]]:
     """The late counts of members that are drafted for the first time."""
-    fresh = {
-        (member.account_id, member.installment_id): member
-        for draft in drafts
-        for member in draft.accounts
-        if (member.account_id, member.installment_id) not in roster.frozen
-    }
-    return [
-        {
-            "campaign_id": one.campaign_id,
-            "account_id": account_id,
-            "installment_id": installment_id,
-            "late": {str(n): count for n, count in member.late.items()},
-            "frozen_at": now,
-        }
-        for (account_id, installment_id), member in fresh.items()
-    ]
+    fresh: dict[tuple[str, str], Member] = {}
+    seen: tuple[Member, ...] = ()
+    for draft in drafts:
+        if draft.accounts is seen:  # the rounds of one call stand together
+            continue
+        seen = draft.accounts
+        for member in seen:
+            key = (member.account_id, member.installment_id)
+            if key not in roster.frozen:
+                fresh[key] = member
+    return [(*key, {str(n): count for n, count in member.late.items()}) for key, member in fresh.items()]

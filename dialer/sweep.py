@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from dialer.house import House, add_months
 from dialer.log import log
-from dialer.planning import Counts, plan_all
+from dialer.planning import PAGE_BESIDE_DIALING, Counts, plan_all
 from dialer.store import Tx, desk
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
@@ -20,7 +20,7 @@ async def daily(house: House) -> Counts:
         # By a wrong clock rounds would be over that are not.
         await house.clock.sleep_until(house.clock.now() + CLOCK_WAIT)
     await add_months(house)
-    counts = await plan_all(house)
+    counts = await plan_all(house, size=PAGE_BESIDE_DIALING)
     await close_promises(house)
     log.info("planned", drafted=counts.drafted, cancelled=counts.cancelled, launched_late=counts.late)
     return counts

@@ -1,7 +1,6 @@
 """One worker: adapters, lines, and the loops that dial and reconcile. The daemon and the simulation run the same."""
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,13 +24,6 @@ from dialer.store import queues as queue_store
 
 LEAST_WAIT = timedelta(milliseconds=2)
 IDLE_WAIT = timedelta(milliseconds=50)
-
-
-def spare_the_collector() -> None:
-    """What the start has loaded stays; it need not be looked through for garbage again and again while dialing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Sett
 
 def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") -> T:
     """Opens the installation's database for one command."""
+    from dialer import garbage
     from dialer.cli.progress import Working
     from dialer.house import open_house
     from dialer.store import explained
@@ -68,6 +69,7 @@ def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") 
         async with AsyncExitStack() as stack:
             async with opening:
                 house = await stack.enter_async_context(open_house(settings))
+            garbage.settle()
             return await work(house)
 
     with explained():

@@ -14,6 +14,8 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
+from dialer.store.columns import Columns, each, repeats
+
 _PLACE = re.compile(r"\$(\d+)(::[A-Z]+)?")
 _VALUES = re.compile(r" VALUES \((.*?)\)(?= ON CONFLICT| RETURNING|$)", re.DOTALL)
 _IN = re.compile(r" IN \(__\[POSTCOMPILE_(\w+?)\]\)")
@@ -24,7 +26,7 @@ class Arrays:
 
     def __init__(self, made: Any, dialect: Dialect) -> None:
         names = list(made.positiontup or ())
-        self._columns: list[tuple[str, Any]] = []
+        self._columns: list[tuple[str, Any, bool]] = []
         self._fixed: list[Any] = []
         place_of: dict[int, str] = {}
         arrays = []
@@ -32,7 +34,7 @@ class Arrays:
             bind = made.binds[name]
             process = bind.type.dialect_impl(dialect).bind_processor(dialect)
             if bind.required:
-                self._columns.append((name, process))
+                self._columns.append((name, process, repeats(bind.type)))
                 arrays.append(f"${len(self._columns)}::{type_of(bind, dialect)}[]")
                 place_of[number] = f"v.c{len(self._columns)}"
         for number, name in enumerate(names, 1):
@@ -52,11 +54,11 @@ class Arrays:
 
     def values(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """One array a column, then the values that are the same for every row."""
-        arrays = [
-            [process(row[name]) for row in rows] if process else [row[name] for row in rows]
-            for name, process in self._columns
-        ]
-        return [*arrays, *self._fixed]
+        return self.columns({name: [row[name] for row in rows] for name, *_ in self._columns})
+
+    def columns(self, columns: Columns) -> list[Any]:
+        """The same of values that are in columns already."""
+        return [*(each(process, columns[name], again) for name, process, again in self._columns), *self._fixed]
 
 
 _JOINS = {"UPDATE": "FROM", "DELETE": "USING"}

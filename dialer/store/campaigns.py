@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import People, Values, insert_for, within
+from dialer.store.common import People, Values, add_missing, within
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 
@@ -83,10 +83,9 @@ def set_planned(tx: Tx, names: set[str] | None, now: datetime) -> None:
     tx.execute(statement if names is None else statement.where(t.campaigns.c.name.in_(sorted(names))))
 
 
-def add_members(tx: Tx, rows: Sequence[Values]) -> None:
-    """Freezes late counts; a member that is known keeps its own."""
-    if rows:
-        tx.execute(insert_for(tx.dialect.name, t.members).on_conflict_do_nothing(), rows)
+def add_members(tx: Tx, campaign_id: int, rows: Sequence[tuple[str, str, dict[str, int]]], now: datetime) -> None:
+    """Freezes late counts, (account id, installment id, counts); a member that is known keeps its own."""
+    add_missing(tx, t.members, [(campaign_id, *row, now, None, None) for row in rows])
 
 
 _m = t.members.c

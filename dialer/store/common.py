@@ -6,10 +6,11 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Row, Table, bindparam, select, text, update
+from sqlalchemy import BindParameter, Column, ColumnElement, Row, Table, bindparam, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dialer.store import tables as t
+from dialer.store.columns import Columns
 from dialer.store.database import Tx
 from dialer.store.postgres import CHANNEL
 from dialer.store.prepared import Prepared
@@ -52,32 +53,70 @@ def insert_for(dialect: str, table: Table) -> Any:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
-@lru_cache(maxsize=32)
-def _put(table: Table) -> Prepared:
+@lru_cache(maxsize=64)
+def _put(table: Table, names: tuple[str, ...]) -> Prepared:
     def statement(dialect: str) -> Any:
         insert = insert_for(dialect, table)
         keys = [column.name for column in table.primary_key.columns]
         values = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-        given = {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
-        return insert.values(given).on_conflict_do_update(index_elements=keys, set_=values)
+        return insert.values(_binds(table, names)).on_conflict_do_update(index_elements=keys, set_=values)
 
     return Prepared(statement)
 
 
+@lru_cache(maxsize=64)
+def _add(table: Table, names: tuple[str, ...]) -> Prepared:
+    return Prepared(lambda dialect: insert_for(dialect, table).values(_binds(table, names)).on_conflict_do_nothing())
+
+
+def _binds(table: Table, names: Iterable[str]) -> dict[str, BindParameter[Any]]:
+    return {name: bindparam(name, type_=table.c[name].type) for name in names}
+
+
 def put_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
     """Inserts whole rows; each takes the place of the row with the same key."""
-    _put(table).run_many(tx, rows)
+    _put(table, tuple(table.columns.keys())).run_many(tx, rows)
 
 
 @lru_cache(maxsize=128)
 def _insert(table: Table, names: tuple[str, ...]) -> Prepared:
-    return Prepared(table.insert().inline().values({name: bindparam(name, type_=table.c[name].type) for name in names}))
+    return Prepared(table.insert().inline().values(_binds(table, names)))
 
 
 def insert_all(tx: Tx, table: Table, rows: Sequence[Values]) -> None:
     """Inserts rows that all have the same columns."""
     if rows:
         _insert(table, tuple(rows[0])).run_many(tx, rows)
+
+
+def insert_rows(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts rows of values for these columns: for thousands of them, which cost a third of what mappings do."""
+    if rows:
+        columns = _columns(table, names, rows)
+        _insert(table, tuple(columns)).run_columns(tx, columns)
+
+
+def put_rows(tx: Tx, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """The same of whole rows in the order of the table's columns; each takes the place of the row with the same key."""
+    if rows:
+        columns = _columns(table, table.columns.keys(), rows)
+        _put(table, tuple(columns)).run_columns(tx, columns)
+
+
+def add_missing(tx: Tx, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """The same where the key is not there yet; other rows stay as they are."""
+    if rows:
+        columns = _columns(table, table.columns.keys(), rows)
+        _add(table, tuple(columns)).run_columns(tx, columns)
+
+
+def _columns(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    """Without those that are NULL in every row: Python's driver takes longer over each than over a text."""
+    return {
+        name: column
+        for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        if table.c[name].server_default is not None or any(value is not None for value in column)
+    }
 
 
 _take = Prepared(
@@ -148,6 +187,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "AnyRow", "People", "Values", "flag", "in_parts", "insert_all", "insert_for", "note_action", "put_all",
-    "set_flag", "take_numbers", "within",
+    "AnyRow", "People", "Values", "add_missing", "flag", "in_parts", "insert_all", "insert_for", "insert_rows",
+    "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
 ]  # fmt: skip

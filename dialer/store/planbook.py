@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select, text, update
+from sqlalchemy import bindparam, delete, or_, select, text, update
 
 from dialer.play import Stops
 from dialer.store import optouts
 from dialer.store import tables as t
 from dialer.store.attempts import IS_RUNNING
-from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all, within
+from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all, insert_rows, within
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
@@ -61,6 +62,7 @@ _history = Prepared(
         _i.account_id.in_(bindparam("accounts", expanding=True)),
         _i.due_on >= bindparam("since"),
         _i.due_on <= bindparam("last"),
+        or_(_i.is_open, _i.paid_on > _i.due_on),
     )
 )
 
@@ -68,7 +70,8 @@ _history = Prepared(
 def history(
     tx: Tx, account_ids: Sequence[str], since: date, last: date
 ) -> dict[str, list[tuple[date, date | None, bool]]]:
-    """account → (due_on, paid_on, is_open) of its installments due in [since, last]."""
+    """account → (due_on, paid_on, is_open) of its installments due in [since, last] that are open or were paid late:
+    no others ever count as late."""
     found: dict[str, list[tuple[date, date | None, bool]]] = {}
     for part in in_parts(account_ids):
         for account_id, due_on, paid_on, is_open in _history.all(tx, accounts=part, since=since, last=last):
@@ -182,6 +185,11 @@ _free_one = Prepared(
     .where(t.attempt_accounts.c.attempt_id == bindparam("of"), t.attempt_accounts.c.account_id == bindparam("account"))
     .values(cancelled=True)
 )
+_take_out = Prepared(
+    delete(t.attempt_accounts).where(
+        t.attempt_accounts.c.attempt_id == bindparam("of"), t.attempt_accounts.c.account_id == bindparam("account")
+    )
+)
 
 
 def cancel(tx: Tx, rows: Sequence[tuple[int, str]], now: datetime) -> None:
@@ -220,14 +228,26 @@ def add_attempts(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values])
     insert_all(tx, t.attempt_accounts, accounts)
 
 
-def add_accounts(tx: Tx, rows: Sequence[Values]) -> None:
-    """Puts accounts into planned attempts; one that was taken out before comes back."""
-    for row in rows:
-        key = (t.attempt_accounts.c.attempt_id == row["attempt_id"]) & (
-            t.attempt_accounts.c.account_id == row["account_id"]
-        )
-        tx.execute(t.attempt_accounts.delete().where(key))
-    insert_all(tx, t.attempt_accounts, rows)
+ACCOUNT = tuple(t.attempt_accounts.columns.keys())
+DRAFTED = (
+    "attempt_id", "person_id", "phone", "zones", "country", "line_type", "state", "reason", "rule", "due_at",
+    "planned_for", "settled_at", "campaign_id", "segment", "priority", "due_on", "round", "rounds", "day_offset",
+    "window", "entry", "channel", "script", "window_from", "window_until", "valid_until", "try", "cause", "retries",
+    "infra", "otherwise_used",
+)  # fmt: skip
+"""The columns of an attempt that planning writes: first its own, then what it shares with others of its round."""
+
+
+def add_drafted(tx: Tx, attempts: Sequence[tuple[Any, ...]], accounts: Sequence[tuple[Any, ...]]) -> None:
+    """The same of attempts as rows of DRAFTED, and of whole rows of their accounts."""
+    insert_rows(tx, t.attempts, DRAFTED, attempts)
+    insert_rows(tx, t.attempt_accounts, ACCOUNT, accounts)
+
+
+def add_accounts(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Puts accounts, whole rows, into planned attempts; one that was taken out before comes back."""
+    _take_out.run_many(tx, [{"of": row[0], "account": row[1]} for row in rows])
+    insert_rows(tx, t.attempt_accounts, ACCOUNT, rows)
 
 
 def add_verdicts(tx: Tx, rows: Sequence[Values]) -> None:

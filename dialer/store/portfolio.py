@@ -2,27 +2,25 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Column, Select, String, Table, bindparam, column, func, or_, select, update
+from sqlalchemy import ARRAY, Column, Select, String, bindparam, column, func, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
 from dialer.roster import Account, Installment, Suppression
 from dialer.store import tables as t
-from dialer.store.common import AnyRow, in_parts, insert_all, insert_for
+from dialer.store.common import AnyRow, add_missing, in_parts, insert_all, insert_rows, put_rows
 from dialer.store.database import Tx
 
 Key = tuple[str, str]
 """(account_id, installment_id)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(NamedTuple):
     """A change of what is paid on an installment; negative for a reversal."""
 
     account_id: str
@@ -121,11 +119,8 @@ def accounts_concerned(tx: Tx, person_id: str | None, phone: str | None) -> int:
 
 def put_accounts(tx: Tx, rows: Sequence[Account], now: datetime) -> None:
     """Inserts or replaces by account_id; a person who is new gets a row to be locked by."""
-    if not rows:
-        return
-    tx.execute(_upsert(tx, t.accounts), [{**row._asdict(), "imported_at": now} for row in rows])
-    people = [{"person_id": person_id, "created_at": now} for person_id in {row.person_id for row in rows}]
-    tx.execute(insert_for(tx.dialect.name, t.persons).on_conflict_do_nothing(), people)
+    put_rows(tx, t.accounts, [(*row, now) for row in rows])
+    add_missing(tx, t.persons, [(person_id, now) for person_id in dict.fromkeys(row.person_id for row in rows)])
 
 
 def installments(tx: Tx, keys: Iterable[Key]) -> dict[Key, Installment]:
@@ -140,24 +135,12 @@ def due(tx: Tx, days: Iterable[tuple[str, date]]) -> list[Installment]:
 
 def put_installments(tx: Tx, rows: Sequence[Installment], now: datetime) -> None:
     """Inserts or replaces by account_id and installment_id."""
-    if rows:
-        values = [{**row._asdict(), "is_open": row.is_open, "imported_at": now} for row in rows]
-        tx.execute(_upsert(tx, t.installments), values)
+    put_rows(tx, t.installments, [(*row, row.paid_amount < row.amount, now) for row in rows])
 
 
 def add_payments(tx: Tx, rows: Sequence[Payment], now: datetime) -> None:
-    values = [
-        {
-            "account_id": row.account_id,
-            "installment_id": row.installment_id,
-            "paid_on": row.paid_on,
-            "amount": row.amount,
-            "source": row.source,
-            "recorded_at": now,
-        }
-        for row in rows
-    ]
-    insert_all(tx, t.payments, values)
+    names = ("account_id", "installment_id", "paid_on", "amount", "source", "recorded_at")
+    insert_rows(tx, t.payments, names, [(*row, now) for row in rows])
 
 
 def reversed_on(tx: Tx, account_ids: Collection[str]) -> dict[Key, date]:
@@ -204,11 +187,3 @@ def lift(tx: Tx, suppression_ids: Collection[int], reason: str, now: datetime) -
             .where(s.suppression_id.in_(part), s.lifted_at.is_(None))
             .values(lifted_at=now, lifted_reason=reason)
         )
-
-
-def _upsert(tx: Tx, table: Table) -> Any:
-    """INSERT … ON CONFLICT (the key) DO UPDATE: the same words in SQLite and PostgreSQL."""
-    insert = insert_for(tx.dialect.name, table)
-    keys = [column.name for column in table.primary_key]
-    others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=others)

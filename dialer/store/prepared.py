@@ -8,7 +8,8 @@ PostgreSQL gets many rows as one statement over arrays (`dialer.store.arrays`): 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Dialect
@@ -19,8 +20,7 @@ from sqlalchemy.util import await_only
 
 from dialer.store import postgres
 from dialer.store.arrays import Arrays, any_of
-
-Process = Callable[[Any], Any]
+from dialer.store.columns import Columns, Process, each, repeats
 
 
 class Prepared:
@@ -67,6 +67,14 @@ class Prepared:
             return _change(tx, compiled.arrays.sql, compiled.arrays.values(rows))
         return _change(tx, compiled.sql, [compiled.values(row) for row in rows], is_many=True)
 
+    def run_columns(self, tx: Connection, columns: Columns) -> int:
+        """Once for each row of these columns, of one length, by the names of the parameters. For thousands of rows: a
+        column goes through its type as a whole."""
+        compiled = self._compiled(tx.dialect)
+        if compiled.arrays is not None:
+            return _change(tx, compiled.arrays.sql, compiled.arrays.columns(columns))
+        return _change(tx, compiled.sql, compiled.rows(columns), is_many=True)
+
     def all_many(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """What it returns once for each of these, in order."""
         if not rows:
@@ -94,6 +102,7 @@ class _Compiled:
         self._places: list[tuple[str, Process | None]] = []
         self._fixed: dict[str, Any] = {}
         self._lists: dict[str, Process | None] = {}
+        self._repeating = frozenset(name for name, bind in made.binds.items() if repeats(bind.type))
         is_numbered = dialect.name == "postgresql"
         for name in made.positiontup or ():
             bind = made.binds[name]
@@ -122,6 +131,17 @@ class _Compiled:
         if self._fixed:
             given = {**given, **self._fixed}
         return [process(given[name]) if process else given[name] for name, process in self._places]
+
+    def rows(self, columns: Columns) -> Iterable[Sequence[Any]]:
+        """The driver's values of each row, in order."""
+        fixed, repeating = self._fixed, self._repeating
+        return zip(
+            *(
+                repeat(fixed[name]) if name in fixed else each(process, columns[name], name in repeating)
+                for name, process in self._places
+            ),
+            strict=False,
+        )
 
     def filled(self, given: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
         """The text with as many places as the lists have values, and the driver's values."""
@@ -165,7 +185,7 @@ def _fetch(tx: Connection, sql: str, values: Sequence[Any]) -> Iterable[Any]:
         _refused(tx, sql, error)
 
 
-def _change(tx: Connection, sql: str, values: Sequence[Any], is_many: bool = False) -> int:
+def _change(tx: Connection, sql: str, values: Iterable[Any], is_many: bool = False) -> int:
     raw: Any = tx.connection.driver_connection
     try:
         if tx.dialect.name == "postgresql":

@@ -1,6 +1,7 @@
 """Prepared statements: lists of any length, types both ways, and the database's refusals as SQLAlchemy raises them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import bindparam, select
@@ -8,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dialer.store import InlineStore, Store, Tx
 from dialer.store import tables as t
-from dialer.store.common import insert_all, put_all
+from dialer.store.common import add_missing, insert_all, insert_rows, put_all, put_rows
 from dialer.store.prepared import Prepared
 from dialer.store.schema import create
 
@@ -60,3 +61,26 @@ def test_changed_rows_are_counted_and_refusals_name_no_values() -> None:
     with pytest.raises(DBAPIError) as refused:
         store.run(_fill)
     assert "f0" not in str(refused.value)
+
+
+def _put_installments(tx: Tx) -> None:
+    day, money = date(2026, 1, 15), Decimal("100.00")
+    paid = ("L-1", "a", day, money, "CNY", day, money, False, NOW)
+    put_rows(tx, t.installments, [paid, ("L-2", "a", day, Decimal("100"), "JPY", None, Decimal(0), True, NOW)])
+    open_again = ("L-1", "a", day, money, "CNY", None, Decimal("0.00"), True, NOW)
+    put_rows(tx, t.installments, [open_again])
+    add_missing(tx, t.installments, [paid, ("L-3", *paid[1:])])
+    rows = tx.execute(select(t.installments).order_by(t.installments.c.account_id)).all()
+    assert tuple(rows[0]) == open_again
+    assert [(str(row.amount), row.paid_on, row.is_open) for row in rows] == [
+        ("100.00", None, True), ("100", None, True), ("100.00", day, False),
+    ]  # fmt: skip
+    names = ("account_id", "installment_id", "paid_on", "amount", "source", "recorded_at")
+    insert_rows(tx, t.payments, names, [("L-1", "a", on, money, "import", NOW) for on in (None, day)])
+    assert tx.execute(select(t.payments.c.paid_on).order_by(t.payments.c.payment_id)).scalars().all() == [None, day]
+
+
+async def test_rows_by_columns_keep_money_and_what_is_empty(database_url: str) -> None:
+    store = Store(database_url)
+    await store.write(_put_installments)
+    await store.close()
