@@ -77,7 +77,8 @@ class SharedRoom:
         found = await self.house.store.write(lambda tx: self._reserve(tx, now), quick=True)
         for name, (elsewhere, paces) in found.standing.items():
             line = self.lines.by_name[name]
-            line.elsewhere = max(elsewhere - len(line.running), 0)
+            # Below zero where others have heard of the end of calls that we still count.
+            line.elsewhere = elsewhere - len(line.running)
             line.next_at.update(paces)
         return Taken(found.slots, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
 

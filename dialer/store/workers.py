@@ -20,10 +20,6 @@ _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 # --- signs of life --------------------------------------------------------------------------------------------------
 
 
-def seen(tx: Tx, worker: str, now: datetime, started_at: datetime) -> None:
-    put_all(tx, w.workers, [{"worker": worker, "started_at": started_at, "seen_at": now}])
-
-
 def every(tx: Tx) -> Sequence[AnyRow]:
     """worker, started_at, seen_at."""
     return tx.execute(select(w.workers).order_by(_w.worker)).all()

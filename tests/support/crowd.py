@@ -192,4 +192,3 @@ def crowd(
             if shared().wait(pid, 0) is None:
                 os.kill(pid, signal.SIGKILL)
                 shared().wait(pid)
-
