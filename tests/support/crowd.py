@@ -65,6 +65,7 @@ class Crowd:
     folder: Path
     url: str
     here: Installation
+    is_shared: bool = True
     workers: list[Daemon] = field(default_factory=list)
 
     def command(self, *words: str) -> str:
@@ -75,7 +76,7 @@ class Crowd:
         daemon = Daemon(self.folder / f"w{len(self.workers)}")
         daemon.folder.mkdir()
         text = (self.folder / "dialer.toml").read_text(encoding="utf-8")
-        text = text.replace(f'"{self.url}"', f'"{url or self.url}"').replace("journal.jsonl", "../journal.jsonl")
+        text = text.replace(f'"{self.url}"', f'"{url or self.url}"')
         text = text.replace('"carrier.sock"', '"../carrier.sock"').replace('"sg.toml"', '"../sg.toml"')
         text = re.sub(r"port = \d+", f"port = {free_port()}", text)
         (daemon.folder / "dialer.toml").write_text(text, encoding="utf-8")
@@ -91,9 +92,10 @@ class Crowd:
             assert await_it(lambda: len(daemon.logged("started")) > before, 20), told()[-3000:]
 
     def journal(self) -> list[dict[str, Any]]:
-        path = self.folder / "journal.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        """Of the shared carrier, or of all workers' own, in the order of time."""
+        paths = [path for path in self.folder.glob("**/journal*.jsonl") if path.parent != self.folder or self.is_shared]
+        lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        return sorted((json.loads(line) for line in lines), key=lambda one: str(one["at"]))
 
     def rows(self, sql: str, *given: Any) -> list[Any]:
         async def ask() -> list[Any]:
@@ -134,6 +136,9 @@ class Crowd:
     def faults(self) -> list[str]:
         """What the journal, the exports, the record and the referee find wrong."""
         taken = self.journal()
+        if not self.is_shared:
+            text = "".join(json.dumps(one) + "\n" for one in taken)
+            (self.folder / "journal.jsonl").write_text(text, encoding="utf-8")
         self.command("attempts", "--jsonl", "attempts.jsonl")
         self.command("actions", "--jsonl", "actions.jsonl", "--reveal")
         report = self.folder / "report.json"
@@ -165,30 +170,36 @@ def most_in_a_second(taken: Sequence[dict[str, Any]], seconds: float = 1.0) -> i
 
 @contextmanager
 def crowd(
-    folder: Path, url: str, people: int, rate: float = 20, line: str = "", profile: str = "quick"
+    folder: Path, url: str, people: int, rate: float = 20, line: str = "", is_shared: bool = True, launch: bool = True
 ) -> Iterator[Crowd]:
-    """Everything but the workers: files imported, campaign launched, carrier listening. `line`: more of its settings."""
+    """Everything but the workers: files imported, campaign launched, carrier listening. `line`: more of its settings.
+
+    Not `is_shared`: each worker has a carrier in its own process, whose journal tells to the millisecond when it placed.
+    """
     url = url.replace(":@", "@")  # an empty password would be a secret in a file
     here = installation(folder, people, rate)
     settings = folder / "dialer.toml"
     text = settings.read_text(encoding="utf-8")
     assert LINE in text
-    text = text.replace(LINE, '[adapters.mock]\ncarrier = "carrier.sock"\n')
+    if is_shared:
+        text = text.replace(LINE, '[adapters.mock]\ncarrier = "carrier.sock"\n')
     text = text.replace('"sqlite:///dialer.db"', f'"{url}"').replace("[lines.main]\n", f"[lines.main]\n{line}", 1)
     if "calls_at_once" in line:
         text = text.replace("calls_at_once = 200\n", "")
     settings.write_text(text, encoding="utf-8")
-    found = Crowd(folder, url, here)
-    for words in (("import", "accounts", "accounts.csv"), ("import", "installments", "installments.csv"),
-                  ("launch", "now.toml")):  # fmt: skip
-        found.command(*words)
-    words = ("--socket", "carrier.sock", "--journal", "journal.jsonl", "--profile", profile, "--seed", "1")
-    carrier = shared().start(folder, "carrier", *words)
-    assert await_it((folder / "carrier.sock").exists, 10, 0.01), (folder / "carrier.log").read_text()
+    found = Crowd(folder, url, here, is_shared)
+    found.command("import", "accounts", "accounts.csv")
+    found.command("import", "installments", "installments.csv")
+    if launch:
+        found.command("launch", "now.toml")
+    words = ("--socket", "carrier.sock", "--journal", "journal.jsonl", "--profile", "quick", "--seed", "1")
+    others = [shared().start(folder, "carrier", *words)] if is_shared else []
+    if is_shared:
+        assert await_it((folder / "carrier.sock").exists, 10, 0.01), (folder / "carrier.log").read_text()
     try:
         yield found
     finally:
-        for pid in (*(daemon.pid for daemon in found.workers), carrier):
+        for pid in (*(daemon.pid for daemon in found.workers), *others):
             if shared().wait(pid, 0) is None:
                 os.kill(pid, signal.SIGKILL)
                 shared().wait(pid)
