@@ -167,21 +167,31 @@ class Dialer:
         if await self._record(news):
             self._handed.discard((key, claim))
 
-    async def _in_its_slot(self, placement: Placement, looked_at: datetime, line: Line, channel: Channel) -> tuple[datetime, str]:
+    async def _in_its_slot(
+        self, placement: Placement, looked_at: datetime, line: Line, channel: Channel
+    ) -> tuple[datetime, str]:
         """Waits until it may be placed; one that is late among many workers takes another slot, and looks again.
         Returns the last look's instant, and what that said."""
-        clock, slot, times = self.house.clock, placement.at, 0
-        while True:
-            await clock.sleep_until(slot)
-            await clock.sleep_until(line.turn(channel, clock.now()))
-            found = await self.room.another(line.name, channel, slot, times)
-            if found is None:
-                return looked_at, ""
-            slot, times = found, times + 1
-            await clock.sleep_until(slot - self.room.early)
-            looked_at = clock.now()
+        slot, times = placement.at, 0
+        while (another := await self._wait_for(slot, line, channel, times)) is not None:
+            slot, times = another, times + 1
+            await self.house.clock.sleep_until(slot - self.room.early)
+            looked_at = self.house.clock.now()
             if why := (await self._last_look([placement]))[placement.attempt_id]:
                 return looked_at, why
+        return looked_at, ""
+
+    async def _wait_for(self, slot: datetime, line: Line, channel: Channel, times: int) -> datetime | None:
+        """Until its turn comes. Returns the slot that was taken instead, where this one has passed."""
+        clock = self.house.clock
+        await clock.sleep_until(slot)
+        await clock.sleep_until(line.turn(channel, clock.now()))
+        while (another := await self.room.another(line.name, channel, slot, times)) is None:
+            full_until = line.handed(channel, clock.now())
+            if full_until is None:
+                return None
+            await clock.sleep_until(full_until)
+        return another
 
     def _hold(self, line: Line, channel: Channel, seconds: float, why: str) -> None:
         """The provider wants to be left alone for a while. Said when it begins, not for each that was on its way."""

@@ -15,9 +15,12 @@ from dialer.store import attempts as attempt_store
 
 Slots = Mapping[tuple[str, Channel], Sequence[datetime]]
 """(line, channel) → the instants at which it may place next."""
-ALONE_SHARE, SHARED_SHARE = 0.99, 0.95
+ALONE_SHARE, SHARED_SHARE = 0.995, 0.95
 """So much of a line's rate is used by one worker alone, and by several. In any second there are so few slots that those
-who use theirs by `LATE` too late do not make it hold more than the rate; who is later takes another slot."""
+who use theirs by `LATE` too late do not make it hold more than the rate; who is later takes another slot. One alone
+counts each second by itself."""
+CATCH_UP = 0.8
+"""One that was late is followed no sooner than by so much of the spacing."""
 LATE = timedelta(seconds=1 / SHARED_SHARE - 1)
 EARLY = timedelta(milliseconds=50)
 """The last look is begun so long before a slot, or the way to the database and back would make everyone late."""
@@ -89,7 +92,7 @@ class SharedRoom:
 
     async def open(self) -> None:
         for line in self.lines:
-            line.share = SHARED_SHARE
+            line.share, line.turn_share, line.is_counted = SHARED_SHARE, CATCH_UP, True
         await self.house.store.write(lambda tx: workers.add_lines(tx, self.lines.by_name), quick=True)
 
     async def take(self, now: datetime) -> Taken:
