@@ -240,11 +240,18 @@ class Claim:
         """
         lines = self._lines.of(one.lines(row.channel), row.channel)
         fit = [line for line in lines if row.country in line.settings.allow_countries]
-        able = [line for line in fit if (left := self._left(line)) is None or left >= line.price(row.channel)]
+        able = [line for line in fit if self._affords(line, row.channel, Decimal(0))]
         for line in able:
             if self._room.get((line.name, Channel(row.channel))):
                 return line
+        # What other workers have only reserved may come back: that is no reason to give the day up.
+        elsewhere = self._taken.elsewhere
+        able = able or [line for line in fit if self._affords(line, row.channel, elsewhere.get(line.name, Decimal(0)))]
         return None if able else next(iter(fit or lines), None)
+
+    def _affords(self, line: Line, channel: str, more: Decimal) -> bool:
+        left = self._left(line)
+        return left is None or left + more >= line.price(Channel(channel))
 
     def _left(self, line: Line) -> Decimal | None:
         most = line.settings.spend_max_per_day
