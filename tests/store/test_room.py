@@ -1,6 +1,7 @@
 """Room on the lines shared by two workers, step by step: on one PostgreSQL database in one process, on a clock that
 stands still until it is moved."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from dialer.lines import Line, Lines
 from dialer.room import LATE, RESERVED, SharedRoom, Taken
 from dialer.store import Store, Tx, workers
 from dialer.store import attempts as attempt_store
+from dialer.store.common import flag_once, set_flag
 from dialer.store.postgres import BEAT
 from dialer.store.types import EPOCH, MICROSECOND
 
@@ -176,3 +178,16 @@ async def test_a_late_one_takes_another_slot_unless_it_is_alone(postgres_url: st
         await a.take(home.clock.now())
         assert a.is_alone
         assert await a.another("main", Channel.VOICE, slot, 0) is None
+
+
+async def test_what_is_made_once_is_the_same_for_workers_that_start_at_once(postgres_url: str) -> None:
+    stores = [Store(postgres_url) for _ in range(4)]
+    try:
+        tried = [
+            one.write(lambda tx, n=n: flag_once(tx, "token", f"{n}", NOON)) for n, one in enumerate(stores)
+        ]  # fmt: skip
+        assert len(set(await asyncio.gather(*tried))) == 1
+        await asyncio.gather(*(one.write(lambda tx: set_flag(tx, "zones", "x", NOON)) for one in stores))
+    finally:
+        for one in stores:
+            await one.close()
