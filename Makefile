@@ -65,8 +65,8 @@ $(SAMPLE)/.ready: | $(INSTALLED)
 	@touch $@
 
 .PHONY: bench
-bench: .venv/.bench  ## Measures this dialer and its peers side by side on this machine
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file; done
+bench: .venv/.bench  ## Measures this dialer, its peers and the machine's limit in turn; FLAGS=--quick, FLAGS="A B", …
+	@PYTHONPATH=. $(BIN)/python -m benchmarks $(FLAGS)
 
 # The peers and the profiler, which nothing else needs.
 .venv/.bench: $(INSTALLED) requirements-bench.lock

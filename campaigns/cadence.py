@@ -134,12 +134,17 @@ def follow_up(ended: Ended, place: Place) -> FollowUp | None:
     fits leaves the turn to `otherwise`; if nothing fits, the first wish comes back expired. After `otherwise` the
     round is over.
     """
-    wishes = [_fitted(wish, ended.at, place) for wish in _wishes(ended, place)]
+    wishes = [_fitted(wish, ended.at, place) for wish in _wishes(ended, place.segment, place.round)]
     return next((wish for wish in wishes if not wish.is_expired), wishes[0] if wishes else None)
 
 
-def _wishes(ended: Ended, place: Place) -> list[Retry | Otherwise]:
-    table = place.segment.rounds[place.round.entry]
+def wants_more(ended: Ended, segment: Segment, at: Round) -> bool:
+    """Whether `follow_up` says anything but None, told without the rules and zones of a place."""
+    return bool(_wishes(ended, segment, at))
+
+
+def _wishes(ended: Ended, segment: Segment, at: Round) -> list[Retry | Otherwise]:
+    table = segment.rounds[at.entry]
     if ended.otherwise:
         return []
     wishes: list[Retry | Otherwise] = []

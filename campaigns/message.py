@@ -6,6 +6,7 @@ English stays GSM-7.
 """
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -73,24 +74,20 @@ def is_neutral(*texts: str | None) -> bool:
 
 def render(template: str, values: Values) -> str:
     """The template with its names replaced. Raises ValueError for one that `template_faults` refuses."""
-    if faults := template_faults(template):
-        raise ValueError("; ".join(faults))
     return "".join(
-        literal + ("" if name is None else _flat(_value(name, spec, values)))
-        for literal, name, spec in _parse(template)
+        [literal if name is None else literal + _VALUES[name](values, spec) for literal, name, spec in _sound(template)]
     )
 
 
 def forms(values: Values) -> dict[str, tuple[str, ...]]:
     """What each name may stand as in a rendered text, in all its formats: for rules about what is said."""
-    locale = _locale(values.language)
     return {
         "name": (_flat(values.name),),
         "lender": (_flat(values.lender),),
         "lender_phone": (_flat(values.lender_phone),),
-        "amount": (_flat(_value("amount", "", values)),),
-        "due_on": tuple(_day(values.due_on, spec, locale) for spec in DATE_FORMATS),
-        "pay_to": tuple(_flat(one) for one in values.pay_to),
+        "amount": (_amount(values),),
+        "due_on": _days(values.due_on, values.language),
+        "pay_to": tuple([_flat(one) for one in values.pay_to]),
     }
 
 
@@ -113,6 +110,14 @@ def _parse(text: str) -> tuple[tuple[str, str | None, str], ...]:
     )
 
 
+@lru_cache(maxsize=256)
+def _sound(template: str) -> tuple[tuple[str, str | None, str], ...]:
+    """The parts of a template without faults. Raises ValueError."""
+    if faults := template_faults(template):
+        raise ValueError("; ".join(faults))
+    return _parse(template)
+
+
 def _fault(name: str, spec: str) -> str | None:
     if name not in NAMES:
         return f"unknown name {{{name}}}; accepted: {' '.join(f'{{{known}}}' for known in NAMES)}"
@@ -123,25 +128,17 @@ def _fault(name: str, spec: str) -> str | None:
     return None
 
 
-def _value(name: str, spec: str, values: Values) -> str:
-    match name:
-        case "due_on":
-            return _day(values.due_on, spec, _locale(values.language))
-        case "amount":
-            return _money(sum(values.amounts, Decimal(0)), values.currency, _locale(values.language))
-        case "count":
-            return str(len(values.amounts))
-        case "pay_to":
-            return _listed(values.pay_to, _locale(values.language))
-        case "days":
-            return str((values.due_on - values.today).days)
-        case _:
-            return {"name": values.name, "lender": values.lender, "lender_phone": values.lender_phone}[name]
+def _amount(values: Values, spec: str = "") -> str:
+    amounts = values.amounts
+    amount = amounts[0] if len(amounts) == 1 else sum(amounts, Decimal(0))
+    return _flat(_money(amount, values.currency, values.language))
 
 
 def _flat(value: str) -> str:
     """One line of printable text: control characters and lone surrogates count as spaces, runs of spaces as one."""
-    return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in value).split())
+    if not value.isprintable():  # what is has neither of them
+        value = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in value)
+    return " ".join(value.split())
 
 
 @lru_cache(maxsize=256)
@@ -159,17 +156,25 @@ def _locale(tag: str) -> Locale:
     return _find_locale(tag) or Locale("en")
 
 
+# By the tag, not by the locale: a Locale works out its hash anew each time.
 @lru_cache(maxsize=1024)
-def _day(day: date, spec: str, locale: Locale) -> str:
+def _day(day: date, spec: str, language: str) -> str:
+    locale = _locale(language)
     if spec == "month_day":
         return format_skeleton("MMMMd", day, locale=locale)
     return format_date(day, "medium" if spec == "date" else "long", locale=locale)
 
 
+@lru_cache(maxsize=1024)
+def _days(day: date, language: str) -> tuple[str, ...]:
+    return tuple(_day(day, spec, language) for spec in DATE_FORMATS)
+
+
 @lru_cache(maxsize=4096)
-def _money(amount: Decimal, currency: str, locale: Locale) -> str:
+def _money(amount: Decimal, currency: str, language: str) -> str:
     """¥ before a number is read badly by Chinese voices, 元 after it well. English names a currency
     whose sign (₹, ₱ …) would turn a whole SMS into UCS-2."""
+    locale = _locale(language)
     if (locale.language, currency) == ("zh", "CNY"):
         return format_currency(amount, currency, "#,##0.00元", locale=locale)
     money = format_currency(amount, currency, locale=locale)
@@ -178,9 +183,30 @@ def _money(amount: Decimal, currency: str, locale: Locale) -> str:
     return money
 
 
-def _listed(items: tuple[str, ...], locale: Locale) -> str:
-    comma: str = locale.list_patterns["standard"]["middle"].removeprefix("{0}").removesuffix("{1}")
-    return comma.join(dict.fromkeys(flat for item in items if (flat := _flat(item))))
+def _listed(items: tuple[str, ...], language: str) -> str:
+    if len(items) == 1:
+        return _flat(items[0])
+    # Flat as a whole, too: some locales' comma has other spaces.
+    return _flat(_comma(language).join(dict.fromkeys(flat for item in items if (flat := _flat(item)))))
+
+
+@lru_cache(maxsize=256)
+def _comma(language: str) -> str:
+    comma: str = _locale(language).list_patterns["standard"]["middle"].removeprefix("{0}").removesuffix("{1}")
+    return comma
+
+
+_VALUES: dict[str, Callable[[Values, str], str]] = {
+    "name": lambda values, _: _flat(values.name),
+    "lender": lambda values, _: _flat(values.lender),
+    "lender_phone": lambda values, _: _flat(values.lender_phone),
+    "due_on": lambda values, spec: _flat(_day(values.due_on, spec, values.language)),
+    "amount": _amount,
+    "count": lambda values, _: str(len(values.amounts)),
+    "pay_to": lambda values, _: _listed(values.pay_to, values.language),
+    "days": lambda values, _: str((values.due_on - values.today).days),
+}
+"""What each name stands for in a format, flat."""
 
 
 # 3GPP TS 23.038, 6.2.1: the default alphabet, and the extension table, whose characters take an escape before them.

@@ -12,7 +12,7 @@ from campaigns.hours import FOREVER, Interval, intersect, zone_named
 from campaigns.limits import Limit
 from campaigns.model import Channel
 from campaigns.rulebase import RuleBase
-from campaigns.rules import AnyRule, Content, Cooloff, Counting, Demand, OptOut, Pack, Window
+from campaigns.rules import AnyRule, Content, Cooloff, Counting, Demand, OptOut, Pack, Ratio, Window
 
 HORIZON_DAYS = 14
 """How far ahead an opening is looked for; a person who has none in that time is never called."""
@@ -61,6 +61,9 @@ class Ruleset:
         """Whether the gate looks at what is said."""
         self.requires = any(isinstance(rule, Cooloff) and rule.required for rule in self.rules.values())
         """Whether something has to have happened before anybody is contacted."""
+        self.ratio_days = max((rule.days for rule in self.of_kind(Ratio)), default=0)
+        """The period of the ratios, of which the gate wants a campaign's calls; 0: no rule has one."""
+        self._messages: dict[str, str | None] = {}
         self._days: dict[tuple[Channel, tuple[str, ...], int], tuple[Interval, ...]] = {}
         self._alone: dict[str, Ruleset] = {}
 
@@ -87,6 +90,11 @@ class Ruleset:
         """What may be left on a machine: the packs' own words in the language, empty where they have none in it.
 
         None: no pack says; the script's own words are left."""
+        if language not in self._messages:
+            self._messages[language] = self._limited_message(language)
+        return self._messages[language]
+
+    def _limited_message(self, language: str) -> str | None:
         found = [rule.texts for rule in self.of_kind(Content) if "voicemail" in rule.parts and rule.texts]
         if not found:
             return None

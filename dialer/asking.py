@@ -1,17 +1,16 @@
 """What the gate is asked about an attempt, and the facts it stands on: the same for dialing and for `explain`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from campaigns.cadence import lead
-from campaigns.gate import Ask, Facts, LineFacts, Saying
+from campaigns.gate import Ask, Facts, LineFacts
 from campaigns.history import History
 from campaigns.limits import Whose
 from campaigns.model import Agreement, Channel, Contact, Reason
-from campaigns.rules import Ratio
 from campaigns.ruleset import Ruleset
 from dialer import confirmation, dialogue
 from dialer.house import House, Launched
@@ -19,6 +18,8 @@ from dialer.play import Stops
 from dialer.store import Tx, law, planbook
 
 SUPPRESSED = "suppressed"
+CHANNELS = {channel.value: channel for channel in Channel}
+"""Channel by the text that rows have."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ def _abandoned(
     tx: Tx, now: datetime, known: dict[tuple[int, int], tuple[int, int]], one: Launched, rules: Ruleset
 ) -> tuple[int, int]:
     """The campaign's calls in the period of its ratio, counted once a batch."""
-    days = max((rule.days for rule in rules.of_kind(Ratio)), default=0)
+    days = rules.ratio_days
     if not days:
         return (0, 0)
     key = (one.campaign_id, days)
@@ -79,44 +80,49 @@ def _abandoned(
     return known[key]
 
 
-def ask_of(
-    house: House, one: Launched, row: Any, accounts: Sequence[Any], ring_s: float, now: datetime, has_text: bool = True
-) -> Ask:
-    """What the gate is asked. `row`: an attempt's; `ring_s`: of the line it would take; `has_text`: whether it is known
+def ask_of(spoken: dialogue.Spoken, ring_s: float, has_text: bool = True) -> Ask:
+    """What the gate is asked about an attempt. `ring_s`: of the line it would take; `has_text`: whether it is known
     what would be said."""
-    channel, confirms = Channel(row.channel), row.cause == confirmation.CAUSE
-    dues = {row.due_on, *(account.oldest_due_on for account in accounts)} - {None}
-    whose = Whose(
-        row.person_id, row.phone, str(one.campaign_id), tuple(account.account_id for account in accounts)
-    )  # fmt: skip
+    one, row, accounts = spoken.one, spoken.row, spoken.accounts
+    channel, confirms = CHANNELS[row.channel], row.cause == confirmation.CAUSE
+    dues = {row.due_on, *[account.oldest_due_on for account in accounts]} - {None}
+    ids = tuple([account.account_id for account in accounts])
     return Ask(
         channel,
         row.zones,
         row.country,
         row.line_type,
         lead(channel, ring_s).total_seconds(),
-        whose,
+        Whose(row.person_id, row.phone, str(one.campaign_id), ids),
         tuple(sorted(dues)),
         tuple(sorted({account.role for account in accounts})) or ("borrower",),
         "confirmation" if confirms else "reminder",
-        saying=partial(_saying, house, one, row, accounts, now) if accounts and has_text and not confirms else None,
+        saying=spoken.saying if accounts and has_text and not confirms else None,
     )
-
-
-def _saying(house: House, one: Launched, row: Any, accounts: Sequence[Any], now: datetime) -> Saying:
-    return dialogue.saying(house, one, row._mapping, list(accounts), now)
 
 
 def facts_of(
     house: House, one: Launched, row: Any, accounts: Sequence[Any], known: Known, line: LineFacts | None, now: datetime
 ) -> Facts:
     """The gate's facts about one attempt."""
-    facts = Facts(
+    is_open, stopped, suppressed = True, "", ""
+    if row.cause == confirmation.CAUSE:
+        pass  # it says nothing of a debt, and answers the very stop that suppresses
+    elif not accounts:
+        stopped = Reason.REPLANNED.value
+    else:
+        fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
+        is_open = bool(fit)
+        if fit and all(account.stopped for account in fit):
+            stopped = fit[0].stopped
+        if known.stops and known.stops.holds(row.person_id, row.phone, row.channel, house.today(now)):
+            suppressed = SUPPRESSED
+    return Facts(
         halted="",
         campaign=one.status,
-        is_open=True,
-        stopped="",
-        suppressed="",
+        is_open=is_open,
+        stopped=stopped,
+        suppressed=suppressed,
         consent=_consent(row, accounts),
         contacts=known.history.of(row.person_id, row.phone),
         line=line,
@@ -125,25 +131,14 @@ def facts_of(
         clock_off_s=house.clock.off_s(),
         abandoned=known.abandoned(one, one.rules(accounts, row.country, house.line_packs(one, row.channel))),
     )
-    if row.cause == confirmation.CAUSE:  # it says nothing of a debt, and answers the very stop that suppresses
-        return facts
-    if not accounts:
-        return replace(facts, stopped=Reason.REPLANNED.value)
-    fit = [account for account in accounts if account.is_open and account.due_on == row.due_on]
-    stopped = next((account.stopped for account in fit if account.stopped), "")
-    suppressed = known.stops.holds(row.person_id, row.phone, row.channel, house.today(now))
-    return replace(
-        facts,
-        is_open=bool(fit),
-        stopped=stopped if fit and all(account.stopped for account in fit) else "",
-        suppressed=SUPPRESSED if suppressed else "",
-    )
 
 
 def _consent(row: Any, accounts: Sequence[Any]) -> str:
     """One account's `no` is everybody's; `yes` has to be said for all."""
-    voice = row.channel == Channel.VOICE
-    consents = {account.consent_voice if voice else account.consent_sms for account in accounts}
+    if row.channel == Channel.VOICE:
+        consents = {account.consent_voice for account in accounts}
+    else:
+        consents = {account.consent_sms for account in accounts}
     return "no" if "no" in consents else "yes" if consents == {"yes"} else ""
 
 

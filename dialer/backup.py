@@ -13,7 +13,7 @@ from pathlib import Path
 from dialer import mark
 from dialer.clock import Clock
 from dialer.errors import DialerError
-from dialer.store import Tx, sqlite_file
+from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
 from dialer.store.schema import upgrade, version
@@ -105,7 +105,9 @@ def look(file: Path) -> copies.Copy:
 def _live(database: str) -> Path:
     file = sqlite_file(database)
     if file is None:
-        raise DialerError(f"database {database} is no file: its own tools back it up")
+        raise DialerError(
+            f"database {shown(database)} is no file: use pg_dump and pg_restore (docs/operations.md, PostgreSQL)"
+        )
     return file.resolve()
 
 

@@ -6,6 +6,7 @@ A provider's fault must neither fill the database nor keep other news of the sam
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 LENGTHS = {
@@ -19,6 +20,7 @@ LENGTHS = {
     "why": 500,
 }
 """Characters that are kept of each text."""
+_LENGTHS, _texts = tuple(LENGTHS.items()), attrgetter(*LENGTHS)
 TALK_MAX_S = 86_400.0
 LATE_MAX = timedelta(days=31)
 """What is said to be older happened then; so much later no provider calls back."""
@@ -27,8 +29,7 @@ LATE_MAX = timedelta(days=31)
 def changes(news: Any, now: datetime) -> dict[str, Any]:
     """field → what it has to be instead; empty for what any sound provider tells. `now`: as late as it can be."""
     found: dict[str, Any] = {}
-    for name, maximum in LENGTHS.items():
-        value = getattr(news, name)
+    for (name, maximum), value in zip(_LENGTHS, _texts(news), strict=True):
         if value and (len(value) > maximum or not value.isprintable()):
             found[name] = _text(name, value, maximum)
     at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
@@ -39,7 +40,7 @@ def changes(news: Any, now: datetime) -> dict[str, Any]:
         found["at"] = min(max(at, now - LATE_MAX), now)
     if not (isfinite(news.talk_s) and 0 <= news.talk_s <= TALK_MAX_S):
         found["talk_s"] = 0.0
-    return {name: value for name, value in found.items() if value != getattr(news, name)}
+    return {name: value for name, value in found.items() if value != getattr(news, name)} if found else found
 
 
 def _text(name: str, value: str, maximum: int) -> str:

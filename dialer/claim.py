@@ -9,21 +9,22 @@ from typing import Any
 
 from adapters.contract import Order
 from campaigns.file import Script
-from campaigns.gate import Block, Defer, LineFacts, Pass, check
+from campaigns.gate import Block, Defer, Pass, check
 from campaigns.message import Values
 from campaigns.model import Channel, Contact, Reason
 from campaigns.verdict import Saw
 from dialer import asking, confirmation, dialogue
 from dialer.attempt import State
 from dialer.house import House, Launched
-from dialer.lines import Line, Lines
+from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
 from dialer.room import Taken
-from dialer.store import Tx, desk
+from dialer.store import Tx, desk, phones
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
 from dialer.store.database import DBAPIError
+from dialer.ways import Ways
 
 LEASE = timedelta(seconds=90)
 """A claim without any news for so long is lost: its worker died between the commit and the record."""
@@ -90,10 +91,11 @@ class Claim:
     def __init__(self, tx: Tx, house: House, lines: Lines, taken: Taken, worker: str, now: datetime) -> None:
         self._tx, self._house, self._lines, self._worker, self._now = tx, house, lines, worker, now
         self._taken = taken
-        self._room = {key: list(slots) for key, slots in taken.slots.items()}
+        # What is due within so long is claimed now, so that it can go out at its very slot.
+        self._until = now + AHEAD
         self._today = house.today(now)
         self._spent_before = attempt_store.spent(tx, self._today)
-        self._spent = dict(self._spent_before)
+        self._ways = Ways(house, lines, taken, self._spent_before, self._today)
         self._reserved: dict[str, Decimal] = defaultdict(Decimal)
         self._result = Claimed()
         self._verdicts: list[dict[str, Any]] = []
@@ -108,7 +110,7 @@ class Claim:
         campaigns = {one.campaign_id: one for one in self._house.launched(self._tx) if one.status == "active"}
         queues = [queue for one in campaigns.values() for queue in one.queues]
         first = queue_store.first_due(self._tx, queues)
-        due = [queue for queue, at in first.items() if at <= self._now]
+        due = [queue for queue, at in first.items() if at <= self._until]
         for queue in sorted(due, key=lambda queue: (-queue[2], queue[0], queue[1])):
             self._take(campaigns[queue[0]], queue)
         self._result.next_due_at = min((at for queue, at in first.items() if queue not in due), default=None)
@@ -121,18 +123,18 @@ class Claim:
         self._save_lines()
         return self._result
 
-    def _slots(self, one: Launched, channel: Channel) -> int:
-        return sum(len(self._room.get((name, channel), ())) for name in one.lines(channel))
-
     def _take(self, one: Launched, queue: queue_store.Queue) -> None:
-        channel = Channel(queue[1])
-        while (room := self._slots(one, channel)) and self._result.examined < EXAMINED_MAX:
-            most = min(max(2 * room, 20), TAKE_MAX)
-            rows = queue_store.take_due(self._tx, queue, self._now, most)
+        channel, is_wide = Channel(queue[1]), False
+        while (room := self._ways.slots(one, channel)) and self._result.examined < EXAMINED_MAX:
+            # Most pass: a little more than there is room for, and only where those found no line much more.
+            most = min(2 * room if is_wide else room + max(room // 8, 20), max(2 * room, 20), TAKE_MAX)
+            rows = queue_store.take_due(self._tx, queue, self._until, most)
             self._result.examined += len(rows)
             if not self._decide(one, channel, rows):
-                break  # the same rows would come again
-            if len(rows) < most:
+                if is_wide or len(rows) < most:
+                    break  # the same rows would come again
+                is_wide = True
+            elif len(rows) < most:
                 return
         self._left_over(one, channel)
 
@@ -152,13 +154,13 @@ class Claim:
         deferred: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         for row in rows:
-            if row.valid_until < self._now:
+            if row.valid_until < self._then(row):
                 closed.append(self._closed(row, State.EXPIRED, Reason.WINDOW_CLOSED, row.rule))
                 continue
             if not _is_written(one, row):
                 deferred.append({"of": row.attempt_id, "until": self._now + ONE_CALL, "by_rule": row.rule})
                 continue
-            line = self._line(one, row)
+            line = self._ways.line(one, row)
             if line is None:
                 self._left_over(one, channel)
                 continue
@@ -195,11 +197,11 @@ class Claim:
     ) -> tuple[Pass | Defer | Block, dialogue.Words | None]:
         """The gate's verdict, and the words of what passes. A fault is this attempt's alone: it waits, with a task."""
         try:
-            verdict = self._gate(one, row, line, known)
+            spoken = dialogue.Spoken(self._house, one, row, list(known.roster[row.attempt_id]), self._then(row))
+            verdict = self._gate(spoken, line, known)
             if not isinstance(verdict, Pass):
                 return verdict, None
-            accounts = list(known.roster[row.attempt_id])
-            return verdict, dialogue.words_of(self._house, one, row, accounts, line.settings, self._now)
+            return verdict, spoken.words(line.settings)
         except DBAPIError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the others must not wait for it
@@ -232,52 +234,25 @@ class Claim:
             ]
         return asking.load(self._tx, self._house, one, rows, roster, self._now, is_now=True)
 
-    def _line(self, one: Launched, row: Any) -> Line | None:
-        """The first line, in order of preference, that has room, may call the country and has money left.
+    def _gate(self, spoken: dialogue.Spoken, line: Line, known: asking.Known) -> Pass | Defer | Block:
+        one, row, accounts = spoken.one, spoken.row, spoken.accounts
+        ask = asking.ask_of(spoken, line.settings.ring_timeout.total_seconds())
+        line_facts = self._ways.facts(line, ask.channel)
+        then = self._then(row)
+        facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, then)
+        return check(ask, facts, one.rules(accounts, row.country, line.settings.packs), then)
 
-        None: a line that could serve has no room now, so the attempt stays as it is. Where no line can ever
-        serve, the first is taken and the gate says why not.
-        """
-        lines = self._lines.of(one.lines(row.channel), row.channel)
-        fit = [line for line in lines if row.country in line.settings.allow_countries]
-        able = [line for line in fit if self._affords(line, row.channel, Decimal(0))]
-        for line in able:
-            if self._room.get((line.name, Channel(row.channel))):
-                return line
-        # What other workers have only reserved may come back: that is no reason to give the day up.
-        elsewhere = self._taken.elsewhere
-        able = able or [line for line in fit if self._affords(line, row.channel, elsewhere.get(line.name, Decimal(0)))]
-        return None if able else next(iter(fit or lines), None)
-
-    def _affords(self, line: Line, channel: str, more: Decimal) -> bool:
-        left = self._left(line)
-        return left is None or left + more >= line.price(Channel(channel))
-
-    def _left(self, line: Line) -> Decimal | None:
-        most = line.settings.spend_max_per_day
-        if most is None:
-            return None
-        return most - self._spent.get(line.name, Decimal(0)) - self._taken.elsewhere.get(line.name, Decimal(0))
-
-    def _gate(self, one: Launched, row: Any, line: Line, known: asking.Known) -> Pass | Defer | Block:
-        accounts = known.roster[row.attempt_id]
-        ask = asking.ask_of(self._house, one, row, accounts, line.settings.ring_timeout.total_seconds(), self._now)
-        line_facts = self._line_facts(line, ask.channel)
-        facts = asking.facts_of(self._house, one, row, accounts, known, line_facts, self._now)
-        return check(ask, facts, one.rules(accounts, row.country, line.settings.packs), self._now)
-
-    def _line_facts(self, line: Line, channel: Channel) -> LineFacts:
-        tomorrow = datetime.combine(self._today + timedelta(days=1), datetime.min.time(), self._house.zone)
-        allowed = frozenset(line.settings.allow_countries)
-        return LineFacts(line.name, allowed, line.price(channel), self._left(line), tomorrow)
+    def _then(self, row: Any) -> datetime:
+        """When it is to go out: what the gate is asked about is that instant."""
+        due_at: datetime = row.due_at
+        return max(self._now, due_at)
 
     def _pass(
         self, one: Launched, row: Any, line: Line, known: asking.Known, verdict: Pass, words: dialogue.Words | None
     ) -> _Passed:
         """What passes counts for those after it in the batch: as a contact, and against the line's money."""
-        channel, accounts = Channel(row.channel), known.roster[row.attempt_id]
-        at = self._room[(line.name, channel)].pop(0)
-        self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + line.price(channel)
+        channel, accounts = asking.CHANNELS[row.channel], known.roster[row.attempt_id]
+        at = self._ways.take(line, channel, row.due_at)
         if row.cause != confirmation.CAUSE:
             ids = tuple(account.account_id for account in accounts)
             contact = Contact(
@@ -291,7 +266,7 @@ class Claim:
         """Writes the intents; returns the deferrals of those whose number has a running call."""
         won = {p.row.attempt_id for p in passed}
         if channel == Channel.VOICE:
-            won = attempt_store.take_phones(self._tx, [(p.row.phone, p.row.attempt_id, p.line.name) for p in passed])
+            won = phones.take(self._tx, [(p.row.phone, p.row.attempt_id, p.line.name) for p in passed])
         claims, deferred = [], []
         for p in passed:
             if p.row.attempt_id not in won:
@@ -302,7 +277,8 @@ class Claim:
             warned = f"although it breaks {', '.join(p.warned)}, which only warns" if p.warned else None
             self._note(p.row, "pass", p.warned[0] if p.warned else None, None, warned)
             order, placement = self._placement(one, p)
-            self._reserved[p.line.name] += p.line.price(channel)
+            price = self._ways.price(p.line, channel)
+            self._reserved[p.line.name] += price
             self._result.placements.append(placement)
             claims.append(
                 {
@@ -313,7 +289,7 @@ class Claim:
                     "by_worker": self._worker,
                     "at": self._now,
                     "check": self._now + LEASE,
-                    "reserved": p.line.price(channel),
+                    "reserved": price,
                 }
             )
         if claims:
@@ -382,7 +358,7 @@ class Claim:
             line, row = self._lines.by_name[name], self._lines.by_name[name].row()
             for channel, column in ((Channel.VOICE, "next_voice_at"), (Channel.SMS, "next_sms_at")):
                 if slots := used.get((name, channel)):
-                    row[column] = slots[-1] + line.spacing(channel)
+                    row[column] = max(slots) + line.spacing(channel)
             rows.append({**row, "heard_at": self._now})
         self._taken.save(self._tx, rows, used)
 

@@ -29,7 +29,7 @@ from dialer.notify import Notifier
 from dialer.pulse import Pulse
 from dialer.store import sqlite_file
 from dialer.web import app as web
-from dialer.worker import Fitted, Worker
+from dialer.worker import Fitted, Worker, spare_the_collector
 
 DRAIN_S = 25.0
 """Seconds for running calls to end after SIGTERM; the exit comes within 30."""
@@ -66,6 +66,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         loop.add_signal_handler(number, worker.stop)
     started_at = house.clock.now()
     await worker.open()
+    spare_the_collector()
     crew = await _join(house, worker)
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
     server = web.server(web.build(pulse.ready, house, worker.hook), settings.host, settings.port)

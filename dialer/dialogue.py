@@ -23,6 +23,7 @@ from dialer.news import News
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 
+NOTHING = Decimal(0)
 LATE = timedelta(hours=1)
 """So long after its end what was heard in a call is still taken: the news of the end may have overtaken it."""
 SILENCE_S = 5.0
@@ -68,9 +69,9 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
         lender=lender.name,
         lender_phone=lender.phone,
         due_on=attempt["due_on"],
-        amounts=tuple(max(row.amount - row.paid_amount, Decimal(0)) for row in still),
+        amounts=tuple([max(row.amount - row.paid_amount, NOTHING) for row in still]),
         currency=first.currency if first else lender.currency,
-        pay_to=tuple(row.pay_to for row in still if row.pay_to),
+        pay_to=tuple([row.pay_to for row in still if row.pay_to]),
         today=now.astimezone(zone).date(),
         language=language or (first.language if first else "") or lender.language,
     )
@@ -79,15 +80,6 @@ def values_of(house: House, attempt: Any, accounts: list[Any], language: str, no
 def record_notice(line: LineSettings, language: str) -> str:
     """What a recorded call on this line begins with; empty: in this language no call is recorded."""
     return line.record_notice.get(language) or line.record_notice.get(language.partition("-")[0], "")
-
-
-def message_text(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> str:
-    """The message's text as it is sent, in the person's language."""
-    values = values_of(house, attempt, accounts, "", now)
-    if confirmation.is_confirmation(attempt):
-        return render(confirmation.template(house.settings, values.language), values)
-    message = one.file.message[attempt["script"]]
-    return render(choose(message.text, message.text_many, len(values.amounts)), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +93,58 @@ class Words:
     notice: str
 
 
-def words_of(house: House, one: Launched, row: Any, accounts: list[Any], line: LineSettings, now: datetime) -> Words:
-    """What the attempt says on this line, from the accounts that are still open."""
-    attempt = row._mapping
-    if row.channel != Channel.VOICE:
-        values = values_of(house, attempt, accounts, "", now)
-        return Words(values, message_text(house, one, attempt, accounts, now), None, None, "")
-    script = one.file.script[row.script]
-    values = values_of(house, attempt, accounts, script.language, now)
-    voicemail = one.rules(accounts, row.country).limited_message(script.language)
-    return Words(values, "", script, voicemail, record_notice(line, values.language))
+@dataclass(slots=True)
+class Spoken:
+    """What one attempt would say, worked out when it is first asked for, and once. `row`: an attempt's."""
 
+    house: House
+    one: Launched
+    row: Any
+    accounts: list[Any]
+    now: datetime
+    _values: Values | None = None
+    _text: str | None = None
 
-def saying(house: House, one: Launched, attempt: Any, accounts: list[Any], now: datetime) -> Saying:
-    """What the person would hear first, or read: for rules about what is said."""
-    if attempt["channel"] != Channel.VOICE:
-        message = one.file.message[attempt["script"]]
-        values = values_of(house, attempt, accounts, "", now)
-        text = render(choose(message.text, message.text_many, len(values.amounts)), values)
-        return Saying(text, forms(values), False)
-    script = one.file.script[attempt["script"]]
-    values, first = values_of(house, attempt, accounts, script.language, now), script.step[script.first]
-    text = render(choose(first.say, first.say_many, len(values.amounts)), values)
-    return Saying(text, forms(values), scripts.offers_stop(script))
+    @property
+    def values(self) -> Values:
+        """What the names stand for, from the accounts that are still open."""
+        if self._values is None:
+            row = self.row
+            language = self.one.file.script[row.script].language if row.channel == Channel.VOICE else ""
+            self._values = values_of(self.house, row._mapping, self.accounts, language, self.now)
+        return self._values
+
+    @property
+    def text(self) -> str:
+        """The message as it is sent, in the person's language; of a call what is said first."""
+        if self._text is None:
+            values, row, file = self.values, self.row, self.one.file
+            if row.channel == Channel.VOICE:
+                script = file.script[row.script]
+                first = script.step[script.first]
+                template = choose(first.say, first.say_many, len(values.amounts))
+            elif row.cause == confirmation.CAUSE:
+                template = confirmation.template(self.house.settings, values.language)
+            else:
+                message = file.message[row.script]
+                template = choose(message.text, message.text_many, len(values.amounts))
+            self._text = render(template, values)
+        return self._text
+
+    def saying(self) -> Saying:
+        """What the person would hear first, or read: for rules about what is said."""
+        if self.row.channel != Channel.VOICE:
+            return Saying(self.text, forms(self.values), False)
+        return Saying(self.text, forms(self.values), self.one.offers_stop(self.row.script))
+
+    def words(self, line: LineSettings) -> Words:
+        """All that it says on this line."""
+        row, values = self.row, self.values
+        if row.channel != Channel.VOICE:
+            return Words(values, self.text, None, None, "")
+        script = self.one.file.script[row.script]
+        voicemail = self.one.rules(self.accounts, row.country).limited_message(script.language)
+        return Words(values, "", script, voicemail, record_notice(line, values.language))
 
 
 @dataclass(slots=True)

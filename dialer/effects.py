@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.cadence import Paused, Stopped, promise_date, stop_and_pause
+from campaigns.file import Stop
 from campaigns.model import Outcome
 from campaigns.optout import Meaning, meaning
 from dialer import confirmation
@@ -39,6 +40,10 @@ class _Said:
     at: datetime
 
 
+_Rest = tuple[date | None, Stopped | Paused | None]
+"""What something said means for the rest: the day promised, and whether the rounds stop or pause."""
+
+
 @dataclass(slots=True)
 class Book:
     """Collects what was said in one batch of news, then writes it in one go."""
@@ -48,6 +53,8 @@ class Book:
     now: datetime
     _said: list[_Said] = field(default_factory=list)
     _touched: set[str] = field(default_factory=set)
+    _stops: dict[tuple[int, int], Stop] = field(default_factory=dict)
+    """(campaign id, version) → what its file stops and pauses on."""
 
     def said(self, attempt: dict[str, Any], outcome: Outcome, promise: str | None, at: datetime) -> None:
         """An outcome the dialogue came to, or the one that follows from the disposition."""
@@ -90,27 +97,35 @@ class Book:
 
     def write(self) -> set[str]:
         """Writes it all; returns the persons whose plans have to be looked at again."""
-        if not self._said:
-            return self._touched
-        roster = attempt_store.roster(self.tx, sorted({one.attempt["attempt_id"] for one in self._said}))
-        for one in self._said:
+        rests = [self._rest(one) for one in self._said]
+        about = {one.attempt["attempt_id"] for one, rest in zip(self._said, rests, strict=True) if any(rest)}
+        # Most calls end without a word that touches the rest: what they were about is then not asked.
+        roster = attempt_store.roster(self.tx, sorted(about)) if about else {}
+        for one, rest in zip(self._said, rests, strict=True):
             self._suppressions(one)
             if one.outcome in TASKS:
                 detail = f"{one.outcome.value}, segment {one.attempt['segment']}, due {one.attempt['due_on']}"
                 task = _task(TASKS[one.outcome], one.attempt["person_id"], one.attempt["attempt_id"], detail, self.now)
                 desk.add_tasks(self.tx, [task])
-            self._for_the_rest(one, roster[one.attempt["attempt_id"]])
+            if any(rest):
+                self._for_the_rest(one, rest, roster[one.attempt["attempt_id"]])
         return self._touched
 
-    def _for_the_rest(self, one: _Said, accounts: list[Any]) -> None:
-        """Promise, stop and pause, for every account the attempt was about."""
+    def _rest(self, one: _Said) -> _Rest:
         attempt = one.attempt
         zone = attempt["zones"][0] if attempt["zones"] else self.house.settings.lender.time_zone
         promised_on = self._promised_on(one, zone)
-        if one.outcome == Outcome.PROMISED and promised_on is not None:
+        key = (attempt["campaign_id"], attempt["version"] or 1)
+        if key not in self._stops:
+            self._stops[key] = self.house.version(self.tx, *key).file.stop
+        verdict = stop_and_pause(self._stops[key], one.outcome, promised_on, one.at, zone)
+        return (promised_on if one.outcome == Outcome.PROMISED else None, verdict)
+
+    def _for_the_rest(self, one: _Said, rest: _Rest, accounts: list[Any]) -> None:
+        """Promise, stop and pause, for every account the attempt was about."""
+        attempt, (promised_on, verdict) = one.attempt, rest
+        if promised_on is not None:
             desk.add_promises(self.tx, [_promise(one, row, promised_on) for row in accounts if row.is_open])
-        campaign = self.house.version(self.tx, attempt["campaign_id"], attempt["version"] or 1)
-        verdict = stop_and_pause(campaign.file.stop, one.outcome, promised_on, one.at, zone)
         keys = [
             {"of_campaign": attempt["campaign_id"], "of_account": row.account_id, "of_installment": row.installment_id}
             for row in accounts

@@ -18,7 +18,7 @@ from campaigns.limits import Limit
 from campaigns.model import Channel
 from campaigns.rules import Cap
 from campaigns.ruleset import Ruleset
-from dialer import asking, confirmation
+from dialer import asking, confirmation, dialogue
 from dialer.attempt import State
 from dialer.claim import LIVE_CALL, ONE_CALL
 from dialer.explain_model import Answer, PackAsked, Refusing, Room
@@ -122,7 +122,9 @@ class Asking:
         settings = self._house.settings.lines[line.name] if line else None
         more = settings.packs if settings else ()
         ring_s = settings.ring_timeout.total_seconds() if settings else one.ring_s
-        ask = asking.ask_of(self._house, one, row, accounts, ring_s, self._at, has_text=bool(row.attempt_id))
+        ask = asking.ask_of(
+            dialogue.Spoken(self._house, one, row, list(accounts), self._at), ring_s, has_text=bool(row.attempt_id)
+        )
         rules = one.rules(accounts, row.country, more)
         facts = self._facts(one, row, accounts, line)
         verdict = self._check(ask, facts, rules, row)

@@ -4,8 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from campaigns.cadence import Ended, FollowUp, Place, back_off, first_permitted, follow_up, follow_up_expiry, rounds
-from campaigns.model import Channel, Disposition, Outcome, Reason
+from campaigns.cadence import (
+    Ended,
+    FollowUp,
+    Place,
+    back_off,
+    first_permitted,
+    follow_up,
+    follow_up_expiry,
+    rounds,
+    wants_more,
+)
+from campaigns.file import Segment
+from campaigns.model import Channel, Disposition, Outcome, Reason, Round
 from dialer.attempt import State
 from dialer.confirmation import is_confirmation
 from dialer.house import House, Launched
@@ -20,20 +31,13 @@ NOTHING_FOLLOWS = frozenset({Outcome.OPTED_OUT, Outcome.WRONG_NUMBER, Outcome.DE
 
 def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) -> None:
     """Adds the follow-ups of settled attempts, in the settling transaction."""
+    open_ended = _open_ended(tx, house, settled)
+    if not open_ended:
+        return
     wanted = []
-    launched = {one.campaign_id: one for one in house.launched(tx)} if settled else {}
-    lost_until = restored_store.lost_until(tx) if settled else None
-    open_ended = [
-        (one, attempt)
-        for attempt in settled
-        if not is_confirmation(attempt)
-        and not _is_lost_time(attempt, lost_until)
-        and (one := launched.get(attempt["campaign_id"]))
-        and _may_follow(one, attempt)
-    ]
-    roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt in open_ended])
-    for one, attempt in open_ended:
-        following = _following(house, one, attempt, roster[attempt["attempt_id"]])
+    roster = attempt_store.roster(tx, [attempt["attempt_id"] for _, attempt, _ in open_ended])
+    for one, attempt, at in open_ended:
+        following = _following(house, one, attempt, at, roster[attempt["attempt_id"]])
         if following:
             wanted.append((one, attempt, following))
     if not wanted:
@@ -49,6 +53,49 @@ def add(tx: Tx, house: House, settled: Sequence[dict[str, Any]], now: datetime) 
     attempt_store.add(tx, attempts, accounts)
 
 
+_At = tuple[Segment, Round]
+
+
+def _open_ended(tx: Tx, house: House, settled: Sequence[dict[str, Any]]) -> list[tuple[Launched, dict[str, Any], _At]]:
+    """Those after which something may follow, with their round in the file in force: most calls end their round."""
+    if not settled:
+        return []
+    launched = {one.campaign_id: one for one in house.launched(tx)}
+    lost_until = restored_store.lost_until(tx)
+    places: dict[tuple[Any, ...], _At | None] = {}
+    found = []
+    for attempt in settled:
+        one = launched.get(attempt["campaign_id"])
+        if one is None or is_confirmation(attempt) or _is_lost_time(attempt, lost_until):
+            continue
+        key = (one.campaign_id, attempt["segment"], attempt["day_offset"], attempt["window"])
+        if key not in places:
+            places[key] = _round(one, attempt)
+        at = places[key]  # None where a relaunch took the round away
+        if at is not None and _wants_more(attempt, at) and _may_follow(one, attempt):
+            found.append((one, attempt, at))
+    return found
+
+
+def _round(one: Launched, attempt: dict[str, Any]) -> _At | None:
+    segment = next((s for s in one.file.segment if s.name == attempt["segment"]), None)
+    if segment is None:
+        return None
+    place = (attempt["day_offset"], attempt["window"])
+    return next(((segment, r) for r in rounds(segment) if (r.day_offset, r.window) == place), None)
+
+
+def _wants_more(attempt: dict[str, Any], at: _At) -> bool:
+    if attempt["disposition"] == Disposition.INFRASTRUCTURE:
+        return back_off(attempt["infra"] + 1) is not None
+    return wants_more(_ended(attempt), *at)
+
+
+def _ended(attempt: dict[str, Any]) -> Ended:
+    disposition = Disposition(attempt["disposition"])
+    return Ended(disposition, attempt["ended_at"], attempt["retries"], attempt["otherwise_used"])
+
+
 def _is_lost_time(attempt: dict[str, Any], lost_until: datetime | None) -> bool:
     """Placed before the database was restored: what followed may have been placed then, too."""
     return lost_until is not None and (attempt["claimed_at"] is None or attempt["claimed_at"] <= lost_until)
@@ -59,30 +106,15 @@ def _may_follow(one: Launched, attempt: dict[str, Any]) -> bool:
     return not (outcome in NOTHING_FOLLOWS or outcome in one.file.stop.on or outcome in one.file.stop.pause)
 
 
-def _following(house: House, one: Launched, attempt: dict[str, Any], accounts: Sequence[Any]) -> FollowUp | None:
-    disposition = Disposition(attempt["disposition"])
-    place = _place(house, one, attempt, accounts)
-    if place is None:
-        return None
-    if disposition == Disposition.INFRASTRUCTURE:
-        return _repeat(attempt, place)
-    ended = Ended(disposition, attempt["ended_at"], attempt["retries"], attempt["otherwise_used"])
-    return follow_up(ended, place)
-
-
-def _place(house: House, one: Launched, attempt: dict[str, Any], accounts: Sequence[Any]) -> Place | None:
-    """The attempt's round in the file in force; None where a relaunch took the round away."""
-    segment = next((s for s in one.file.segment if s.name == attempt["segment"]), None)
-    if segment is None:
-        return None
-    at = next(
-        (r for r in rounds(segment) if (r.day_offset, r.window) == (attempt["day_offset"], attempt["window"])), None
-    )
-    if at is None:
-        return None
+def _following(
+    house: House, one: Launched, attempt: dict[str, Any], at: _At, accounts: Sequence[Any]
+) -> FollowUp | None:
     zones = attempt["zones"] or (house.settings.lender.time_zone,)
     rules = one.rules(accounts, attempt["country"])
-    return Place(segment, at, attempt["due_on"], zones, one.file.audience, rules, one.ring_s)
+    place = Place(*at, attempt["due_on"], zones, one.file.audience, rules, one.ring_s)
+    if attempt["disposition"] == Disposition.INFRASTRUCTURE:
+        return _repeat(attempt, place)
+    return follow_up(_ended(attempt), place)
 
 
 def _repeat(attempt: dict[str, Any], place: Place) -> FollowUp | None:

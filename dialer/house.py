@@ -15,12 +15,13 @@ from campaigns.model import Channel
 from campaigns.optout import STOP_WORDS
 from campaigns.rulebook import Rulebook
 from campaigns.ruleset import Ruleset
+from campaigns.script import offers_stop
 from config.settings import Settings
 from dialer import check, mark
 from dialer.clock import Clock, DisciplinedClock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
-from dialer.store import Store, Tx, optouts
+from dialer.store import Store, Tx, optouts, partitions
 from dialer.store import campaigns as campaign_store
 from dialer.store.schema import upgrade
 
@@ -36,6 +37,8 @@ class Launched:
     file: Campaign
     book: Rulebook
     ring_s: float
+    stops: dict[str, bool]
+    """script → whether a key of it ends all contact, as far as it was asked."""
 
     @property
     def queues(self) -> list[tuple[int, str, int]]:
@@ -50,6 +53,12 @@ class Launched:
             return self.book.of((accounts[0].region,), country, more)
         return self.book.of(tuple(sorted({account.region for account in accounts})), country, more)
 
+    def offers_stop(self, script: str) -> bool:
+        """Whether a key of this script ends all contact."""
+        if script not in self.stops:
+            self.stops[script] = offers_stop(self.file.script[script])
+        return self.stops[script]
+
     def lines(self, channel: str) -> tuple[str, ...]:
         return self.file.lines.voice if channel == Channel.VOICE else self.file.lines.sms
 
@@ -61,8 +70,9 @@ class House:
     settings: Settings
     clock: Clock
     store: Store
-    _compiled: dict[tuple[int, int], tuple[Campaign, Rulebook]] = field(default_factory=dict)
+    _compiled: dict[tuple[int, int], tuple[Campaign, Rulebook, float, dict[str, bool]]] = field(default_factory=dict)
     _stop_words: frozenset[str] | None = None
+    _line_packs: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def beside(self, clock: Clock, store: Store) -> "House":
         """Another process of the same installation, in a simulation: what was compiled is shared."""
@@ -91,8 +101,13 @@ class House:
 
     def line_packs(self, one: Launched, channel: str) -> tuple[str, ...]:
         """Names of the packs of all lines that a campaign may take: what facts are loaded for."""
-        lines = (self.settings.lines.get(name) for name in one.lines(channel))
-        return tuple(dict.fromkeys(pack for line in lines if line for pack in line.packs))
+        names = one.lines(channel)
+        if (known := self._line_packs.get(names)) is None:
+            lines = (self.settings.lines.get(name) for name in names)
+            known = self._line_packs[names] = tuple(
+                dict.fromkeys(pack for line in lines if line for pack in line.packs)
+            )
+        return known
 
     def is_clock_off(self) -> bool:
         """Whether the clock is known to be wrong, or was just set: then nothing is dialed, closed or given up."""
@@ -112,13 +127,23 @@ class House:
         key = (campaign_id, version)
         if key not in self._compiled:
             file = Campaign.model_validate(tomllib.loads(campaign_store.text_of(tx, campaign_id, version)))
-            self._compiled[key] = (file, check.load_book(self.settings, file))
-        file, book = self._compiled[key]
-        return Launched(campaign_id, name or file.name, status, version, file, book, self.ring_s(file))
+            self._compiled[key] = (file, check.load_book(self.settings, file), self.ring_s(file), {})
+        file, book, ring_s, stops = self._compiled[key]
+        return Launched(campaign_id, name or file.name, status, version, file, book, ring_s, stops)
 
     def ring_s(self, file: Campaign) -> float:
         """Seconds a call may ring: the longest of the campaign's lines, so that any of them fits the window."""
         return max((self.settings.lines[line].ring_timeout.total_seconds() for line in file.lines.voice), default=0.0)
+
+
+async def add_months(house: House) -> None:
+    """Where tables are divided by months: the next ones, before anything is planned for them."""
+    if not house.store.is_shared:
+        return
+    today = house.today(house.clock.now())
+    missing = await house.store.look(lambda tx: partitions.missing(tx, today))
+    if missing:
+        await house.store.write(lambda tx: partitions.add(tx, today))
 
 
 @asynccontextmanager
@@ -131,6 +156,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     clock = DisciplinedClock() if store.is_shared else SystemClock()
     try:
         await mark.check(store, settings.database, clock)
-        yield House(settings, clock, store)
+        house = House(settings, clock, store)
+        await add_months(house)
+        yield house
     finally:
         await store.close()

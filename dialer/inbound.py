@@ -23,7 +23,7 @@ from dialer.moves import apply
 from dialer.news import News
 from dialer.planning import replan_persons
 from dialer.secret import MASKED
-from dialer.store import Tx, locks
+from dialer.store import Tx, locks, phones
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 2_000
@@ -40,6 +40,24 @@ class Ended:
 
 
 @dataclass(slots=True)
+class _Sender:
+    """Who waits until all of its news is durable."""
+
+    left: int
+    done: "asyncio.Future[None]"
+
+    def kept(self) -> None:
+        """One more piece is durable."""
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(None)
+
+    def failed(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@dataclass(slots=True)
 class Inbox:
     """Collects news, writes it in groups, tells the lines what ended. One per worker."""
 
@@ -53,19 +71,19 @@ class Inbox:
     """Called when anything was written: when to look after what runs may be another instant."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
-    _waiting: list[tuple[News, "asyncio.Future[None]"]] = field(default_factory=list)
+    _waiting: list[tuple[News, _Sender]] = field(default_factory=list)
     _running: "asyncio.Task[None] | None" = None
 
     async def take(self, news: Iterable[News]) -> None:
         """Returns once all of it is durable and has taken effect."""
-        loop = asyncio.get_running_loop()
-        mine = [(one, loop.create_future()) for one in news]
+        mine = list(news)
         if not mine:
             return
-        self._waiting += mine
+        sender = _Sender(len(mine), asyncio.get_running_loop().create_future())
+        self._waiting += [(one, sender) for one in mine]
         if self._running is None:
             self._running = asyncio.create_task(self._write_all(), name="inbox")
-        await asyncio.shield(asyncio.gather(*(done for _, done in mine)))
+        await sender.done  # a sender that is cancelled takes nothing back
 
     async def drain(self) -> None:
         """Waits until nothing waits."""
@@ -82,7 +100,7 @@ class Inbox:
         finally:
             self._running = None
 
-    async def _write(self, batch: "list[tuple[News, asyncio.Future[None]]]") -> None:
+    async def _write(self, batch: list[tuple[News, _Sender]]) -> None:
         news = [one for one, _ in batch]
         now = self.house.clock.now()
         try:
@@ -92,8 +110,8 @@ class Inbox:
                 # One piece that can't be written must not keep the others from being durable.
                 for alone in batch:
                     await self._write([alone])
-            elif not batch[0][1].done():
-                batch[0][1].set_exception(error)
+            else:
+                batch[0][1].failed(error)
             return
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
@@ -101,9 +119,8 @@ class Inbox:
         self.heard()
         if ended or any(one.kind is None for one in news):
             self.written()
-        for _, done in batch:
-            if not done.done():
-                done.set_result(None)
+        for _, sender in batch:
+            sender.kept()
 
 
 def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
@@ -178,7 +195,7 @@ class _Batch:
         over = [*self.settling, *back]
         attempt_store.move(self.tx, self.moving.changed())
         attempt_store.add_events(self.tx, self.rows)
-        attempt_store.release_phones(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
+        phones.release(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
         costs = {one["attempt_id"]: one for one in (*over, *self.late)}.values()
         for day, amounts in settle.corrections(self.house, costs, self.moving.reserved()).items():
             attempt_store.add_spend(self.tx, day, amounts)
@@ -194,11 +211,11 @@ class _Moving:
 
     def __init__(self, tx: Tx, news: Sequence[News], refs: set[str]) -> None:
         self._by_id = {
-            key: dict(row._mapping)
+            key: _plain(row)
             for key, row in attempt_store.by_id(tx, {one.attempt_id for one in news if one.attempt_id}).items()
         }
         for row in attempt_store.by_ref(tx, refs).values():
-            self._by_id.setdefault(row.attempt_id, dict(row._mapping))
+            self._by_id.setdefault(row.attempt_id, _plain(row))
         self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}
         self._was = {key: dict(attempt) for key, attempt in self._by_id.items()}
 
@@ -211,8 +228,14 @@ class _Moving:
         """What each attempt had reserved before this news."""
         return {key: attempt["cost"] for key, attempt in self._was.items()}
 
-    def changed(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(self._was[key]["state"], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
+    def changed(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """(as it was read, as it is now) of those that moved."""
+        return [(self._was[key], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """As `dict(row._mapping)`, which looks every column up by its name."""
+    return dict(zip(row._mapping.keys(), row, strict=True))
 
 
 def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> dict[str, Any]:

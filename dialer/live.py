@@ -86,11 +86,11 @@ def _told(of: str, proof: Proof) -> LiveProof:
 
 def _database(settings: Settings) -> Proof:
     # SQLAlchemy takes its time to import, and the check alone can do without.
-    from dialer.store import peek, sqlite_file
+    from dialer.store import peek, shown
     from dialer.store.common import flag
 
     url = settings.database
-    what = str(sqlite_file(url) or url)
+    what = shown(url)
     try:
         standing = peek.standing(url)
         if standing != "current":

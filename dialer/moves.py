@@ -17,7 +17,7 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
         return False
     if attempt["state"] in _NEVER_PLACED:
         # What was not placed has no provider: whoever tells of it is mistaken, or not the provider.
-        advance(State(attempt["state"]), one.kind)
+        advance(_STATES[attempt["state"]], one.kind)
         return False
     if one.ref and attempt["provider_ref"] and one.ref != attempt["provider_ref"]:
         # Another call than ours, whatever attempt it names.
@@ -30,7 +30,7 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
         attempt["position"] = one.position
     if one.said is not None:
         attempt["outcome"] = one.said.value
-    following = advance(State(attempt["state"]), one.kind)
+    following = advance(_STATES[attempt["state"]], one.kind)
     if following is None:
         if attempt["state"] in RUNNING:
             _detect(attempt, one)  # before news of the answer: who is there is known all the same
@@ -42,6 +42,7 @@ def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bo
     return True
 
 
+_STATES = {state.value: state for state in State}
 _NEVER_PLACED = frozenset({State.PLANNED, State.BLOCKED, State.EXPIRED, State.CANCELLED})
 _SHOWS_PLACED = frozenset({Kind.RINGING, Kind.ANSWERED, Kind.ENDED, Kind.DELIVERED, Kind.UNDELIVERED})
 

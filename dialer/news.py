@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from adapters.contract import Event, EventKind
@@ -39,15 +40,21 @@ class News:
 
     def data(self) -> dict[str, Any]:
         """What is kept of it beside kind and time."""
-        names = (
-            "ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why",
-        )  # fmt: skip
-        return {name: value for name in names if (value := getattr(self, name))}
+        return {name: value for name, value in zip(_KEPT, _kept(self), strict=True) if value}
+
+
+_KEPT = ("ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why")
+_kept = attrgetter(*_KEPT)
+
+
+_KINDS: dict[EventKind, Kind | None] = {
+    kind: None if kind is EventKind.REPLIED else Kind(kind.value) for kind in EventKind
+}
 
 
 def of_event(event: Event) -> News:
     """A provider's event in our words; its identity from the provider, else from reference, kind, sequence."""
-    kind = None if event.kind == EventKind.REPLIED else Kind(event.kind.value)
+    kind = _KINDS[event.kind]
     identity = event.identity or f"{event.ref or event.attempt_id}/{event.kind}/{event.sequence}"
     attempt_id = int(event.attempt_id) if event.attempt_id.isdecimal() and len(event.attempt_id) < 19 else None
     return News(

@@ -14,7 +14,7 @@ from dialer.errors import DialerError
 from dialer.forget import DESK
 from dialer.house import House
 from dialer.packs import pack_files, read_packs
-from dialer.store import Tx
+from dialer.store import Tx, partitions
 from dialer.store import erasure as erasure_store
 from dialer.store import record as record_store
 
@@ -82,6 +82,7 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
     await record.seal(house, DESK)
     for step in _steps(at, before):
         await _erase(house, step, found)
+    await house.store.write(lambda tx: partitions.drop_empty(tx, before))
     await _drop_digests(house)
     await record.seal(house, DESK)
     found.pages_cleared = await house.store.forget_pages()

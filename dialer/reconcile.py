@@ -23,6 +23,7 @@ from dialer.log import log
 from dialer.news import News, of_event
 from dialer.store import Tx, workers
 from dialer.store import attempts as attempt_store
+from dialer.store import running as running_store
 
 LOOKED_MAX = 200
 BACK_OFF_MAX_S = 300.0
@@ -56,8 +57,8 @@ class Reconciler:
         now = self.house.clock.now()
 
         def take_over(tx: Tx) -> int:
-            rows = attempt_store.orphans(tx, self.worker, dead)
-            attempt_store.adopt(tx, self.worker, now, dead)
+            rows = running_store.orphans(tx, self.worker, dead)
+            running_store.adopt(tx, self.worker, now, dead)
             # In one transaction: what is `placing` and ours by name would pass for a claim that we never handed over.
             placing = [row.attempt_id for row in rows if row.state == State.PLACING]
             ingest(tx, self.house, [News(Kind.LEASE_EXPIRED, now, key, why="its worker ended") for key in placing], now)
@@ -78,7 +79,7 @@ class Reconciler:
         self._mute.clear()
 
         def read(tx: Tx) -> tuple[Sequence[Any], datetime | None]:
-            return attempt_store.overdue(tx, now, LOOKED_MAX, self._mine), attempt_store.next_check(tx, self._mine)
+            return running_store.overdue(tx, now, LOOKED_MAX, self._mine), running_store.next_check(tx, self._mine)
 
         rows, self.next_at = await self.house.store.look(read)
         for row in rows:
@@ -88,7 +89,7 @@ class Reconciler:
                 log.error("reconciling_failed", attempt_id=row.attempt_id, error=f"{type(error).__name__}: {error}",
                           hint="it is tried again")  # fmt: skip
         if rows:
-            self.next_at = await self.house.store.look(lambda tx: attempt_store.next_check(tx, self._mine))
+            self.next_at = await self.house.store.look(lambda tx: running_store.next_check(tx, self._mine))
         return len(rows)
 
     async def _look(self, row: Any, now: datetime) -> None:
@@ -177,7 +178,7 @@ class Reconciler:
         if line is not None and now < _shown_at(row, line) < at:
             at = _shown_at(row, line)  # from then on an answer counts either way
         later = (row.attempt_id, row.state, at, checks)
-        await self.house.store.write(lambda tx: attempt_store.check_later(tx, [later]), quick=True)
+        await self.house.store.write(lambda tx: running_store.check_later(tx, [later]), quick=True)
 
 
 def _shown_at(row: Any, line: Line) -> datetime:

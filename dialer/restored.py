@@ -22,7 +22,7 @@ from dialer.lines import Line, Lines
 from dialer.log import log
 from dialer.news import News
 from dialer.reconcile import BACK_OFF_MAX_S, news_of
-from dialer.store import Tx
+from dialer.store import Tx, phones
 from dialer.store import attempts as attempt_store
 from dialer.store import restored as store
 from dialer.store.common import note_action
@@ -193,7 +193,7 @@ class Restorer:
         attempt_store.claim(tx, [self._claimed(row, answer, lost, launched, now) for row, answer in found])
         calls = [(row.phone, row.attempt_id, answer.line.name) for row, answer in found if row.channel == Channel.VOICE]
         # Whoever does not get the number was placed all the same: that it was is what the provider says.
-        attempt_store.take_phones(tx, calls)
+        phones.take(tx, calls)
         over = [key for key in (*answers.not_found, *answers.unasked) if key in rows]
         attempt_store.close(tx, [_over(rows[key], now) for key in over])
         news = _fresh(tx, [one for _, answer in found for one in answer.news])

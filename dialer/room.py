@@ -35,6 +35,8 @@ class Taken:
     """Room that was taken for one claim."""
 
     slots: Slots
+    is_alone: bool = True
+    """Nobody else's slot follows the last one."""
     elsewhere: Mapping[str, Decimal] = field(default_factory=dict)
     """line → money that other workers are about to spend."""
     save: Callable[[Tx, Sequence[dict[str, Any]], Slots], None] = lambda tx, rows, used: None
@@ -62,7 +64,7 @@ class OwnRoom:
     """Of the only worker: what is in memory is what there is; it is saved so that a restart goes on from there."""
 
     lines: Lines
-    early: timedelta = timedelta(0)
+    early: timedelta = timedelta(milliseconds=5)
 
     async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
         return None
@@ -103,7 +105,7 @@ class SharedRoom:
             # Below zero where others have heard of the end of calls that we still count.
             line.elsewhere = elsewhere - len(line.running)
             line.next_at.update(paces)
-        return Taken(found.slots, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
+        return Taken(found.slots, False, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
 
     async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
         if self.is_alone or self.house.clock.now() <= at + LATE:
@@ -193,12 +195,12 @@ class _Reserved:
         return found
 
     def unused(self, used: Slots) -> dict[str, list[dict[str, Any]]]:
-        """channel → the first slot of each line after those that were used, with where the line's pace was set to."""
+        """channel → from when on each line is free again after what was used, with where its pace was set to."""
         found: dict[str, list[dict[str, Any]]] = {}
         for (name, channel), slots in sorted(self.slots.items()):
-            last = max(used.get((name, channel), ()), default=None)
-            left = slots if last is None else [at for at in slots if at > last]
-            if left:
-                was = self.standing[name][1][channel]
-                found.setdefault(channel.value, []).append({"of": name, "was": was, "free": left[0]})
+            was = self.standing[name][1][channel]
+            spacing = was - slots[-1]
+            free = max((at + spacing for at in used.get((name, channel), ())), default=slots[0])
+            if free < was:
+                found.setdefault(channel.value, []).append({"of": name, "was": was, "free": free})
         return found

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from dialer.house import House
+from dialer.house import House, add_months
 from dialer.log import log
 from dialer.planning import Counts, plan_all
 from dialer.store import Tx, desk
@@ -19,6 +19,7 @@ async def daily(house: House) -> Counts:
     while house.is_clock_off():
         # By a wrong clock rounds would be over that are not.
         await house.clock.sleep_until(house.clock.now() + CLOCK_WAIT)
+    await add_months(house)
     counts = await plan_all(house)
     await close_promises(house)
     log.info("planned", drafted=counts.drafted, cancelled=counts.cancelled, launched_late=counts.late)

@@ -23,7 +23,7 @@ from dialer.clock import Clock
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.roster import Account, Installment, Suppression
-from dialer.store import InlineStore, Tx, peek, planbook, portfolio, timeline
+from dialer.store import InlineStore, Tx, peek, phones, planbook, portfolio, timeline
 from dialer.store import attempts as attempt_store
 from dialer.store import campaigns as campaign_store
 from dialer.store.common import flag, set_flag
@@ -133,7 +133,7 @@ def _copy(tx: Tx, house: House, wanted: Wanted, truth: _Truth, now: datetime) ->
     for stop in truth.stops:
         intake.suppress(tx, stop, "the database", now, lambda tx, persons, now: None)
     if truth.is_live:
-        attempt_store.take_phones(tx, [(wanted.to, ELSEWHERE, "")])
+        phones.take(tx, [(wanted.to, ELSEWHERE, "")])
     attempt_store.add_spend(tx, house.today(now), dict(truth.spent))
 
 

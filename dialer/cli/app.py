@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import actions, backup, record, referee, usage
+from dialer.cli import actions, backup, db, record, referee, usage
 from dialer.cli import call as call_command
 from dialer.cli import rules as rules_command
 from dialer.cli.common import (
@@ -381,6 +381,7 @@ def paid(
 
 record.add_to(app)
 backup.add_to(app)
+db.add_to(app)
 actions.add_to(app)
 referee.add_to(app)
 call_command.add_to(app)

@@ -185,7 +185,7 @@ async def _from_database(checked: Checked, now: datetime, quiet: bool) -> _Load:
     url = checked.settings.database
     file = sqlite_file(url)
     try:
-        version = schema.version(url) if file and file.exists() else None
+        version = schema.version(url) if file is None or file.exists() else None
     except DialerError as error:
         return _Load(None, f"load is not checked: {error}", None, [])
     if version is None:

@@ -1,5 +1,6 @@
 """`dialer plan`: a dry run for people (tables, an hour chart), for programs (JSON) and for spreadsheets (CSV)."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -151,11 +152,13 @@ async def _from_database(settings: Settings, asked: Question, with_lines: bool, 
     # SQLAlchemy takes its time to import, and two files need none.
     from dialer import forecast_store
     from dialer.house import open_house
-    from dialer.store import sqlite_file
+    from dialer.store import schema, shown, sqlite_file
 
-    file = sqlite_file(settings.database)
+    file, url = sqlite_file(settings.database), settings.database
     if file is not None and not file.exists():
         raise DialerError(f"no database is at {file} yet; import the files, or give --accounts and --installments")
+    if file is None and await asyncio.to_thread(schema.version, url) is None:
+        raise DialerError(f"{shown(url)} is empty yet; import the files, or give --accounts and --installments")
     async with open_house(settings) as house:
         return await forecast_store.from_store(asked, house.store, with_lines, bar)
 

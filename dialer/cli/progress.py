@@ -44,6 +44,10 @@ class Working:
         self._bar.advance(self._task, count)
         self._show()
 
+    def expect(self, total: int) -> None:
+        """So many rows or the like there will be."""
+        self._bar.update(self._task, total=total)
+
     def reach(self, done: int, told: str) -> None:
         """So many are done in all; `told` says where it is, such as a day."""
         self._bar.update(self._task, completed=done, told=told)

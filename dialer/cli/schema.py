@@ -76,12 +76,16 @@ def _of_views() -> dict[str, type[BaseModel]]:
 
 
 def _of_operations() -> dict[str, type[BaseModel]]:
-    """Commands that change something."""
-    from dialer.cli import backup, done, imports, init, record
+    """Commands that change something, or are about what they change."""
+    from dialer.cli import backup, db, done, imports, init, record
+    from dialer.condition_model import Condition
 
     return {
         "backup": backup.BackupReport,
         "cancel": done.StatusDone,
+        "db-check": Condition,
+        "db-copy": db.CopyReport,
+        "db-upgrade": db.UpgradeReport,
         "forget": record.ForgetReport,
         "halt": done.HaltDone,
         "import": imports.ImportReport,

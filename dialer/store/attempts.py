@@ -1,8 +1,9 @@
 """Statements of an attempt's life: taken up, placed, moved on, settled."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
@@ -152,29 +153,6 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
     _guarded(tx, _close, rows)
 
 
-_take_phone = Prepared(
-    lambda dialect: (
-        insert_for(dialect, t.live_calls)
-        .values(phone=bindparam("to"), attempt_id=bindparam("of"), line=bindparam("by"))
-        .on_conflict_do_nothing()
-        .returning(t.live_calls.c.attempt_id)
-    )
-)
-
-
-def take_phones(tx: Tx, wanted: Sequence[tuple[str, int, str]]) -> set[int]:
-    """Takes (phone, attempt id, line) into live_calls in the order of phones; returns the ids that got theirs."""
-    rows = [{"to": phone, "of": of, "by": line} for phone, of, line in sorted(wanted)]
-    return {row[0] for row in _take_phone.all_many(tx, rows)}
-
-
-_release = Prepared(t.live_calls.delete().where(t.live_calls.c.attempt_id == bindparam("of")))
-
-
-def release_phones(tx: Tx, attempt_ids: Sequence[int]) -> None:
-    _release.run_many(tx, [{"of": key} for key in attempt_ids])
-
-
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
 _still = Prepared(
     select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
@@ -213,23 +191,38 @@ def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, AnyRow]:
     return found
 
 
-# The columns an event may move; each write carries all of them, so that one statement serves every event.
 MOVED = (
     "state", "due_at", "claimed_at", "placed_at", "answered_at", "ended_at", "settled_at", "provider_ref", "code",
     "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
     "withdrawn",
 )  # fmt: skip
-_move = Prepared(
-    update(t.attempts)
-    .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
-    .values({name: bindparam(f"to_{name}") for name in MOVED})
-)
+"""The columns an event may move."""
 
 
-def move(tx: Tx, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Writes moved attempts: (the state each was read in, its values now)."""
-    given = [{"of": row["attempt_id"], "was": was, **{f"to_{name}": row[name] for name in MOVED}} for was, row in rows]
-    _guarded(tx, _move, given)
+@lru_cache(maxsize=512)
+def _move(names: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        update(t.attempts)
+        .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
+        .values({name: bindparam(f"to_{name}") for name in names})
+    )
+
+
+def move(tx: Tx, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    """Writes moved attempts: (each as it was read, its values now).
+
+    Only what is another: a column that is written, though with the same value, costs the work of its indexes. Few
+    combinations occur, each with a statement of its own.
+    """
+    groups: dict[tuple[str, ...], list[Values]] = {}
+    for was, now in rows:
+        names = tuple([name for name in MOVED if now[name] != was[name]])
+        values = {f"to_{name}": now[name] for name in names}
+        values["of"], values["was"] = now["attempt_id"], was["state"]
+        groups.setdefault(names, []).append(values)
+    for names, given in groups.items():
+        if names:
+            _guarded(tx, _move(names), given)
 
 
 def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
@@ -275,54 +268,6 @@ def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
 
 
 _mine = (bindparam("me", type_=String) == "") | (_a.worker == bindparam("me"))
-_overdue = Prepared(
-    select(t.attempts)
-    .where(IS_RUNNING, _a.check_at <= bindparam("now"), _mine)
-    .order_by(_a.check_at)
-    .limit(bindparam("most"))
-)
-
-
-def overdue(tx: Tx, now: datetime, most: int, worker: str = "") -> Sequence[AnyRow]:
-    """Running attempts to look after: silent too long, or lost and due to be asked about. `worker`: only this one's."""
-    return _overdue.all(tx, now=now, most=most, me=worker)
-
-
-_next_check = Prepared(select(func.min(_a.check_at)).where(IS_RUNNING, _mine))
-
-
-def next_check(tx: Tx, worker: str = "") -> datetime | None:
-    return _next_check.scalar(tx, me=worker)
-
-
-_check_later = Prepared(
-    update(t.attempts)
-    .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))
-    .values(check_at=bindparam("then"), checks=bindparam("so_often"))
-)
-
-
-def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
-    """(id, state, when to look again, how often it was looked)."""
-    _check_later.run_many(tx, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
-
-
-def orphans(tx: Tx, worker: str, of: Collection[str] | None = None) -> Sequence[AnyRow]:
-    """Running attempts that another worker held; `of`: one of these."""
-    return tx.execute(select(t.attempts).where(*_held_by(worker, of))).all()
-
-
-def adopt(tx: Tx, worker: str, now: datetime, of: Collection[str] | None = None) -> None:
-    """Takes over what dead workers left running, to be looked after at once."""
-    tx.execute(update(t.attempts).where(*_held_by(worker, of)).values(worker=worker, check_at=now, checks=1))
-
-
-def _held_by(worker: str, of: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
-    if of is None:
-        return IS_RUNNING, _a.worker != worker
-    return IS_RUNNING, func.coalesce(_a.worker, "").in_(sorted(of))
-
-
 _running_calls = Prepared(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice", _mine))
 
 

@@ -4,22 +4,21 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite
+from dialer.store.addresses import driver_url, remedy, sqlite_file
 
 Tx = Connection
 """A running transaction. Statements by noun take it; rooms outside the store only pass it on."""
 
 T = TypeVar("T")
 GROUP_MAX = 64
-DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 
 class Link(Protocol):
@@ -175,32 +174,10 @@ def explained() -> Iterator[None]:
         if sqlite.is_locked(error):
             wrong = "another process has held the database for half a minute, perhaps a long import; try again"
         elif postgres.is_ours(error):
-            wrong = f"the database: {postgres.told(error)}; see whether its server runs, and who may use it"
+            wrong = f"the database: {postgres.told(error)}; {remedy(error, postgres.state_of(error))}"
         else:
             wrong = f"the database: {error.orig}; see its disk, and who may write its file"
         raise DialerError(wrong) from error
 
 
-def driver_url(url: str) -> URL:
-    """The address with its driver. Raises DialerError for a database that is not supported."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DialerError("database: no address of a database; use sqlite:///FILE or postgresql://…") from error
-    driver = DRIVERS.get(parsed.get_backend_name())
-    if driver is None:
-        raise DialerError(
-            f"database: {parsed.get_backend_name()} is not supported; use sqlite:///FILE or postgresql://…"
-        )
-    return parsed.set(drivername=driver)
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The database's file; None where it is no file."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database)
-
-
-__all__ = ["DBAPIError", "Store", "Tx", "explained", "sqlite_file"]
+__all__ = ["DBAPIError", "Store", "Tx", "driver_url", "explained", "sqlite_file"]

@@ -1,6 +1,7 @@
 """Reads a database beside whatever else works with it: nothing is written, made or upgraded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -9,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
-from dialer.store import schema
-from dialer.store.database import Tx, sqlite_file
+from dialer.store import postgres, schema
+from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
+from dialer.store.database import Tx
 from dialer.store.sqlite import BUSY_S
 
 T = TypeVar("T")
@@ -22,7 +24,7 @@ def standing(url: str) -> str:
     Raises DialerError where it is not ours, or not to be read by this program.
     """
     file = sqlite_file(url)
-    if file is None or not file.exists():
+    if file is not None and not file.exists():
         return "is not there yet; the first command that needs it makes it"
     version = schema.version(url)
     if version is None:
@@ -40,7 +42,10 @@ def standing(url: str) -> str:
 def read(url: str, work: Callable[[Tx], T], **options: str) -> T:
     """Runs `work` on a database that is `current`, in a snapshot. `options`: as the store's. Raises DialerError."""
     file = sqlite_file(url)
-    assert file is not None, "only a database that is current is read"
+    return _read_server(url, work, options) if file is None else _read_file(file, work, options)
+
+
+def _read_file(file: Path, work: Callable[[Tx], T], options: Mapping[str, str]) -> T:
     address = f"sqlite:///file:{quote(str(file.absolute()))}?mode=rw&uri=true"
     engine = create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_S}, execution_options={**options})
     try:
@@ -53,3 +58,16 @@ def read(url: str, work: Callable[[Tx], T], **options: str) -> T:
         raise DialerError(f"database {file}: {error.orig}; see who may read it, and its folder") from error
     finally:
         engine.dispose()
+
+
+def _read_server(url: str, work: Callable[[Tx], T], options: Mapping[str, str]) -> T:
+    def reading(tx: Tx) -> T:
+        tx.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return work(tx.execution_options(**options))
+
+    parsed = driver_url(url)
+    try:
+        return postgres.once(parsed, reading)
+    except DBAPIError as error:
+        hint = remedy(error, postgres.state_of(error))
+        raise DialerError(f"database {shown(parsed)}: {postgres.told(error)}; {hint}") from error

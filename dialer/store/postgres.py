@@ -48,6 +48,8 @@ PASSING = frozenset({"40001", "40P01", "55P03"})
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
+    # Facts that are read after a lock have to be what others committed, whatever the server's default is.
+    "default_transaction_isolation": "read committed",
     # A worker whose link was cut must not hold locks for long: the server finds out by itself.
     "idle_in_transaction_session_timeout": "15s",
     "tcp_keepalives_idle": "3",
@@ -123,7 +125,7 @@ class Link:
 
 def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> AsyncEngine:
     """Connections that begin nothing by themselves."""
-    of = create_async_engine(
+    made = create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
@@ -138,8 +140,15 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
             "statement_cache_size": 500,
         },
     )
-    event.listen(of.sync_engine, "connect", lambda made, record: watch(made.driver_connection))
-    return of
+    event.listen(made.sync_engine, "connect", lambda one, record: watch(one.driver_connection))
+    event.listen(made.sync_engine, "handle_error", _without_values)
+    return made
+
+
+def _without_values(context: Any) -> DBAPIError | None:
+    """What SQLAlchemy raises, as `wrapped` would."""
+    error = getattr(context.original_exception, "__cause__", None)
+    return wrapped(context.statement or "", error) if isinstance(error, FAULTS) else None
 
 
 @asynccontextmanager
@@ -239,8 +248,10 @@ class Answer(Exception):
     """What the server said, without its details, which quote values."""
 
     def __init__(self, error: asyncpg.PostgresError) -> None:
-        super().__init__(str(error.args[0]) if error.args else type(error).__name__)
         self.sqlstate = error.sqlstate
+        is_quoting = (error.sqlstate or "").startswith("22")  # of values that do not fit it says which
+        told = f"a value does not fit ({type(error).__name__})" if is_quoting or not error.args else str(error.args[0])
+        super().__init__(told)
 
 
 def state_of(error: BaseException) -> str:

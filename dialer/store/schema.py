@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite
-from dialer.store.database import driver_url
+from dialer.store.addresses import driver_url, remedy, shown
 from dialer.store.inline import InlineStore
 from dialer.store.worker_tables import EVERY
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0006"
+HEAD = "0007"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 
@@ -85,8 +85,7 @@ def _begun(engine: Engine, work: Callable[[Connection], T], writes: bool) -> T:
 
 def _unusable(url: URL, error: DBAPIError) -> DialerError:
     if postgres.is_ours(error):
-        hint = "see whether its server runs, and who may use it"
-        return DialerError(f"database {shown(url)}: {postgres.told(error)}; {hint}")
+        return DialerError(f"database {shown(url)}: {postgres.told(error)}; {remedy(error, postgres.state_of(error))}")
     if "locked" in str(error.orig):
         return DialerError(
             f"database {shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
@@ -105,10 +104,3 @@ def _version(connection: Connection, url: URL) -> str | None:
     if version is None and tables:
         raise DialerError(f"database {shown(url)} holds tables that are not ours; name another one")
     return version
-
-
-def shown(url: URL) -> str:
-    """The database as people know it: its file, or its address without the password."""
-    if url.get_backend_name() == "sqlite" and url.database:
-        return url.database
-    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

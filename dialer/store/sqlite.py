@@ -74,7 +74,7 @@ class Link:
                 return not (await cursor.fetchone())[0]
 
     async def attend(self, noticed: Callable[[], None]) -> Any:
-        raise NotImplementedError("one daemon a file: there is nobody to attend to")
+        raise AssertionError("one daemon a file: there is nobody to attend to")
 
     async def close(self) -> None:
         for own in (self._writer, self._looker):

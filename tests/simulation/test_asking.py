@@ -51,7 +51,7 @@ def test_what_was_claimed_long_ago_is_not_handed_over(tmp_path: Path, monkeypatc
         store, waits = scene.house.store, [CLAIM_S + 5]
         write = store.write
 
-        async def slow(work: object) -> object:
+        async def slow(work: object, quick: bool = False) -> object:
             def timed(tx: Tx) -> object:
                 return work(tx)  # type: ignore[operator]
 

@@ -23,6 +23,7 @@ from dialer.law_rows import EVERY_KIND
 from dialer.lines import Line, Lines
 from dialer.news import of_event
 from dialer.planning import plan_all
+from dialer.room import Taken
 from dialer.store import InlineStore, Store, Tx
 from dialer.store import campaigns as campaign_store
 from dialer.store import tables as t
@@ -243,8 +244,8 @@ async def two_claims(folder: Path, settings: Settings, now: datetime) -> list[Cl
 
     def claim(house: House, worker: str) -> Any:
         line = Line("main", settings.lines["main"], MockAdapter(), ADAPTER, dict.fromkeys(Channel, now), house.zone)
-        room = {("main", Channel.VOICE): [now] * 10}
-        return house.store.write(lambda tx: Claim(tx, house, Lines([line]), room, worker, now).run())
+        taken = Taken({("main", Channel.VOICE): [now] * 10})
+        return house.store.write(lambda tx: Claim(tx, house, Lines([line]), taken, worker, now).run())
 
     claimed = await asyncio.gather(claim(houses[0], "one"), claim(houses[1], "two"))
     for house in houses:

@@ -29,7 +29,7 @@ from dialer.play import Play, Stops
 from dialer.referee import INVARIANTS
 from dialer.simulated.levels import LEVELS, Level
 from dialer.simulated.machine import Handset
-from dialer.store import Tx, attempts, campaigns, desk, law, planbook
+from dialer.store import Tx, attempts, campaigns, desk, law, phones, planbook
 from tests.support.hunted import hunt
 
 Monkey = pytest.MonkeyPatch
@@ -81,7 +81,7 @@ def the_provider_does_not_know_it_so_it_is_planned_again(monkey: Monkey) -> None
 
 @plant("one_live_call", 150, outages_a_day=8.0)
 def numbers_are_not_taken(monkey: Monkey) -> None:
-    monkey.setattr(attempts, "take_phones", lambda tx, wanted: {key for _, key, _ in wanted})
+    monkey.setattr(phones, "take", lambda tx, wanted: {key for _, key, _ in wanted})
 
 
 @plant("outside_window")

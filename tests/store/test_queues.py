@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dialer.store import InlineStore, Tx, attempts, desk, law, planbook, queues, status_rows
+from dialer.store import InlineStore, Tx, attempts, desk, law, planbook, queues, running, status_rows
 from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, tzinfo=UTC)
@@ -16,8 +16,8 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "first_due": lambda tx: queues.first_due(tx, [QUEUE, (1, "sms", 10)]),
     "expire": lambda tx: queues.expire(tx, QUEUE, NOW),
     "waiting": lambda tx: queues.waiting(tx, QUEUE, NOW, NOW),
-    "overdue": lambda tx: attempts.overdue(tx, NOW, 5),
-    "next_check": attempts.next_check,
+    "overdue": lambda tx: running.overdue(tx, NOW, 5),
+    "next_check": running.next_check,
     "running_calls": attempts.running_calls,
     "roster": lambda tx: attempts.roster(tx, [1, 2]),
     "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),

@@ -18,8 +18,7 @@ from campaigns.model import Channel
 from config.settings import LineSettings
 from dialer.lines import Line, Lines
 from dialer.room import LATE, RESERVED, SharedRoom, Taken
-from dialer.store import Store, Tx, workers
-from dialer.store import attempts as attempt_store
+from dialer.store import Store, Tx, tables, workers
 from dialer.store.common import flag_once, set_flag
 from dialer.store.postgres import BEAT
 from dialer.store.types import EPOCH, MICROSECOND
@@ -125,7 +124,8 @@ async def test_calls_at_once_are_counted_over_both_from_the_reservation_on(postg
         assert VOICE not in (await b.take(NOON)).slots, "all four are reserved"
 
         def claim(tx: Tx) -> None:
-            attempt_store.take_phones(tx, [(f"+8613800138{n:03d}", n, "main") for n in range(3)])
+            calls = [{"phone": f"+8613800138{n:03d}", "attempt_id": n, "line": "main"} for n in range(3)]
+            tx.execute(tables.live_calls.insert(), calls)
             first.save(tx, [line.row() for line in a.lines], {VOICE: first.slots[VOICE][:3]})
 
         await home.store.write(claim)

@@ -1,0 +1,136 @@
+"""`dialer db copy`: an installation moves from one database to another, all of it or nothing, while nobody dials.
+
+The old database is halted in the end: two of one installation would call everybody twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from dialer.clock import Clock
+from dialer.crew import DEAD
+from dialer.errors import DialerError
+from dialer.store import ends, partitions, schema, sqlite_file
+from dialer.store import transfer as store
+from dialer.store.addresses import driver_url, settable, shown
+
+Begin = Callable[[int], store.Advance]
+"""Hears how many rows will be told of, and gives what hears of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied."""
+
+    source: str
+    to: str
+    """Both without passwords; `to` as the settings should name it."""
+    tables: dict[str, int]
+    """table → rows."""
+
+
+async def copy(database: str, to: str, clock: Clock, begin: Begin) -> Copied:
+    """Copies every row of `database` to `to`, which is made where it is not there.
+
+    Raises DialerError, and then nothing was copied: where somebody dials from either, where attempts run, where `to`
+    holds anything, or where what is read back is not what was written.
+    """
+    await asyncio.to_thread(_look, database, to)
+    with ExitStack() as stack:
+        for url in (database, to):
+            stack.enter_context(_nobody(url))
+        async with ends.begun(database) as left:
+            _refuse(await store.standing(left), await _now(left, clock), shown(database))
+            rows = sum((await store.counts(left)).values())
+            await asyncio.to_thread(_make, to, await store.months(left))
+            async with ends.begun(to) as right:
+                await _is_empty(right, to)
+                copied = await _move(left, right, begin(2 * rows), clock, (database, to))
+    return Copied(shown(database), settable(to), copied)
+
+
+async def _move(
+    left: ends.End, right: ends.End, advance: store.Advance, clock: Clock, urls: tuple[str, str]
+) -> dict[str, int]:
+    database, to = urls
+    copied = await store.copy(left, right, advance)
+    await store.go_on(left, right)
+    await store.halt(left, f"moved to {shown(to)}; see `database` in the settings", clock.now())
+    await left.commit()
+    try:
+        await right.commit()
+    except ends.FAULTS as error:
+        told = ends.refused(to, error)
+        raise DialerError(f"{told}. {shown(database)} stays in use: dialer unhalt, and copy again") from error
+    if right.is_server:
+        await right.run("ANALYZE")
+    return copied
+
+
+def _look(database: str, to: str) -> None:
+    """What can be said before anything is opened or made. Raises DialerError."""
+    source, target = driver_url(database), driver_url(to)
+    for url in (database, to):
+        if driver_url(url).get_backend_name() == "sqlite" and sqlite_file(url) is None:
+            raise DialerError(f"database {shown(url)} is no file; name one, as sqlite:///FILE")
+    file, other = sqlite_file(database), sqlite_file(to)
+    if file is not None and not file.exists():
+        raise DialerError(f"there is no database {file}; see `database` in the settings")
+    version = schema.version(database)
+    if version != schema.HEAD:
+        wrong = "is empty: there is nothing to copy" if version is None else f"has version {version}; dialer db upgrade"
+        raise DialerError(f"database {shown(source)} {wrong}")
+    if source == target or (file and other and other.exists() and file.samefile(other)):
+        raise DialerError(f"{shown(target)} is the database that is in use; name another one")
+    there = schema.version(to) if other is None or other.exists() else None
+    if there not in (None, schema.HEAD):
+        raise DialerError(f"{shown(target)} is an older installation (version {there}); name an empty database")
+
+
+def _make(to: str, months: Sequence[date]) -> None:
+    schema.upgrade(to)
+    if months:
+        partitions.make_for(to, months)
+
+
+def _refuse(standing: store.Standing, now: datetime, name: str) -> None:
+    """Raises DialerError where somebody dials, or where it is not known what became of a placement."""
+    if alive := sorted(worker for worker, at in standing.seen.items() if at >= now - DEAD):
+        raise DialerError(f"{name}: a worker dials from it ({', '.join(alive)}); stop every daemon first")
+    if standing.placing:
+        raise DialerError(
+            f"{name}: {standing.placing:,} attempts are being placed, a daemon was killed in it; halt, start it once "
+            "until dialer status shows none, stop it, and copy again"
+        )
+    if standing.running and not standing.halt:
+        raise DialerError(
+            f"{name}: the end of {standing.running:,} attempts is not known; halt, let the daemon run until dialer "
+            "status shows none, or copy as it is while it is halted"
+        )
+
+
+async def _is_empty(end: ends.End, url: str) -> None:
+    full = {name: rows for name, rows in (await store.counts(end)).items() if rows}
+    if full:
+        told = ", ".join(f"{name} {rows:,}" for name, rows in full.items())
+        raise DialerError(f"{shown(url)} is not empty ({told} rows); name an empty database")
+
+
+async def _now(end: ends.End, clock: Clock) -> datetime:
+    """Signs of life are written by the server's clock."""
+    return await end.now() if isinstance(end, ends.ServerEnd) else clock.now()
+
+
+def _nobody(database: str) -> ExitStack:
+    """Raises DialerError where a daemon has the database's file."""
+    # The daemon's libraries take their time to import.
+    from dialer.daemon import only_one
+
+    stack = ExitStack()
+    try:
+        stack.enter_context(only_one(database))
+    except DialerError as error:
+        raise DialerError(f"nothing was copied: {str(error).partition('; ')[0]}; stop it first") from error
+    return stack

@@ -1,0 +1,118 @@
+"""`dialer db`: what it says of a database; what is wrong ends with a line and exit code 1, never a traceback."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dialer import condition
+from dialer.condition import look
+from dialer.store import health, shown
+from dialer.store.health import Server
+from tests.support import postgres
+from tests.support.command import run
+from tests.support.postgres import in_thread
+from tests.unit.test_transfer import Still, sql, write
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """An installation that has done nothing yet."""
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init", ".", "--language", "en").code == 0
+    return tmp_path
+
+
+def test_a_database_is_made_looked_at_and_moved(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run(capsys, "db", "check")
+    assert done.code == 1
+    assert f"fault: {here}/dialer.db is not there; dialer db upgrade makes it" in done.out
+    assert not (here / "dialer.db").exists()
+    assert "was made, version 00" in run(capsys, "db", "upgrade").out
+    assert "has this program's version already" in run(capsys, "db", "upgrade").out
+    done = run(capsys, "db", "check")
+    assert (done.code, done.err) == (0, "")
+    assert run(capsys, "import", "accounts", "accounts.csv").code == 0
+    with postgres.database(is_empty=True) as url:
+        done = run(capsys, "db", "copy", url)
+        assert done.code == 0, done.err
+        assert "rows of 3 tables were copied, read back and found the same" in done.out.replace("\n", " ")
+        assert f'write database = "{shown(url)}" into the settings' in done.out
+        done = run(capsys, "db", "copy", url)
+        assert done.code == 1
+        assert "is not empty" in done.err
+        assert run(capsys, "status", "--json").out.count("moved to postgresql") == 2
+        monkeypatch.setenv("DIALER_DATABASE", url)
+        told = json.loads(run(capsys, "db", "check", "--json").out)
+        assert (told["kind"], told["readable"], told["writable"]) == ("postgresql", True, True)
+        assert {one["table"]: one["rows"] for one in told["tables"]}["accounts"] == 13
+        assert {one["name"]: one["holds"] for one in told["server"]}["clock_offset"]
+        for words in (["check", "--live"], ["status"], ["plan", "campaigns/monthly.toml"], ["audit", "verify"]):
+            assert run(capsys, *words).code == 0, words
+        for words in (["backup", "copy.db"], ["restore", "accounts.csv", "--yes"]):
+            done = run(capsys, *words)
+            assert done.code == 1
+            assert done.err.startswith("dialer: ")
+
+
+def test_a_backup_of_a_server_is_its_own_tools_work(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALER_DATABASE", "postgresql://u:hush@h/x")
+    done = run(capsys, "backup", "copy.db")
+    assert (done.code, "use pg_dump and pg_restore" in done.err, "hush" in done.err) == (1, True, False)
+
+
+@pytest.mark.parametrize("words", ["status", "db check", "db upgrade", "db copy sqlite:///a.db", "run", "halt"])
+def test_a_server_that_does_not_answer_is_a_line_and_exit_code_1(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("DIALER_DATABASE", "postgresql://u:hush@127.0.0.1:1/x")
+    done = run(capsys, *words.split())
+    assert done.code == 1
+    assert "postgresql://u:***@127.0.0.1:1/x" in done.err
+    assert "see host and port" in done.out + done.err
+    assert "hush" not in done.out + done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_empty_server_plans_nothing_and_stays_empty(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres.database(is_empty=True) as url:
+        monkeypatch.setenv("DIALER_DATABASE", url)
+        done = run(capsys, "plan", "campaigns/monthly.toml")
+        assert (done.code, "is empty yet; import the files" in done.err) == (1, True)
+        assert "is empty; the first command that needs it fills it" in run(capsys, "check", "--live").out
+        done = run(capsys, "db", "check")
+        assert (done.code, "fault: it is empty; dialer db upgrade makes its tables" in done.out) == (1, True)
+
+
+def test_what_is_wrong_with_a_server_is_told(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "server_version": "13.2", "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
+        "TimeZone": "UTC", "max_connections": "10", "superuser_reserved_connections": "3",
+    }  # fmt: skip
+
+    async def bad(end: object) -> Server:
+        return Server(said, 130_002, "LATIN1", "de_DE.UTF-8", Still().now())
+
+    monkeypatch.setattr(health, "_server", bad)
+    found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
+    wrong = {fault.split()[0] for fault in found.faults}
+    assert wrong == {"server_version", "fsync", "full_page_writes", "synchronous_commit", "encoding", "max_connections"}
+    assert any(one.said.startswith("advice: C") for one in found.server if one.name == "collation")
+    assert condition._clock(Server(said, 1, "", "", Still().now()), Still().now().replace(year=2025)).holds is False
+
+
+def test_an_older_database_and_one_that_takes_no_writes_are_told(postgres_url: str) -> None:
+    write(postgres_url, sql("UPDATE alembic_version SET version_num = '0005'"))
+    found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
+    assert found.faults[0].startswith("it has version 0005, this program")
+    write(postgres_url, sql("UPDATE alembic_version SET version_num = '" + found.wanted + "'"))
+    write(postgres_url, sql("ALTER TABLE flags ADD CONSTRAINT none CHECK (name = '') NOT VALID"))
+    found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
+    assert (found.readable, found.writable) == (True, False)
+    assert "violates check constraint" in found.faults[0]

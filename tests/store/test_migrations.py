@@ -1,0 +1,166 @@
+"""Migrations on both databases: what they make, what they keep, and who comes second."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import JSON, Boolean, Connection, Date, Integer, MetaData, Numeric, inspect, select, text
+
+from dialer.errors import DialerError
+from dialer.store import migrate, schema
+from dialer.store.schema import HEAD, upgrade, version
+from dialer.store.worker_tables import EVERY
+from tests.support import postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without tables, on both."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/a.db"
+        return
+    with postgres.database(is_empty=True) as url:
+        yield url
+
+
+def within(url: str, work: Callable[[Connection], Any]) -> Any:
+    with schema._looked_at(url) as (_, once):
+        return once(work, writes=True)
+
+
+def first_version(url: str) -> None:
+    def make(connection: Connection) -> None:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    within(url, make)
+
+
+def fill(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Two rows in every table, something in every column; table → what is there now."""
+    known = MetaData()
+    known.reflect(connection)
+    for table in known.tables.values():
+        if table.name != "alembic_version":
+            for number in (1, 2):
+                row = {column.name: value(column.type, number) for column in table.columns}
+                connection.execute(table.insert(), row)
+    return content(connection, known)
+
+
+def value(kind: Any, number: int) -> Any:
+    if isinstance(kind, Boolean):
+        return number == 1
+    if isinstance(kind, JSON):
+        return {"n": number}
+    if isinstance(kind, Date):
+        return date(2026, 1, number)
+    return number if isinstance(kind, Integer | Numeric) else f"text {number}"
+
+
+def content(connection: Connection, known: MetaData) -> dict[str, list[dict[str, Any]]]:
+    """Of every table of these, the columns of these."""
+    return {
+        table.name: sorted((dict(row._mapping) for row in connection.execute(select(table))), key=repr)
+        for table in known.tables.values()
+        if table.name != "alembic_version"
+    }
+
+
+def test_an_old_database_comes_with_all_that_is_in_it(empty: str) -> None:
+    first_version(empty)
+    before = within(empty, fill)
+    assert {"accounts", "attempts", "events", "verdicts", "attempt_accounts", "suppressions"} <= set(before)
+    assert upgrade(empty) == "0001"
+    assert version(empty) == HEAD
+
+    def now(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+        known = MetaData()
+        known.reflect(connection, only=[*before])
+        return content(connection, known)
+
+    after = within(empty, now)
+    for name, rows in before.items():
+        kept = [{column: row[column] for column in rows[0]} for row in after[name]]
+        assert sorted(kept, key=repr) == rows, name
+
+
+def test_numbers_go_on_after_an_upgrade(empty: str) -> None:
+    first_version(empty)
+    within(empty, fill)
+    if empty.startswith("postgresql"):
+        within(empty, lambda tx: tx.execute(text("SELECT setval('events_event_id_seq', 2)")))
+    upgrade(empty)
+    added = text("INSERT INTO events (kind, at, received_at, stray, data) VALUES ('x', 1, 1, false, '{}')"
+                 " RETURNING event_id")  # fmt: skip
+    assert within(empty, lambda tx: tx.execute(added).scalar()) == 3
+
+
+def test_four_upgrade_at_once_and_one_does_it(empty: str) -> None:
+    first_version(empty)
+    with ThreadPoolExecutor(4) as four:
+        assert {*four.map(lambda _: upgrade(empty), range(4))} <= {"0001", HEAD}
+    assert version(empty) == HEAD
+
+
+def test_four_make_an_empty_database_at_once(empty: str) -> None:
+    with ThreadPoolExecutor(4) as four:
+        assert {*four.map(lambda _: upgrade(empty), range(4))} <= {None, HEAD}
+    assert version(empty) == HEAD
+
+
+def test_what_is_not_ours_and_what_is_newer_is_refused(empty: str) -> None:
+    within(empty, lambda tx: tx.execute(text("CREATE TABLE recipes (id INTEGER)")))
+    with pytest.raises(DialerError, match="not ours"):
+        upgrade(empty)
+    within(empty, lambda tx: tx.execute(text("DROP TABLE recipes")))
+    upgrade(empty)
+    within(empty, lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(DialerError, match="newer dialer"):
+        upgrade(empty)
+
+
+DIVIDED = {"uq_events_identity", "uq_events_event_id", "uq_verdicts_verdict_id"}
+"""PostgreSQL's own keys of divided tables: they name what the table is divided by."""
+
+
+def test_the_migrations_make_the_tables_on_postgresql(postgres_url: str) -> None:
+    def compare(connection: Connection) -> list[Any]:
+        options = {"compare_type": True, "include_object": ours, "compare_server_default": False}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), EVERY))
+
+    def ours(_: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+        return not (reflected and kind == "table" and name not in EVERY.tables)
+
+    def told(found: Any) -> str:
+        one = found[0] if isinstance(found, list) else found
+        return f"{one[0]} {getattr(one[1], 'name', one[1])}"
+
+    found = within(postgres_url, compare)
+    assert [one for one in map(told, found) if one.split()[-1] not in DIVIDED] == []
+
+
+def test_partial_indexes_have_their_conditions_on_postgresql(postgres_url: str) -> None:
+    def made(connection: Connection) -> dict[str, str]:
+        rows = connection.execute(text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"))
+        return {str(name): str(made) for name, made in rows}
+
+    found = within(postgres_url, made)
+    names = within(postgres_url, lambda tx: {
+        table.name: {one["name"] for one in inspect(tx).get_indexes(table.name)} for table in EVERY.tables.values()
+    })  # fmt: skip
+    for table in EVERY.tables.values():
+        assert {index.name for index in table.indexes} <= names[table.name], table.name
+        for index in table.indexes:
+            condition = index.dialect_options["postgresql"]["where"]
+            assert (" WHERE " in found[str(index.name)]) == (condition is not None), index.name
+    assert "WHERE ((state)::text = 'planned'::text)" in found["ix_attempts_due"]
+    assert "WHERE (NOT cancelled)" in found["uq_attempt_accounts_round"]
+    assert found["uq_attempt_accounts_round"].startswith("CREATE UNIQUE INDEX")
