@@ -5,7 +5,7 @@ connection is gone. A worker alone on its file always has it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,18 @@ from typing import Any
 from dialer.clock import DisciplinedClock
 from dialer.house import House
 from dialer.log import log
-from dialer.store import Tx, workers
+from dialer.store import workers
 from dialer.store.database import DBAPIError
 
 BEAT_S = 2.0
 """Seconds between two signs of life."""
 DEAD = timedelta(seconds=10)
 """Without one for so long a worker is dead: what it left running is looked after by others."""
+PRESENT = timedelta(seconds=6)
+"""So long after its last sign of life a worker may take up attempts. It stops well before others believe it dead, or
+they would take over what it is just about to place."""
 CLOCK_EVERY = timedelta(minutes=1)
+GOODBYE_S = 5.0
 
 
 @dataclass(slots=True)
@@ -31,7 +35,7 @@ class Crew:
     worker: str
     noticed: Callable[[], None]
     """Called when another process wrote something that is to be known at once."""
-    take_over: Callable[[set[str]], Any]
+    take_over: Callable[[set[str]], Awaitable[None]]
     """Awaited with the names of dead workers, by the one on duty."""
     on_duty: bool = False
     began: Callable[[], None] = lambda: None
@@ -39,6 +43,10 @@ class Crew:
     started_at: datetime = field(init=False)
     _attendance: Any = None
     _clock_at: datetime | None = None
+    _seen_s: float | None = None
+    """When the last sign of life that was written was begun, by the event loop's clock."""
+    _away: bool = False
+    _looking: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
         self.started_at = self.house.clock.now()
@@ -46,48 +54,70 @@ class Crew:
     async def open(self) -> None:
         """Raises DBAPIError where the database can't be reached."""
         await self._attend()
-        await self._beat()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled, whatever befalls the database."""
         while True:
             await asyncio.sleep(BEAT_S)
             try:
                 await self._attend()
-                await self._beat()
-            except DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - one that shows no life any more would be taken for dead
                 self._lose(error)
+                continue
+            if self.on_duty and self._looking is None:
+                # Beside the signs of life: to take over what many left may take longer than one may be silent.
+                self._looking = asyncio.create_task(self._look())
+                self._looking.add_done_callback(self._looked)
 
     async def close(self) -> None:
         """Says goodbye: what it left running need not wait for its death to be noticed."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         if self._attendance is not None:
             await self._attendance.close()
         try:
-            await self.house.store.write(lambda tx: workers.gone(tx, [self.worker]), quick=True)
-        except DBAPIError as error:
+            async with asyncio.timeout(GOODBYE_S):
+                await self.house.store.write(lambda tx: workers.gone(tx, [self.worker]), quick=True)
+        except (DBAPIError, TimeoutError) as error:
             log.warning("goodbye_not_said", error=type(error).__name__, hint="the others notice by themselves")
 
+    def is_present(self) -> bool:
+        """Whether others know that this worker lives."""
+        now_s = asyncio.get_running_loop().time()
+        return self._seen_s is not None and now_s - self._seen_s < PRESENT.total_seconds()
+
     async def _attend(self) -> None:
+        """One sign of life; the duty, where nobody has it; each minute the clock."""
         if self._attendance is None:
             self._attendance = await self.house.store.attend(self.noticed)
             self._clock_at = None
         await self._discipline()
-        if self.on_duty:
-            await self._attendance.look()
-        elif await self._attendance.take_duty():
+        began_s = asyncio.get_running_loop().time()
+        await self._attendance.beat(self.worker, self.started_at, self.house.clock.now())
+        self._seen_s = began_s
+        if self._away:
+            self._away = False
+            log.info("database_back", worker=self.worker)
+            self.noticed()
+        if not self.on_duty and await self._attendance.take_duty():
             self.on_duty = True
             log.info("on_duty", worker=self.worker, hint="this worker plans, sweeps and sends the digests")
             self.began()
 
-    async def _beat(self) -> None:
+    async def _look(self) -> None:
+        """Whether other workers are dead. By a clock that is off, all of them would seem to be."""
         now = self.house.clock.now()
+        if self.house.is_clock_off():
+            return
+        missing = await self.house.store.look(lambda tx: workers.missing(tx, now - DEAD))
+        if missing - {self.worker}:
+            await self.take_over(missing - {self.worker})
 
-        def beat(tx: Tx) -> set[str]:
-            workers.seen(tx, self.worker, now, self.started_at)
-            return workers.missing(tx, now - DEAD) if self.on_duty else set()
-
-        if missing := await self.house.store.write(beat, quick=True) - {self.worker}:
-            await self.take_over(missing)
+    def _looked(self, task: "asyncio.Task[None]") -> None:
+        self._looking = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("not_taken_over", error=f"{type(error).__name__}: {error}", hint="it is tried again every 2 s")
 
     async def _discipline(self) -> None:
         """Each minute: all workers judge by the database's clock."""
@@ -99,9 +129,14 @@ class Crew:
         clock.discipline(said - (asked_at + (clock.bare() - asked_at) / 2))
         self._clock_at = clock.now()
 
-    def _lose(self, error: DBAPIError) -> None:
+    def _lose(self, error: Exception) -> None:
+        """Said once, until it is back."""
+        if not self._away:
+            self._away = True
+            said = type(getattr(error, "orig", None) or error).__name__
+            log.error("database_lost", worker=self.worker, error=said, hint="nothing is dialed; tried again every 2 s")
         if self._attendance is not None:
-            log.error("database_lost", error=type(error.orig).__name__, hint="it is tried again every 2 s")
+            self._attendance.end()
         if self.on_duty:
             log.warning("off_duty", worker=self.worker, hint="another worker takes it over")
         self._attendance, self.on_duty = None, False

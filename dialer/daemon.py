@@ -109,6 +109,7 @@ async def _join(house: House, worker: Worker) -> Crew | None:
 
     crew = Crew(house, worker.name, noticed, worker.take_over)
     await crew.open()
+    worker.present = crew.is_present
     return crew
 
 

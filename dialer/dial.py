@@ -25,8 +25,6 @@ from dialer.store import attempts as attempt_store
 
 LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
-LOOK_AHEAD = timedelta(milliseconds=5)
-"""So long before its instant it is looked for the last time: the look takes its time, and many share one."""
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
 
@@ -100,19 +98,16 @@ class Dialer:
         """Each at its own instant, after the last look."""
         waiting = sorted(placements, key=lambda placement: placement.at)
         while waiting:
-            await self.house.clock.sleep_until(waiting[0].at - LOOK_AHEAD)
+            await self.house.clock.sleep_until(waiting[0].at - self.room.early)
             now = self.house.clock.now()
-            ready = [placement for placement in waiting if placement.at - LOOK_AHEAD <= now]
+            ready = [placement for placement in waiting if placement.at - self.room.early <= now]
             waiting = waiting[len(ready) :]
             stopped = await self._last_look(ready)
             for placement in ready:
                 if why := stopped[placement.attempt_id]:
                     self._start(self._withdraw(placement, why))
                 else:
-                    line = self.lines.by_name[placement.order.line]
-                    soonest = max(placement.at, self.house.clock.now())
-                    turn = line.turn(Channel(placement.order.channel), soonest)
-                    self._start(self._place(placement, now, turn))
+                    self._start(self._place(placement, now))
 
     async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:
         """attempt id → why it must not be placed after all; empty: it may."""
@@ -139,16 +134,16 @@ class Dialer:
             return "claimed_long_ago"
         return "" if abs((now - looked_at).total_seconds()) <= LOOK_S else "looked_long_ago"
 
-    async def _place(self, placement: Placement, looked_at: datetime, turn: datetime) -> None:
+    async def _place(self, placement: Placement, looked_at: datetime) -> None:
         """The one call of `adapter.place`: what is not proved unsent is never placed again."""
-        await self.house.clock.sleep_until(turn)
+        line, channel = self.lines.by_name[placement.order.line], Channel(placement.order.channel)
         key, claim, retry_after_s = placement.attempt_id, placement.claimed_at, None
-        if why := "gone" if (key, claim) in self._given_up else self._too_late(placement, looked_at):
+        looked_at, why = await self._in_its_slot(placement, looked_at, line, channel)
+        if why := "gone" if (key, claim) in self._given_up else why or self._too_late(placement, looked_at):
             await self._withdraw(placement, why)
             return
         # From here on nobody may believe that it was not sent.
         self._handed.add((key, claim))
-        line = self.lines.by_name[placement.order.line]
         at = self.house.clock.now()
         line.last_placed_at = self.last_placed_at = at
         try:
@@ -164,13 +159,39 @@ class Dialer:
             news = News(Kind.UNCERTAIN, at, key, why=f"{type(error).__name__}: {error}")
             log.warning("placement_uncertain", attempt_id=key, line=line.name, error=type(error).__name__)
         else:
-            final = placement.order.channel == Channel.SMS.value and not line.spec.receipts
+            final = channel == Channel.SMS and not line.spec.receipts
             news = News(Kind.SENT if final else Kind.ACCEPTED, at, key, ref=receipt.ref)
-            line.sent(Channel(placement.order.channel), receipt.sent_at or at)
+            line.sent(channel, receipt.sent_at or at)
         if retry_after_s is not None:
-            self._hold(line, Channel(placement.order.channel), retry_after_s, news.why)
+            self._hold(line, channel, retry_after_s, news.why)
         if await self._record(news):
             self._handed.discard((key, claim))
+
+    async def _in_its_slot(
+        self, placement: Placement, looked_at: datetime, line: Line, channel: Channel
+    ) -> tuple[datetime, str]:
+        """Waits until it may be placed; one that is late among many workers takes another slot, and looks again.
+        Returns the last look's instant, and what that said."""
+        slot, times = placement.at, 0
+        while (another := await self._wait_for(slot, line, channel, times)) is not None:
+            slot, times = another, times + 1
+            await self.house.clock.sleep_until(slot - self.room.early)
+            looked_at = self.house.clock.now()
+            if why := (await self._last_look([placement]))[placement.attempt_id]:
+                return looked_at, why
+        return looked_at, ""
+
+    async def _wait_for(self, slot: datetime, line: Line, channel: Channel, times: int) -> datetime | None:
+        """Until its turn comes. Returns the slot that was taken instead, where this one has passed."""
+        clock = self.house.clock
+        await clock.sleep_until(slot)
+        await clock.sleep_until(line.turn(channel, clock.now()))
+        while (another := await self.room.another(line.name, channel, slot, times)) is None:
+            full_until = line.handed(channel, clock.now())
+            if full_until is None:
+                return None
+            await clock.sleep_until(full_until)
+        return another
 
     def _hold(self, line: Line, channel: Channel, seconds: float, why: str) -> None:
         """The provider wants to be left alone for a while. Said when it begins, not for each that was on its way."""

@@ -21,6 +21,8 @@ AHEAD = timedelta(milliseconds=250)
 TURN_SHARE, TURN_LEAST = 0.998, timedelta(milliseconds=5)
 """So much of the spacing lies between two of a line at least, however late one of them was. With less spacing, lines
 keep only their slots: no timer is that fine."""
+SECOND = timedelta(seconds=1, milliseconds=2)
+"""With what the provider's clock, or its list, may differ by from one to the next."""
 BREAKER_WINDOW = timedelta(seconds=120)
 BREAKER_LEAST = 20
 BREAKER_SHARE = 0.5
@@ -108,9 +110,13 @@ class Line:
     ahead: timedelta = AHEAD
     share: float = 1.0
     """Of its rate that is used."""
+    turn_share: float = TURN_SHARE
+    is_counted: bool = False
+    """Whether each second is counted too, for a share so near to the rate that lateness could overfill one."""
     elsewhere: int = 0
     """Calls of other workers, running or about to."""
     _turn_at: dict[Channel, datetime] = field(default_factory=dict)
+    _handed: dict[Channel, deque[datetime]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.name)
@@ -185,12 +191,23 @@ class Line:
         if spacing < TURN_LEAST:
             return now
         at = max(now, self.kept(channel, now))
-        self._turn_at[channel] = at + TURN_SHARE * spacing
+        self._turn_at[channel] = at + self.turn_share * spacing
         return at
+
+    def handed(self, channel: Channel, at: datetime) -> datetime | None:
+        """One is about to be handed over. None: it may, and counts; else when the second before has room for it."""
+        if not self.is_counted:
+            return None
+        rate = self.settings.calls_per_second if channel == Channel.VOICE else self.settings.messages_per_second
+        before = self._handed.setdefault(channel, deque(maxlen=ceil(rate)))
+        if len(before) == before.maxlen and at < before[0] + SECOND <= at + SECOND:
+            return before[0] + SECOND
+        before.append(at)
+        return None
 
     def sent(self, channel: Channel, at: datetime) -> None:
         """One went out at that instant, later perhaps than its turn was."""
-        after = at + TURN_SHARE * self.spacing(channel)
+        after = at + self.turn_share * self.spacing(channel)
         if channel in self._turn_at and after > self._turn_at[channel]:
             self._turn_at[channel] = after
 

@@ -17,7 +17,7 @@ from dialer.clock import Clock
 from dialer.log import log
 from dialer.store import Store, Tx, planbook, sqlite_file
 from dialer.store import restored as store
-from dialer.store.common import flag, note_action, set_flag
+from dialer.store.common import flag, flag_once, note_action, set_flag
 from dialer.store.restored import Gap, High
 
 SIZE = 256
@@ -120,9 +120,7 @@ def go_back(tx: Tx, since: datetime, now: datetime, known: High | None, why: str
 
 def token(tx: Tx, now: datetime) -> str:
     """The installation's own; made once."""
-    if not flag(tx, store.TOKEN):
-        set_flag(tx, store.TOKEN, token_hex(16), now)
-    return flag(tx, store.TOKEN)
+    return flag_once(tx, store.TOKEN, token_hex(16), now)
 
 
 @dataclass(slots=True)

@@ -122,8 +122,7 @@ class Reconciler:
         if row.state != State.LOST:
             return
         if line is not None and found is not None and not found:
-            # Whoever placed it may have sent it as late as this, and the provider may show it so much later.
-            if now >= row.claimed_at + PLACING + timedelta(seconds=line.spec.visibility_delay_s + 1):
+            if now >= _shown_at(row, line):
                 await self.inbox.take([News(Kind.NOT_FOUND, now, row.attempt_id, why="the provider does not know it")])
         elif now >= settle.deadline(row._mapping):
             await self._hang_up(row)
@@ -174,9 +173,19 @@ class Reconciler:
 
     async def _again_later(self, row: Any, now: datetime) -> None:
         checks = row.checks + 1
-        wait = timedelta(seconds=min(2.0 ** min(checks, 9), BACK_OFF_MAX_S))
-        later = (row.attempt_id, row.state, now + wait, checks)
+        at = now + timedelta(seconds=min(2.0 ** min(checks, 9), BACK_OFF_MAX_S))
+        line = self.lines.by_name.get(row.line or "")
+        if line is not None and now < _shown_at(row, line) < at:
+            at = _shown_at(row, line)  # from then on an answer counts either way
+        later = (row.attempt_id, row.state, at, checks)
         await self.house.store.write(lambda tx: running_store.check_later(tx, [later]), quick=True)
+
+
+def _shown_at(row: Any, line: Line) -> datetime:
+    """When a provider that has it must show it: whoever placed it may have sent it as late as a claim may be handed
+    over, and the provider may show it so much later."""
+    at: datetime = row.claimed_at + PLACING + timedelta(seconds=line.spec.visibility_delay_s + 1)
+    return at
 
 
 def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:

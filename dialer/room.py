@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from campaigns.model import Channel
+from dialer.crew import DEAD
 from dialer.house import House
 from dialer.lines import Line, Lines
 from dialer.store import Tx, workers
@@ -14,9 +15,17 @@ from dialer.store import attempts as attempt_store
 
 Slots = Mapping[tuple[str, Channel], Sequence[datetime]]
 """(line, channel) → the instants at which it may place next."""
-SHARED_SHARE = 0.99
-"""So much of a line's rate is used where several workers share it: one that is some milliseconds late must not make a
-second hold more than the rate."""
+ALONE_SHARE, SHARED_SHARE = 0.995, 0.95
+"""So much of a line's rate is used by one worker alone, and by several. In any second there are so few slots that those
+who use theirs by `LATE` too late do not make it hold more than the rate; who is later takes another slot. One alone
+counts each second by itself."""
+CATCH_UP = 0.8
+"""One that was late is followed no sooner than by so much of the spacing."""
+LATE = timedelta(seconds=1 / SHARED_SHARE - 1)
+EARLY = timedelta(milliseconds=50)
+"""The last look is begun so long before a slot, or the way to the database and back would make everyone late."""
+LEAD = timedelta(milliseconds=100)
+"""A slot that is taken instead of a late one is so far away at least; twice as far each time."""
 RESERVED = timedelta(seconds=5)
 """What a worker that died in between has reserved returns after so long; a claim takes well under a second."""
 
@@ -37,7 +46,14 @@ class Taken:
 class Room(Protocol):
     """Where a claim gets its room from."""
 
+    early: timedelta
+    """How long before a slot the last look may begin."""
+
     async def take(self, now: datetime) -> Taken: ...
+
+    async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
+        """The slot to be used instead of that one, which has passed: others may place by now. None: it may be used.
+        `times`: how often that happened to the same attempt."""
 
     def report(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
         """Writes how the lines stand."""
@@ -48,6 +64,10 @@ class OwnRoom:
     """Of the only worker: what is in memory is what there is; it is saved so that a restart goes on from there."""
 
     lines: Lines
+    early: timedelta = timedelta(milliseconds=5)
+
+    async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
+        return None
 
     async def take(self, now: datetime) -> Taken:
         slots = {
@@ -69,29 +89,52 @@ class SharedRoom:
     house: House
     lines: Lines
     worker: str
+    early: timedelta = EARLY
+    is_alone: bool = False
 
     async def open(self) -> None:
         for line in self.lines:
-            line.share = SHARED_SHARE
+            line.share, line.turn_share, line.is_counted = SHARED_SHARE, CATCH_UP, True
         await self.house.store.write(lambda tx: workers.add_lines(tx, self.lines.by_name), quick=True)
 
     async def take(self, now: datetime) -> Taken:
         found = await self.house.store.write(lambda tx: self._reserve(tx, now), quick=True)
+        self.is_alone = found.alone
         for name, (elsewhere, paces) in found.standing.items():
             line = self.lines.by_name[name]
-            line.elsewhere = max(elsewhere - len(line.running), 0)
+            # Below zero where others have heard of the end of calls that we still count.
+            line.elsewhere = elsewhere - len(line.running)
             line.next_at.update(paces)
         return Taken(found.slots, False, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
+
+    async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
+        if self.is_alone or self.house.clock.now() <= at + LATE:
+            return None
+        line = self.lines.by_name[name]
+
+        def move(tx: Tx) -> datetime:
+            row = workers.lock_lines(tx, [name])[name]
+            paces = {Channel.VOICE: row.next_voice_at, Channel.SMS: row.next_sms_at}
+            found: datetime = max(paces[channel], self.house.clock.now() + LEAD * 2 ** min(times, 3))
+            paces[channel] = found + line.spacing(channel)
+            workers.move_paces(tx, [_pace(name, paces)])
+            return found
+
+        return await self.house.store.write(move, quick=True)
 
     def report(self, tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
         workers.report(tx, rows, self.house.clock.now())
 
     def _reserve(self, tx: Tx, now: datetime) -> "_Reserved":
         rows = workers.lock_lines(tx, self.lines.by_name)
+        alone = not workers.others(tx, self.worker, now - DEAD)
+        for line in self.lines:
+            line.share = ALONE_SHARE if alone else SHARED_SHARE
+        workers.expire(tx, self.worker, now)
         # Reservations before what they turn into: in between they may count twice, never not at all.
         held = workers.reserved(tx, self.worker, now)
         live, spent = workers.live(tx), attempt_store.spent(tx, self.house.today(now))
-        found = _Reserved({}, {name: money for name, (_, money) in held.items()})
+        found = _Reserved({}, {name: money for name, (_, money) in held.items()}, alone)
         for line in self.lines:
             running = live.get(line.name, 0) + held.get(line.name, (0, Decimal(0)))[0]
             paces = {Channel.VOICE: rows[line.name].next_voice_at, Channel.SMS: rows[line.name].next_sms_at}
@@ -102,7 +145,8 @@ class SharedRoom:
                     paces[channel] = slots[-1] + line.spacing(channel)
             found.standing[line.name] = (running, paces)
         left = {name: self._left(self.lines.by_name[name], spent, held) for name in found.standing}
-        workers.reserve(tx, found.paces(), found.rows(self.worker, now, self.lines, left))
+        workers.move_paces(tx, [_pace(name, paces) for name, (_, paces) in sorted(found.standing.items())])
+        workers.reserve(tx, self.worker, found.rows(self.worker, now, self.lines, left))
         return found
 
     def _left(
@@ -114,8 +158,12 @@ class SharedRoom:
         return max(most - spent.get(line.name, Decimal(0)) - held.get(line.name, (0, Decimal(0)))[1], Decimal(0))
 
     def _use(self, tx: Tx, rows: Sequence[dict[str, Any]], found: "_Reserved", used: Slots) -> None:
-        workers.use(tx, self.worker, found.unused(used))
+        workers.use(tx, self.worker, len({name for name, _ in found.slots}), found.unused(used))
         workers.report(tx, rows, self.house.clock.now())
+
+
+def _pace(name: str, paces: Mapping[Channel, datetime]) -> dict[str, Any]:
+    return {"of": name, "voice": paces[Channel.VOICE], "sms": paces[Channel.SMS]}
 
 
 @dataclass(slots=True)
@@ -124,14 +172,9 @@ class _Reserved:
 
     slots: dict[tuple[str, Channel], Sequence[datetime]]
     elsewhere: dict[str, Decimal]
+    alone: bool
     standing: dict[str, tuple[int, dict[Channel, datetime]]] = field(default_factory=dict)
     """line → its calls of all workers, and where its paces stand now."""
-
-    def paces(self) -> list[dict[str, Any]]:
-        return [
-            {"of": name, "voice": paces[Channel.VOICE], "sms": paces[Channel.SMS]}
-            for name, (_, paces) in sorted(self.standing.items())
-        ]
 
     def rows(
         self, worker: str, now: datetime, lines: Lines, left: Mapping[str, Decimal | None]

@@ -87,7 +87,13 @@ class Ways:
             pace = self._room.get((line.name, CHANNELS[row.channel]))
             if pace is not None and pace.free(row.due_at) is not None:
                 return line
-        return None if is_able else next(iter(fit or lines), None)
+        # What other workers have only reserved may come back: that is no reason to give the day up.
+        may = is_able or any(
+            (self._left(line) or Decimal(0)) + self._elsewhere.get(line.name, Decimal(0))
+            >= self.price(line, row.channel)
+            for line in fit
+        )
+        return None if may else next(iter(fit or lines), None)
 
     def price(self, line: Line, channel: str) -> Decimal:
         """What an attempt may cost at most."""

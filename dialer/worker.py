@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,9 +22,11 @@ from dialer.room import OwnRoom, Room, SharedRoom
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
+from dialer.store.database import DBAPIError
 
 LEAST_WAIT = timedelta(milliseconds=2)
 IDLE_WAIT = timedelta(milliseconds=50)
+RECOUNT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Worker:
     """Simulations only: how long due attempts and news wait for company; never until a window closes."""
     placed: Callable[[int], None] = field(default=lambda placement_id: None)
     """Told the last placement's id after each claim that placed something."""
+    present: Callable[[], bool] = lambda: True
+    """Whether the other workers know that this one lives: else it must not take up anything new."""
     lines: Lines = field(init=False)
     room: Room = field(init=False)
     inbox: Inbox = field(init=False)
@@ -96,10 +101,18 @@ class Worker:
         """Waits until running calls are recorded, at most `limit_s` seconds. Returns how many still run."""
         until = self.house.clock.now() + timedelta(seconds=limit_s)
         await self.dialer.drain()
-        while (left := sum(len(line.running) for line in self.lines)) and self.house.clock.now() < until:  # noqa: ASYNC110
+        while (left := sum(len(line.running) for line in self.lines)) and self.house.clock.now() < until:
             await asyncio.sleep(0.05)
+            if self.house.store.is_shared:
+                await self._recount()
         await self.inbox.drain()
         return left
+
+    async def _recount(self) -> None:
+        """Another worker may have heard of the end of our calls."""
+        with suppress(DBAPIError):  # then the count stays as it is: it is asked again at once
+            self._count(await self.house.store.look(lambda tx: attempt_store.running_calls(tx, self.name)))
+            await asyncio.sleep(RECOUNT_S)
 
     async def close(self) -> None:
         for fitted in self.adapters.values():
@@ -118,9 +131,16 @@ class Worker:
 
         def write(tx: Tx) -> dict[str, set[int]]:
             self.room.report(tx, rows)
-            return attempt_store.running_calls(tx)
+            return attempt_store.running_calls(tx, self._mine)
 
-        running = await self.house.store.write(write, quick=True)
+        self._count(await self.house.store.write(write, quick=True))
+
+    @property
+    def _mine(self) -> str:
+        """Whose calls are counted: many workers count their own, one alone all there are."""
+        return self.name if self.house.store.is_shared else ""
+
+    def _count(self, running: Mapping[str, set[int]]) -> None:
         for line in self.lines:
             line.running = running.get(line.name, set())
 
@@ -161,7 +181,7 @@ class Worker:
 
     async def _read_lines(self) -> Lines:
         def read(tx: Tx) -> tuple[dict[str, object], dict[str, set[int]]]:
-            return dict(attempt_store.lines(tx)), attempt_store.running_calls(tx)
+            return dict(attempt_store.lines(tx)), attempt_store.running_calls(tx, self._mine)
 
         known, running = await self.house.store.read(read)
         now = self.house.clock.now()
@@ -204,6 +224,8 @@ class Worker:
     async def _dial_once(self) -> datetime | None:
         """Dials what is due and has room. Returns when to look again; None: when something happens."""
         now = self.house.clock.now()
+        if not self.present():
+            return None
         claimed = await self.dialer.tick()
         if claimed.placements:
             self.look.set()

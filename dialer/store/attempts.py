@@ -267,13 +267,14 @@ def add_once(tx: Tx, attempt: Values, accounts: Sequence[Values]) -> bool:
     return True
 
 
-_running_calls = Prepared(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice"))
+_mine = (bindparam("me", type_=String) == "") | (_a.worker == bindparam("me"))
+_running_calls = Prepared(select(_a.line, _a.attempt_id).where(IS_RUNNING, _a.channel == "voice", _mine))
 
 
-def running_calls(tx: Tx) -> dict[str, set[int]]:
-    """Calls in flight: line → attempt ids."""
+def running_calls(tx: Tx, worker: str = "") -> dict[str, set[int]]:
+    """Calls in flight: line → attempt ids. `worker`: only this one's."""
     found: dict[str, set[int]] = {}
-    for line, key in _running_calls.all(tx):
+    for line, key in _running_calls.all(tx, me=worker):
         found.setdefault(line or "", set()).add(key)
     return found
 

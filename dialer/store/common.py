@@ -171,9 +171,19 @@ def flag(tx: Tx, name: str) -> str:
 
 def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:
     """Sets the switch; None takes it away."""
-    tx.execute(t.flags.delete().where(t.flags.c.name == name))
-    if value is not None:
-        tx.execute(t.flags.insert(), {"name": name, "value": value, "set_at": now})
+    if value is None:
+        tx.execute(t.flags.delete().where(t.flags.c.name == name))
+    else:
+        put_all(tx, t.flags, [{"name": name, "value": value, "set_at": now}])
+
+
+def flag_once(tx: Tx, name: str, value: str, now: datetime) -> str:
+    """The switch's value: what it has, else this one. Of several workers that set it at once, one does."""
+    if not (found := flag(tx, name)):
+        insert = insert_for(tx.dialect.name, t.flags).on_conflict_do_nothing()
+        tx.execute(insert, [{"name": name, "value": value, "set_at": now}])
+        found = flag(tx, name)
+    return found
 
 
 _notify = text("SELECT pg_notify(:channel, '')")
@@ -187,6 +197,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "AnyRow", "People", "Values", "add_missing", "flag", "in_parts", "insert_all", "insert_for", "insert_rows",
-    "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
+    "AnyRow", "People", "Values", "add_missing", "flag", "flag_once", "in_parts", "insert_all", "insert_for",
+    "insert_rows", "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
 ]  # fmt: skip

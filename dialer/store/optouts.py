@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from dialer.errors import DialerError
-from dialer.store.common import AnyRow, flag, in_parts, insert_all, set_flag
+from dialer.store.common import AnyRow, flag, flag_once, in_parts, insert_all
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 from dialer.store.record_tables import opt_outs
@@ -127,7 +127,7 @@ def _key_of(tx: Tx) -> bytes:
 def _key(tx: Tx, now: datetime) -> bytes:
     """The same, made where there is none."""
     if not _key_of(tx):
-        set_flag(tx, KEY_FLAG, token_hex(KEY_BYTES), now)
+        flag_once(tx, KEY_FLAG, token_hex(KEY_BYTES), now)
     return _key_at_hand(tx) or _key_of(tx)
 
 

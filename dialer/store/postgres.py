@@ -5,6 +5,7 @@ locks them first (`dialer.store.locks`) and reads afterwards.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -15,8 +16,11 @@ import asyncpg
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from dialer.store.types import EPOCH, MICROSECOND
 
 T = TypeVar("T")
 FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -25,13 +29,20 @@ WRITERS = 3
 """Pipelined, so many get the best of the server; more only wait for each other's rows."""
 READERS = 4
 STATEMENT_S = 60.0
-"""Seconds the server gets for one statement; then the connection is given up, or a silent network would hang it."""
+"""Seconds a server that can be reached gets for one statement; then the connection is given up. A network that is
+silent is noticed by the machine itself, in `SILENT_S` seconds."""
+SILENT_S = 6
+"""Seconds for what was sent to be acknowledged, and for an idle network's keepalives; then the connection is over."""
 CONNECT_S = 5.0
 ANSWER_S = 3.0
 UPGRADE, DUTY, PHONES = 4_915_001, 4_915_002, 4_915_003
 """Keys of advisory locks: who upgrades the schema, who has the duty (planning, sweeps, digests), who dials a number."""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
+BEAT = (
+    "INSERT INTO workers (worker, started_at, seen_at) VALUES ($1, $2, $3) "
+    "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
+)
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
 SESSION = {
@@ -88,7 +99,12 @@ class Link:
 
     async def look(self, work: Callable[[Connection], T]) -> T:
         async with connected(self._engine) as connection:
-            return await connection.run_sync(work)
+            try:
+                return await connection.run_sync(work)
+            except BaseException as error:
+                if is_away(error) or not isinstance(error, DBAPIError):
+                    await _drop(connection)
+                raise
 
     async def forget_pages(self) -> bool:
         return True  # vacuuming is the server's own business
@@ -124,6 +140,7 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
             "statement_cache_size": 500,
         },
     )
+    event.listen(made.sync_engine, "connect", lambda one, record: watch(one.driver_connection))
     event.listen(made.sync_engine, "handle_error", _without_values)
     return made
 
@@ -138,7 +155,7 @@ def _without_values(context: Any) -> DBAPIError | None:
 async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that answers: after a restart of the server those in the pool are dead, and are made anew.
 
-    Raises OperationalError where there is none to be had.
+    Raises OperationalError where there is none to be had, and for whatever the driver raises.
     """
     connection = await _open(of)
     if _raw(connection).is_closed():
@@ -148,6 +165,8 @@ async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         connection = await _open(of)
     try:
         yield connection
+    except FAULTS as error:
+        raise wrapped("a statement", error) from error
     finally:
         await connection.close()
 
@@ -156,9 +175,30 @@ async def _open(of: AsyncEngine) -> AsyncConnection:
     try:
         connection = await of.connect()
         await connection.get_raw_connection()
-    except FAULTS as error:
+    except (*FAULTS, NoneFree) as error:
         raise wrapped("connect", error) from error
     return connection
+
+
+def watch(raw: asyncpg.Connection) -> None:
+    """Has the machine itself end a connection over a network that is silent: a statement may take its time, and what
+    waits for one that can't be answered any more must not. Unix sockets, and systems without it, go without."""
+    transport = getattr(raw, "_transport", None)
+    held = transport.get_extra_info("socket") if transport is not None else None
+    if held is None or held.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    wanted = {"TCP_USER_TIMEOUT": SILENT_S * 1000, "TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 2}
+    with suppress(OSError):  # it has just ended: whoever uses it is told
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in wanted.items():
+            if hasattr(socket, name):
+                held.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+async def _drop(connection: AsyncConnection) -> None:
+    """Ends it at once, without a word to a server that may not answer."""
+    _raw(connection).terminate()
+    await connection.invalidate()
 
 
 def _raw(connection: AsyncConnection) -> Any:
@@ -171,7 +211,7 @@ async def _say(connection: AsyncConnection, sql: str) -> None:
     try:
         await _raw(connection).execute(sql)
     except FAULTS as error:
-        await connection.invalidate()
+        await _drop(connection)
         raise wrapped(sql, error) from error
 
 
@@ -190,7 +230,7 @@ async def _give_back(connection: AsyncConnection) -> None:
     try:
         await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
     except (*FAULTS, asyncio.CancelledError):
-        await connection.invalidate()
+        await _drop(connection)
 
 
 def wrapped(sql: str, error: BaseException) -> DBAPIError:
@@ -230,7 +270,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def _is_away(error: BaseException | None) -> bool:
-    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError):
+    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | NoneFree):
         return True
     return (getattr(error, "sqlstate", None) or "")[:2] in ("08", "53", "57")
 
@@ -280,6 +320,7 @@ class Attendance:
             raw = await asyncpg.connect(
                 **{**given, **query}, timeout=CONNECT_S, command_timeout=ANSWER_S, server_settings=SESSION
             )
+            watch(raw)
             await raw.add_listener(CHANNEL, lambda *told: noticed())
         except FAULTS as error:
             raise wrapped("LISTEN", error) from error
@@ -289,14 +330,22 @@ class Attendance:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
 
-    async def look(self) -> None:
-        """Raises DBAPIError where the connection is lost, and what it held with it."""
-        await self._ask("SELECT 1")
+    async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
+        """A sign of life, on this connection: one that waited for others' transactions would pass for a death.
+
+        Raises DBAPIError where the connection is lost, and what it held with it.
+        """
+        began, seen = ((at - EPOCH) // MICROSECOND for at in (started_at, now))
+        await self._ask(BEAT, worker, began, seen)
 
     async def now(self) -> datetime:
         """The server's time: the one query that asks for it."""
         found: datetime = await self._ask("SELECT clock_timestamp()")
         return found
+
+    def end(self) -> None:
+        """At once, without a word: it may be that nobody hears."""
+        self._raw.terminate()
 
     async def close(self) -> None:
         with suppress(*FAULTS):

@@ -20,10 +20,6 @@ _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 # --- signs of life --------------------------------------------------------------------------------------------------
 
 
-def seen(tx: Tx, worker: str, now: datetime, started_at: datetime) -> None:
-    put_all(tx, w.workers, [{"worker": worker, "started_at": started_at, "seen_at": now}])
-
-
 def every(tx: Tx) -> Sequence[AnyRow]:
     """worker, started_at, seen_at."""
     return tx.execute(select(w.workers).order_by(_w.worker)).all()
@@ -69,6 +65,22 @@ def lock_lines(tx: Tx, names: Iterable[str]) -> dict[str, AnyRow]:
     return {row.line: row for row in _lock.all(tx, names=sorted(names))}
 
 
+_expired = Prepared(w.reservations.delete().where(_r.until <= bindparam("now"), _r.worker != bindparam("me")))
+
+
+def expire(tx: Tx, me: str, now: datetime) -> None:
+    """What others reserved and did not use in time returns. One that is just being used is waited for."""
+    _expired.run(tx, me=me, now=now)
+
+
+_others = Prepared(select(func.count()).where(_w.worker != bindparam("me"), _w.seen_at >= bindparam("since")))
+
+
+def others(tx: Tx, me: str, since: datetime) -> int:
+    """How many other workers have shown life since then."""
+    return int(_others.scalar(tx, me=me, since=since) or 0)
+
+
 _reserved = Prepared(
     select(_r.line, _r.calls, _r.amount).where(_r.until > bindparam("now"), _r.worker != bindparam("me"))
 )
@@ -98,10 +110,19 @@ _move_pace = Prepared(
 )
 
 
-def reserve(tx: Tx, paces: Sequence[Values], reservations: Sequence[Values]) -> None:
-    """Moves the lines' paces (of, voice, sms) beyond what is reserved, and writes down the reservations."""
+_done = Prepared(w.reservations.delete().where(_r.worker == bindparam("me")))
+
+
+def move_paces(tx: Tx, paces: Sequence[Values]) -> None:
+    """Moves the lines' paces (of, voice, sms) beyond what is reserved."""
     _move_pace.run_many(tx, paces)
-    put_all(tx, w.reservations, reservations)
+
+
+def reserve(tx: Tx, me: str, reservations: Sequence[Values]) -> None:
+    """Writes down a worker's reservations, and none of an earlier claim beside them."""
+    _done.run(tx, me=me)
+    if reservations:
+        put_all(tx, w.reservations, reservations)
 
 
 _give_back = {
@@ -116,13 +137,19 @@ _give_back = {
         .values(next_sms_at=bindparam("free"))
     ),
 }
-_done = Prepared(w.reservations.delete().where(_r.worker == bindparam("me")))
 
 
-def use(tx: Tx, me: str, unused: Mapping[str, Sequence[Values]]) -> None:
-    """What was reserved is used, in the transaction that uses it. `unused`: channel → the slots' first that nobody took
-    (of, was, free); it is given back unless another worker has reserved beyond it since."""
-    _done.run(tx, me=me)
+class Returned(Exception):
+    """What was reserved was not used in time, and others may have it by now: nothing was written."""
+
+
+def use(tx: Tx, me: str, lines: int, unused: Mapping[str, Sequence[Values]]) -> None:
+    """What was reserved, on so many lines, is used, in the transaction that uses it.
+
+    `unused`: channel → the slots' first that nobody took (of, was, free); it is given back unless another worker has
+    reserved beyond it since. Raises Returned."""
+    if _done.run(tx, me=me) != lines:
+        raise Returned(f"what was reserved on {lines} lines has returned meanwhile")
     for channel, rows in unused.items():
         _give_back[channel].run_many(tx, rows)
 

@@ -6,6 +6,7 @@ one JSON request a line: `{"words": […], "cwd": …, "env": {…}, "out": …,
 `{"wait": pid, "limit_s": S}` → `{"code": N}`, null where it still runs; a negative code is the signal that ended it.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -23,9 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = (
     "dialer.cli.app", "dialer.cli.record", "dialer.cli.imports", "dialer.daemon", "dialer.carrier", "dialer.web.app",
     "dialer.export", "dialer.operate", "dialer.audit", "adapters.mock", "aiosqlite", "sqlalchemy.dialects.sqlite.aiosqlite",
-    "alembic.command", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on",
+    "alembic.command", "asyncpg", "sqlalchemy.dialects.postgresql.asyncpg", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on",
 )  # fmt: skip
 """What a daemon imports sooner or later."""
+CLONE_NEWNET = 0x40000000
 
 
 class Nursery:
@@ -37,11 +39,14 @@ class Nursery:
             cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def start(self, folder: Path, *words: str, out: Path | None = None, err: Path | None = None) -> int:
+    def start(
+        self, folder: Path, *words: str, out: Path | None = None, err: Path | None = None, netns: str = ""
+    ) -> int:
         """The process id of `dialer WORDS…` in the folder; what it says is added to `<first word>.log` there, or to
-        these files. Its environment is what this process's is now."""
+        these files. Its environment is what this process's is now. `netns`: the network namespace it lives in."""
         out = out or folder / f"{words[0]}.log"
         request = {"words": words, "cwd": str(folder), "env": environment(), "out": str(out), "err": str(err or out)}
+        request["netns"] = netns
         pid: int = self._ask(request)["pid"]
         return pid
 
@@ -129,6 +134,8 @@ def fork(request: dict[str, Any]) -> int:
     code = 1
     try:
         os.setsid()
+        if request["netns"]:
+            enter(request["netns"])
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["env"])
@@ -140,6 +147,14 @@ def fork(request: dict[str, Any]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def enter(netns: str) -> None:
+    """This process's network is that namespace's from here on, as with `ip netns exec`. Raises OSError."""
+    handle = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+    if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), f"network namespace {netns}")
+    os.close(handle)
 
 
 def command(words: list[str]) -> int:

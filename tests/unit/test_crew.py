@@ -1,0 +1,141 @@
+"""A worker's place among others: it outlives whatever befalls the database, and takes up nothing while nobody can know
+that it lives. On a clock that stands still; the signs of life come without a pause between them."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
+
+from dialer import crew as crews
+from dialer.clock import DisciplinedClock
+from dialer.crew import PRESENT, Crew
+from dialer.house import House
+
+FAULTS = (
+    OperationalError("x", None, OSError("gone")), OSError("gone"), TimeoutError(), RuntimeError("a mistake of ours"),
+    asyncio.InvalidStateError(),
+)  # fmt: skip
+
+
+@dataclass
+class Attendance:
+    """A connection that fails as it is told."""
+
+    faults: list[Exception] = field(default_factory=list)
+    ahead: timedelta = timedelta(0)
+    beats: int = 0
+    ended: int = 0
+
+    async def beat(self, *told: Any) -> None:
+        await asyncio.sleep(0)
+        if self.faults:
+            raise self.faults.pop()
+        self.beats += 1
+
+    async def take_duty(self) -> bool:
+        return True
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+@dataclass
+class Database:
+    """What a crew uses of the store."""
+
+    attendance: Attendance
+    refuses: int = 0
+
+    async def attend(self, noticed: Any) -> Attendance:
+        if self.refuses:
+            self.refuses -= 1
+            raise OSError("connection refused")
+        return self.attendance
+
+    async def look(self, work: Any) -> set[str]:
+        await asyncio.sleep(0)
+        return {"dead", "me"}
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crews, "BEAT_S", 0.0)
+
+
+def _crew(database: Any, takes_over: Any = None) -> Crew:
+    async def take_over(dead: set[str]) -> None:
+        if takes_over is not None:
+            takes_over(dead)
+
+    settings: Any = None
+    return Crew(House(settings, DisciplinedClock(), database), "me", lambda: None, take_over)
+
+
+async def _turn(crew: Crew, done: Any) -> None:
+    """Runs it until then."""
+    task = asyncio.create_task(crew.run())
+    try:
+        async with asyncio.timeout(5):
+            while not done():  # noqa: ASYNC110 - it turns by itself
+                await asyncio.sleep(0)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: type(one).__name__)
+async def test_it_outlives_every_error_and_says_it_once(fault: Exception) -> None:
+    attendance = Attendance()
+    database = Database(attendance)
+    crew = _crew(database)
+    await crew.open()
+    assert crew.on_duty
+    attendance.faults, database.refuses, before = [fault], 3, attendance.beats
+    with capture_logs() as logs:
+        await _turn(crew, lambda: attendance.beats > before)
+    said = [row["event"] for row in logs if row["event"] != "workers_dead"]
+    assert said == ["database_lost", "off_duty", "database_back", "on_duty"]
+    assert attendance.ended == 1
+
+
+async def test_a_takeover_that_fails_is_tried_again_beside_the_signs_of_life() -> None:
+    tried: list[set[str]] = []
+
+    def fails(dead: set[str]) -> None:
+        tried.append(dead)
+        raise RuntimeError("overtaken")
+
+    attendance = Attendance()
+    crew = _crew(Database(attendance), fails)
+    await crew.open()
+    with capture_logs() as logs:
+        await _turn(crew, lambda: len(tried) >= 3)
+    assert tried[:3] == [{"dead"}] * 3, "never itself"
+    assert {row["event"] for row in logs} == {"not_taken_over"}
+    assert attendance.ended == 0
+
+
+async def test_without_a_sign_of_life_it_is_not_present(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = _crew(Database(Attendance()))
+    assert not crew.is_present()
+    await crew.open()
+    assert crew.is_present()
+    loop = asyncio.get_running_loop()
+    later = loop.time() + PRESENT.total_seconds()
+    monkeypatch.setattr(loop, "time", lambda: later)
+    assert not crew.is_present()
+
+
+@pytest.mark.parametrize(("ahead_s", "is_off"), [(1.5, False), (-1.5, False), (2.5, True), (-2.5, True)])
+async def test_it_judges_by_the_database_s_clock_and_says_when_its_own_is_off(ahead_s: float, is_off: bool) -> None:
+    crew = _crew(Database(Attendance(ahead=timedelta(seconds=ahead_s))))
+    await crew.open()
+    assert crew.house.is_clock_off() is is_off
+    assert abs((crew.house.clock.now() - datetime.now(UTC)).total_seconds() - ahead_s) < 0.5
