@@ -60,6 +60,7 @@ class Store:
         self._writers, self._tries = self._link.writers, self._link.tries
         self._waiting: list[_Job] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._writing = 0
 
     async def write(self, work: Callable[[Tx], T], quick: bool = False) -> T:
         """Runs `work` in a transaction and returns its result once it is durable.
@@ -68,7 +69,8 @@ class Store:
         """
         job = _Job(work, asyncio.get_running_loop().create_future(), quick)
         self._waiting.append(job)
-        if len(self._running) < self._writers:
+        if self._writing < self._writers:
+            self._writing += 1
             task = asyncio.create_task(self._commit_groups(), name="store-writer")
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -108,9 +110,13 @@ class Store:
         await self._link.close()
 
     async def _commit_groups(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
-            await self._commit(group)
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+                await self._commit(group)
+        finally:
+            # In the same step in which it saw that nothing waits: what comes after that starts another.
+            self._writing -= 1
 
     async def _commit(self, group: list[_Job]) -> None:
         worked = False

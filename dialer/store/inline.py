@@ -23,7 +23,7 @@ class InlineStore(Store):
 
     def __init__(self, url: str = "sqlite://", beside: "InlineStore | None" = None) -> None:
         self.url = make_url(url)
-        self._waiting, self._running = [], set()
+        self._waiting, self._running, self._writing = [], set(), 0
         self._writers, self._tries = 1, sqlite.BUSY_TRIES
         self._is_guest = beside is not None
         if beside is not None:

@@ -66,3 +66,22 @@ async def test_a_locked_database_fails_a_group_at_once(url: str, monkeypatch: py
     await store.write(_note)
     assert await store.read(_count) == 2
     await store.close()
+
+
+async def test_what_comes_just_when_a_writer_ends_is_written(url: str) -> None:
+    """Its task is over before its end is told: a job that relied on it would wait until another one comes."""
+    store = Store(url)
+    await store.write(_note, quick=True)
+    late: list[object] = []
+    first = asyncio.ensure_future(store.write(_note, quick=True))
+    await asyncio.sleep(0)
+    # Called where the writer's task is done, and not yet taken out of those that run.
+    (job,) = store._waiting
+    job.done.add_done_callback(lambda _: late.append(store.write(_note, quick=True).send(None)))
+    await first
+    for _ in range(200):
+        await asyncio.sleep(0.005)
+        if await store.read(_count) == 3:
+            break
+    assert await store.read(_count) == 3
+    await store.close()
