@@ -200,8 +200,8 @@ def _add_what_is_rare(database: Path) -> None:
             ("window_until = placed_at", "placed_at IS NOT NULL AND attempt_id % 50 = 0"),
             ("outcome = 'wrong_number'", "disposition = 'human' AND attempt_id % 20 = 0"),
             ("outcome = 'disputed'", "disposition = 'human' AND attempt_id % 20 = 1"),
-            ("state = 'lost', outcome = NULL", "lost_at IS NOT NULL AND state = 'settled' AND attempt_id % 4 = 1"),
-            ("settled_at = lost_at - 1", "lost_at IS NOT NULL AND state = 'settled' AND attempt_id % 4 = 2"),
+            ("state = 'lost', outcome = NULL", "lost_at IS NOT NULL AND state = 'settled' AND attempt_id % 2 = 1"),
+            ("settled_at = lost_at - 1", "lost_at IS NOT NULL AND state = 'settled' AND attempt_id % 2 = 0"),
         ):
             assert store.execute(f"UPDATE attempts SET {change} WHERE {where}").rowcount > 0, where
 

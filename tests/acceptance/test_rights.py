@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialer.store import database
+from dialer.store import sqlite
 from tests.support.command import run
 
 
@@ -41,7 +41,7 @@ def test_a_database_that_another_process_holds(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(capsys, "status").code == 0
-    monkeypatch.setattr(database, "BUSY_S", 0.01)
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.01)
     with closing(sqlite3.connect(folder / "dialer.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = run(capsys, "halt", "--reason", "complaints")

@@ -34,7 +34,7 @@ def _events(tx: Tx, ids: list[int]) -> None:
 
 def _lie_in(tx: Tx) -> dict[str, int]:
     rows = tx.execute(text("SELECT tableoid::regclass::text, count(*) FROM events GROUP BY 1"))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}
 
 
 async def test_a_row_lies_in_the_month_of_its_due_date(postgres_url: str) -> None:

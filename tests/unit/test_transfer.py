@@ -15,8 +15,8 @@ from sqlalchemy import text
 from dialer import audit, transfer
 from dialer.daemon import only_one
 from dialer.errors import DialerError
-from dialer.store import InlineStore, Store, Tx, ends, peek, schema, workers
-from dialer.store.common import first_number, flag, insert_all, take_numbers
+from dialer.store import InlineStore, Store, Tx, ends, peek, schema, worker_tables
+from dialer.store.common import first_number, flag, insert_all, put_all, take_numbers
 from dialer.store.transfer import tables
 from tests.support import postgres
 from tests.support.postgres import in_thread
@@ -154,6 +154,10 @@ def test_a_database_in_which_somebody_dials_is_not_copied(source: str, postgres_
     assert peek.read(postgres_url, lambda tx: flag(tx, "halt")) == "moving"
 
 
+def _seen(tx: Tx, at: datetime, started_at: datetime) -> None:
+    put_all(tx, worker_tables.workers, [{"worker": "w-1", "started_at": started_at, "seen_at": at}])
+
+
 def test_a_worker_that_lives_is_seen_on_a_server_and_a_dead_one_is_copied(postgres_url: str, tmp_path: Path) -> None:
     async def now() -> datetime:
         async with ends.begun(postgres_url) as end:
@@ -161,10 +165,10 @@ def test_a_worker_that_lives_is_seen_on_a_server_and_a_dead_one_is_copied(postgr
             return await end.now()
 
     at, to = in_thread(now()), f"sqlite:///{tmp_path}/a.db"
-    write(postgres_url, lambda tx: workers.seen(tx, "w-1", at, at))
+    write(postgres_url, lambda tx: _seen(tx, at, at))
     with pytest.raises(DialerError, match=r"a worker dials from it \(w-1\); stop every daemon first"):
         copy(postgres_url, to)
-    write(postgres_url, lambda tx: workers.seen(tx, "w-1", at - timedelta(minutes=1), at))
+    write(postgres_url, lambda tx: _seen(tx, at - timedelta(minutes=1), at))
     assert copy(postgres_url, to)["workers"] == 1
 
 
