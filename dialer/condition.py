@@ -14,8 +14,8 @@ from dialer.store.health import Server
 
 PER_WORKER = 8
 """Connections of one worker: 3 that write, 4 that read, 1 that stays."""
-OLDEST = 140_000
-"""PostgreSQL 14."""
+OLDEST = 150_000
+"""PostgreSQL 15: indexes in which empty places are alike."""
 PLAIN = ("C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic")
 """Collations that no upgrade of the operating system changes."""
 
@@ -60,7 +60,7 @@ async def _examine(database: str, found: Condition, clock: Clock) -> None:
 def _judged(server: Server, workers: int, at: datetime) -> Iterator[Judged]:
     told = server.settings
     new = server.version_number >= OLDEST
-    said = "" if new else "is too old; 14 is the oldest that is known to do"
+    said = "" if new else "is too old; 15 is the oldest that does"
     yield Judged(name="server_version", value=told["server_version"], holds=new, said=said)
     for name in ("fsync", "full_page_writes"):
         holds = told[name] == "on"
