@@ -18,7 +18,7 @@ from adapters.contract import Event, EventKind, HookReply, HookRequest, Host, Or
 from adapters.mock import Settings as MockSettings
 from dialer import check, garbage, intake, log, operate
 from dialer.clock import SystemClock
-from dialer.house import House
+from dialer.house import House, add_months
 from dialer.planning import replan_touched
 from dialer.store import Store, Tx
 from dialer.store import attempts as attempt_store
@@ -190,6 +190,7 @@ async def house(
     upgrade(settings.database)
     found = House(settings, ShiftedClock(), Store(settings.database))
     try:
+        await add_months(found)
         yield found
     finally:
         await found.store.close()

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.contract import Order
 from benchmarks import figures, stage, twilio_side
 from benchmarks.contender import Options, Work, ours
-from dialer import check
+from dialer import check, garbage
 from dialer.house import House
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
@@ -64,6 +64,7 @@ async def serving(house: House, port: int, taken: Any) -> Any:
     adapter.taken = taken
     worker = Worker(house, {"twilio": Fitted(adapter, twilio_side.QUIET)}, "bench")
     await worker.open()
+    garbage.settle()
     server = web.server(web.build(lambda: web.Ready(ready=True), house, worker.hook), "127.0.0.1", port)
     running = [asyncio.create_task(server.serve()), asyncio.create_task(worker.run())]
     try:
