@@ -25,6 +25,8 @@ from dialer.store import attempts as attempt_store
 
 LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
+REMEMBERED = timedelta(minutes=5)
+"""How long a claim's instant is known: well beyond its lease."""
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
 
@@ -46,6 +48,8 @@ class Dialer:
     _placing: set["asyncio.Task[None]"] = field(default_factory=set)
     _handed: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) whose order the adapter has, or may have: until what came of it is durable."""
+    _ticks: dict[datetime, None] = field(default_factory=dict)
+    """When this worker claimed, oldest first."""
     _given_up: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) that must not be handed over any more."""
 
@@ -55,6 +59,7 @@ class Dialer:
         if self._stands_still():
             return Claimed(next_due_at=now + CLOCK_WAIT)
         taken = await self.room.take(now)
+        self._remember(now)
         claimed = await self.house.store.write(
             lambda tx: Claim(tx, self.house, self.lines, taken, self.worker, now).run(), quick=True
         )
@@ -74,6 +79,12 @@ class Dialer:
             self._start(self._place_in_turn(claimed.placements))
         return claimed
 
+    def _remember(self, now: datetime) -> None:
+        """What is claimed now is known as ours by its instant, even where nobody knows whether it was committed."""
+        self._ticks[now] = None
+        while (oldest := next(iter(self._ticks))) < now - REMEMBERED:
+            del self._ticks[oldest]
+
     def _stands_still(self) -> bool:
         """Whether the clock is off: by it nothing is judged. Said once."""
         was_off, self._clock_off = self._clock_off, self.house.is_clock_off()
@@ -83,8 +94,9 @@ class Dialer:
         return self._clock_off
 
     def give_up(self, attempt_id: int, claimed_at: datetime) -> bool:
-        """Sees to it that this claim of ours is never handed over. False: it was, or may have been."""
-        if (attempt_id, claimed_at) in self._handed:
+        """Sees to it that this claim of ours is never handed over. False: it was, or may have been, or it is not ours:
+        what was taken over from another worker may have been sent."""
+        if claimed_at not in self._ticks or (attempt_id, claimed_at) in self._handed:
             return False
         self._given_up.add((attempt_id, claimed_at))
         return True

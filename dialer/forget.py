@@ -14,7 +14,7 @@ from dialer.errors import DialerError
 from dialer.house import House
 from dialer.log import mask_phone
 from dialer.restored import refuse_while_asking
-from dialer.store import Tx, optouts, planbook
+from dialer.store import Tx, locks, optouts, planbook
 from dialer.store import erasure as erasure_store
 from dialer.store.erasure import Known
 
@@ -67,6 +67,7 @@ async def forget(house: House, person_id: str) -> Forgotten:
 
 def _forget(tx: Tx, house: House, person_id: str, now: datetime) -> tuple[dict[str, int], int, int, int]:
     refuse_while_asking(tx, "nothing was erased")
+    locks.persons(tx, [person_id])
     known = look(tx, person_id)
     if known.running:
         times = [row.check_at for row in known.running if row.check_at is not None]

@@ -29,7 +29,7 @@ from dialer.roster import (
     read_installments,
     read_suppressions,
 )
-from dialer.store import Tx, optouts, planbook, portfolio
+from dialer.store import Tx, locks, optouts, planbook, portfolio
 from dialer.store.common import note_action
 from dialer.store.portfolio import Payment
 
@@ -78,6 +78,10 @@ class Kind(Generic[T]):
 
     def load(self, tx: Tx, chunk: Chunk[T], now: datetime, touched: Touched) -> Difference[T]:
         """Loads the chunk's good rows in the caller's transaction, and says what that changed."""
+        locks.imports(tx)
+        locks.persons_of_accounts(
+            tx, (row.account_id for _, row in chunk.good if isinstance(row, Account | Installment))
+        )
         difference = self.compare(tx, chunk)
         self.write(tx, difference, now)
         if difference.touched:
@@ -185,6 +189,7 @@ def record_payment(
     Returns the installments that changed: none if all was paid before. Raises DialerError if there is no such
     installment, or an amount could belong to several.
     """
+    locks.persons_of_accounts(tx, [account_id])
     open_ones = [one for one in _due(tx, account_id, due_on) if one.is_open]
     if amount is None:
         after = [one._replace(paid_on=paid_on, paid_amount=one.amount) for one in open_ones]
@@ -203,6 +208,7 @@ def reverse_payment(
     Returns the installments that changed. Raises DialerError if there is no such installment, less is paid than
     is taken back, or an amount could belong to several.
     """
+    locks.persons_of_accounts(tx, [account_id])
     paid = [one for one in _due(tx, account_id, due_on) if one.paid_amount]
     if not paid:
         raise DialerError(f"nothing is paid on the installment of {account_id} due on {due_on}; nothing to reverse")

@@ -50,7 +50,8 @@ _SHOWS_PLACED = frozenset({Kind.RINGING, Kind.ANSWERED, Kind.ENDED, Kind.DELIVER
 def _placed_at(attempt: dict[str, Any], one: News) -> datetime:
     """A provider's clock may be coarse, and its first news late: what was claimed was placed within seconds, or not."""
     claimed_at = attempt["claimed_at"]
-    return min(max(one.at, claimed_at), claimed_at + PLACING) if one.identity else one.at
+    # Claimed up to a quarter of a second before it was due, and never placed before that.
+    return min(max(one.at, claimed_at, attempt["due_at"]), claimed_at + PLACING) if one.identity else one.at
 
 
 def _late_end(house: House, attempt: dict[str, Any], one: News) -> bool:

@@ -57,8 +57,7 @@ class Reconciler:
         now = self.house.clock.now()
 
         def take_over(tx: Tx) -> int:
-            rows = running_store.orphans(tx, self.worker, dead)
-            running_store.adopt(tx, self.worker, now, dead)
+            rows = running_store.adopt(tx, self.worker, now, dead)
             # In one transaction: what is `placing` and ours by name would pass for a claim that we never handed over.
             placing = [row.attempt_id for row in rows if row.state == State.PLACING]
             ingest(tx, self.house, [News(Kind.LEASE_EXPIRED, now, key, why="its worker ended") for key in placing], now)

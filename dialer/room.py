@@ -39,6 +39,8 @@ class Taken:
     """Nobody else's slot follows the last one."""
     elsewhere: Mapping[str, Decimal] = field(default_factory=dict)
     """line → money that other workers are about to spend."""
+    mine: Mapping[str, Decimal] = field(default_factory=dict)
+    """line → money that this claim may spend at most; lines that are not named have no such bound."""
     save: Callable[[Tx, Sequence[dict[str, Any]], Slots], None] = lambda tx, rows, used: None
     """To be called at the end of the claim, with the rows of the lines that were used, and the slots that were."""
 
@@ -105,7 +107,9 @@ class SharedRoom:
             # Below zero where others have heard of the end of calls that we still count.
             line.elsewhere = elsewhere - len(line.running)
             line.next_at.update(paces)
-        return Taken(found.slots, False, found.elsewhere, lambda tx, rows, used: self._use(tx, rows, found, used))
+        return Taken(
+            found.slots, False, found.elsewhere, found.mine, lambda tx, rows, used: self._use(tx, rows, found, used)
+        )
 
     async def another(self, name: str, channel: Channel, at: datetime, times: int) -> datetime | None:
         if self.is_alone or self.house.clock.now() <= at + LATE:
@@ -136,6 +140,10 @@ class SharedRoom:
         live, spent = workers.live(tx), attempt_store.spent(tx, self.house.today(now))
         found = _Reserved({}, {name: money for name, (_, money) in held.items()}, alone)
         for line in self.lines:
+            if (held_until := rows[line.name].held_until) is not None and held_until > now:
+                # What its provider told another worker is meant for all; which channel, is not written down.
+                for channel in Channel:
+                    line.hold(channel, held_until, now)
             running = live.get(line.name, 0) + held.get(line.name, (0, Decimal(0)))[0]
             paces = {Channel.VOICE: rows[line.name].next_voice_at, Channel.SMS: rows[line.name].next_sms_at}
             for channel in Channel:
@@ -146,7 +154,9 @@ class SharedRoom:
             found.standing[line.name] = (running, paces)
         left = {name: self._left(self.lines.by_name[name], spent, held) for name in found.standing}
         workers.move_paces(tx, [_pace(name, paces) for name, (_, paces) in sorted(found.standing.items())])
-        workers.reserve(tx, self.worker, found.rows(self.worker, now, self.lines, left))
+        reservations = found.rows(self.worker, now, self.lines, left)
+        workers.reserve(tx, self.worker, reservations)
+        found.mine = {one["line"]: one["amount"] for one in reservations if left[one["line"]] is not None}
         return found
 
     def _left(
@@ -175,6 +185,8 @@ class _Reserved:
     alone: bool
     standing: dict[str, tuple[int, dict[Channel, datetime]]] = field(default_factory=dict)
     """line → its calls of all workers, and where its paces stand now."""
+    mine: dict[str, Decimal] = field(default_factory=dict)
+    """line → the money that was reserved, where there is a bound."""
 
     def rows(
         self, worker: str, now: datetime, lines: Lines, left: Mapping[str, Decimal | None]

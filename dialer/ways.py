@@ -55,6 +55,7 @@ class Ways:
     def __init__(self, house: House, lines: Lines, taken: Taken, spent: Mapping[str, Decimal], today: date) -> None:
         """`spent`: line → what was spent `today`, the lender's date."""
         self._lines, self._spent, self._elsewhere = lines, dict(spent), taken.elsewhere
+        self._mine, self._used = taken.mine, dict[str, Decimal]()
         self._room = {
             key: Pace(slots, lines.by_name[key[0]].spacing(key[1]), taken.is_alone)
             for key, slots in taken.slots.items()
@@ -87,11 +88,9 @@ class Ways:
             pace = self._room.get((line.name, CHANNELS[row.channel]))
             if pace is not None and pace.free(row.due_at) is not None:
                 return line
-        # What other workers have only reserved may come back: that is no reason to give the day up.
+        # What is only reserved, by others or by us for less than the day has, is no reason to give the day up.
         may = is_able or any(
-            (self._left(line) or Decimal(0)) + self._elsewhere.get(line.name, Decimal(0))
-            >= self.price(line, row.channel)
-            for line in fit
+            (left := self._unspent(line)) is None or left >= self.price(line, row.channel) for line in fit
         )
         return None if may else next(iter(fit or lines), None)
 
@@ -111,11 +110,22 @@ class Ways:
 
     def take(self, line: Line, channel: Channel, due_at: datetime) -> datetime:
         """When the attempt goes out: at its slot, or as soon after it as the line can. Its money is then spent."""
-        self._spent[line.name] = self._spent.get(line.name, Decimal(0)) + self.price(line, channel)
+        price = self.price(line, channel)
+        for spent in (self._spent, self._used):
+            spent[line.name] = spent.get(line.name, Decimal(0)) + price
         return self._room[line.name, channel].take(due_at)
 
-    def _left(self, line: Line) -> Decimal | None:
+    def _unspent(self, line: Line) -> Decimal | None:
+        """What the day's bound leaves; None: there is none."""
         most = line.settings.spend_max_per_day
-        if most is None:
+        return None if most is None else most - self._spent.get(line.name, Decimal(0))
+
+    def _left(self, line: Line) -> Decimal | None:
+        """The same for this claim, which may use no more than it reserved."""
+        unspent = self._unspent(line)
+        if unspent is None:
             return None
-        return most - self._spent.get(line.name, Decimal(0)) - self._elsewhere.get(line.name, Decimal(0))
+        left = unspent - self._elsewhere.get(line.name, Decimal(0))
+        if line.name not in self._mine:
+            return left
+        return min(left, self._mine[line.name] - self._used.get(line.name, Decimal(0)))

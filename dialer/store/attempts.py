@@ -155,10 +155,12 @@ def close(tx: Tx, rows: Sequence[Values]) -> None:
 
 _halt = select(t.flags.c.value).where(t.flags.c.name == "halt").scalar_subquery()
 _still = Prepared(
-    select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt).where(
-        _a.attempt_id.in_(bindparam("ids", expanding=True))
-    )
+    select(_a.attempt_id, _a.state, _a.worker, _a.claimed_at, _a.withdrawn, _halt, t.campaigns.c.status)
+    .outerjoin(t.campaigns, t.campaigns.c.campaign_id == _a.campaign_id)
+    .where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
 )
+ACTIVE = frozenset({"active"})
+"""Statuses of campaigns of which something may be placed."""
 
 
 def last_look(tx: Tx, claims: Mapping[int, datetime], worker: str) -> dict[int, str]:
@@ -167,9 +169,10 @@ def last_look(tx: Tx, claims: Mapping[int, datetime], worker: str) -> dict[int, 
     `claims`: attempt id → when this worker claimed it. Another claim of the same attempt is not ours to place.
     """
     found = dict.fromkeys(claims, "gone")
-    for key, state, holder, claimed_at, withdrawn, halt in _still.all(tx, ids=list(claims)):
+    for key, state, holder, claimed_at, withdrawn, halt, status in _still.all(tx, ids=list(claims)):
         if (state, holder, claimed_at) == ("placing", worker, claims[key]):
-            found[key] = withdrawn or ("halted" if halt is not None else "")
+            # A campaign that was paused while the claim was made withdrew nothing: there was nothing yet.
+            found[key] = withdrawn or ("halted" if halt is not None else "" if status in ACTIVE else str(status))
     return found
 
 

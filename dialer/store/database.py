@@ -123,6 +123,7 @@ class Store:
 
         def work(tx: Tx) -> list[Any]:
             nonlocal worked
+            worked = False  # anew where the group is tried again
             results = [job.work(tx) for job in group]
             worked = True
             return results

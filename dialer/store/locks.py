@@ -7,9 +7,17 @@ from sqlalchemy import bindparam, distinct, func, select
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, People, in_parts, within
 from dialer.store.database import Tx
-from dialer.store.postgres import PHONES
+from dialer.store.postgres import IMPORT, PHONES
 from dialer.store.prepared import Prepared
 
+
+def imports(tx: Tx) -> None:
+    """Of several imports at once, one chunk after the other: what is new to the database has no row to be locked."""
+    if tx.dialect.name == "postgresql":
+        _import.all(tx)
+
+
+_import = Prepared(select(func.pg_advisory_xact_lock(IMPORT)))
 _persons = Prepared(
     select(t.persons.c.person_id)
     .where(t.persons.c.person_id.in_(bindparam("ids", expanding=True)))
@@ -28,6 +36,25 @@ def persons(tx: Tx, person_ids: Iterable[str]) -> None:
         return
     for part in in_parts(sorted(set(person_ids))):
         _persons.all(tx, ids=part)
+
+
+_of_accounts = Prepared(
+    select(t.persons.c.person_id)
+    .where(
+        t.persons.c.person_id.in_(
+            select(t.accounts.c.person_id).where(t.accounts.c.account_id.in_(bindparam("ids", expanding=True)))
+        )
+    )
+    .order_by(t.persons.c.person_id)
+    .with_for_update()
+)
+
+
+def persons_of_accounts(tx: Tx, account_ids: Iterable[str]) -> None:
+    """The same for the persons of these accounts: before what is known of them is read, to be changed."""
+    if tx.dialect.name == "postgresql":
+        for part in in_parts(sorted(set(account_ids))):
+            _of_accounts.all(tx, ids=part)
 
 
 _span = Prepared(

@@ -44,6 +44,7 @@ def add(tx: Tx, today: date) -> list[date]:
     A month of which something lies in `…_other` already stays there: it would have to be moved.
     """
     tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE})
+    _be_quick(tx)
     return [month for month in missing(tx, today) if _add(tx, month)]
 
 
@@ -87,11 +88,23 @@ def drop_empty(tx: Tx, before: date) -> list[date]:
     if tx.dialect.name != "postgresql":
         return []
     months = (_month_of(name) for name in sorted(tx.execute(_parts).scalars()))
-    empty = [month for month in months if month is not None and _after(month) <= before and _is_empty(tx, month)]
+    over = [month for month in months if month is not None and _after(month) <= before]
+    _be_quick(tx)
+    empty = [month for month in over if _is_empty(tx, month)]
+    for month in empty:
+        for table in TABLES:
+            tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
+    # Asked again: what came in between must not go with its table.
+    empty = [month for month in empty if _is_empty(tx, month)]
     for month in empty:
         for table in TABLES:
             tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
     return empty
+
+
+def _be_quick(tx: Tx) -> None:
+    """Whoever waits for a whole table keeps everybody waiting behind it: rather not now than for long."""
+    tx.execute(text("SET LOCAL lock_timeout = '500ms'"))
 
 
 def _month_of(name: str) -> date | None:

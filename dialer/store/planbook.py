@@ -178,7 +178,15 @@ _withdraw = Prepared(
     .values(withdrawn=bindparam("why"))
 )
 _free = Prepared(
-    update(t.attempt_accounts).where(t.attempt_accounts.c.attempt_id == bindparam("of")).values(cancelled=True)
+    update(t.attempt_accounts)
+    .where(t.attempt_accounts.c.attempt_id == bindparam("of"))
+    # Guarded like the state itself: what was claimed meanwhile keeps its round.
+    .where(
+        select(t.attempts.c.attempt_id)
+        .where(t.attempts.c.attempt_id == bindparam("of"), t.attempts.c.state == "cancelled")
+        .exists()
+    )
+    .values(cancelled=True)
 )
 _free_one = Prepared(
     update(t.attempt_accounts)

@@ -35,8 +35,8 @@ SILENT_S = 6
 """Seconds for what was sent to be acknowledged, and for an idle network's keepalives; then the connection is over."""
 CONNECT_S = 5.0
 ANSWER_S = 3.0
-UPGRADE, DUTY, PHONES = 4_915_001, 4_915_002, 4_915_003
-"""Keys of advisory locks: who upgrades the schema, who has the duty (planning, sweeps, digests), who dials a number."""
+UPGRADE, DUTY, PHONES, IMPORT = 4_915_001, 4_915_002, 4_915_003, 4_915_004
+"""Keys of advisory locks: who upgrades the schema, has the duty (planning, sweeps, digests), dials a number, imports"""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
 BEAT = (
@@ -209,10 +209,16 @@ def _raw(connection: AsyncConnection) -> Any:
 
 async def _say(connection: AsyncConnection, sql: str) -> None:
     try:
-        await _raw(connection).execute(sql)
+        said = await _raw(connection).execute(sql)
     except FAULTS as error:
         await _drop(connection)
         raise wrapped(sql, error) from error
+    except asyncio.CancelledError:
+        await _drop(connection)
+        raise
+    if sql == "COMMIT" and said != "COMMIT":
+        # Of a transaction that had failed: the server undid it, and says so in no other way.
+        raise DBAPIError(sql, None, Exception("what was to be committed had failed, and was undone"))
 
 
 async def _commit(connection: AsyncConnection) -> None:

@@ -45,14 +45,14 @@ def check_later(tx: Tx, rows: Sequence[tuple[int, str, datetime, int]]) -> None:
     _check_later.run_many(tx, [dict(zip(("of", "was", "then", "so_often"), row, strict=True)) for row in rows])
 
 
-def orphans(tx: Tx, worker: str, of: Collection[str] | None = None) -> Sequence[AnyRow]:
-    """Running attempts that another worker held; `of`: one of these."""
-    return tx.execute(select(t.attempts).where(*_held_by(worker, of))).all()
+def adopt(tx: Tx, worker: str, now: datetime, of: Collection[str] | None = None) -> Sequence[AnyRow]:
+    """Takes over what another worker, or one of these dead ones, left running, to be looked after at once.
 
-
-def adopt(tx: Tx, worker: str, now: datetime, of: Collection[str] | None = None) -> None:
-    """Takes over what dead workers left running, to be looked after at once."""
-    tx.execute(update(t.attempts).where(*_held_by(worker, of)).values(worker=worker, check_at=now, checks=1))
+    Returns attempt_id and state of each. One statement takes and tells: what a worker that lives after all claims
+    meanwhile is either not taken, or told.
+    """
+    taken = update(t.attempts).where(*_held_by(worker, of)).values(worker=worker, check_at=now, checks=1)
+    return tx.execute(taken.returning(_a.attempt_id, _a.state)).all()
 
 
 def _held_by(worker: str, of: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:

@@ -30,8 +30,9 @@ _holders = Prepared(select(t.attempts.c.worker).where(IS_RUNNING).distinct())
 
 def missing(tx: Tx, before: datetime) -> set[str]:
     """Workers without a sign of life since then, and those that hold attempts and are not written down at all."""
-    known = {row.worker: row.seen_at for row in every(tx)}
+    # In this order: one that shows life first and then claims is known by the second statement.
     holders = {name or "" for name in _holders.scalars(tx)}
+    known = {row.worker: row.seen_at for row in every(tx)}
     return {name for name, at in known.items() if at < before} | (holders - set(known))
 
 
@@ -161,7 +162,7 @@ _report = Prepared(
         breaker=bindparam("state"),
         breaker_until=bindparam("until"),
         heard_at=bindparam("at"),
-        held_until=bindparam("held"),
+        held_until=func.greatest(_l.held_until, bindparam("held", type_=Instant)),
         last_placed_at=func.greatest(_l.last_placed_at, bindparam("placed", type_=Instant)),
     )
 )

@@ -147,6 +147,7 @@ def paused_campaigns_go_on(monkey: Monkey) -> None:
         return [replace(one, status="active") for one in right(self, tx)]
 
     monkey.setattr(House, "launched", active)
+    monkey.setattr(attempts, "ACTIVE", frozenset({"active", "paused"}))  # the last look stands against it too
 
 
 @plant("while_stopped")
