@@ -15,6 +15,9 @@ from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store.common import flag, note_action, set_flag
 
+MOVED = "moved to "
+"""What the reason of a halt begins with where the installation has another database now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -91,14 +94,19 @@ async def halt(house: House, reason: str) -> None:
 async def unhalt(house: House) -> bool:
     """Lifts the emergency stop. False: there was none.
 
-    Raises DialerError while a restored database is still being asked about.
+    Raises DialerError while a restored database is still being asked about, and for one that was moved away.
     """
     now = house.clock.now()
 
     def write(tx: Tx) -> bool:
         refuse_while_asking(tx, "the halt stays")
-        if not flag(tx, "halt"):
+        if not (reason := flag(tx, "halt")):
             return False
+        if reason.startswith(MOVED):
+            raise DialerError(
+                f"this database was {reason}: from both of them everybody would be called twice; the halt stays. "
+                "If it is to be this one after all, halt it with another reason first"
+            )
         set_flag(tx, "halt", None, now)
         note_action(tx, "unhalt", "", "", now)
         return True

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from dialer.clock import Clock
 from dialer.crew import DEAD
 from dialer.errors import DialerError
+from dialer.operate import MOVED
 from dialer.store import ends, partitions, schema, sqlite_file
 from dialer.store import transfer as store
 from dialer.store.addresses import driver_url, settable, shown
@@ -57,7 +58,7 @@ async def _move(
     database, to = urls
     copied = await store.copy(left, right, advance)
     await store.go_on(left, right)
-    await store.halt(left, f"moved to {shown(to)}; see `database` in the settings", clock.now())
+    await store.halt(left, f"{MOVED}{shown(to)}; see `database` in the settings", clock.now())
     await left.commit()
     try:
         await right.commit()

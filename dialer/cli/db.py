@@ -126,7 +126,8 @@ def _show_copy(done: "Copied") -> None:
 
 def _show(found: Condition) -> None:
     """What was found, then what is wrong."""
-    version = "none, it is empty" if found.version is None else found.version
+    empty = "none, it is empty" if found.readable else "not known"
+    version = empty if found.version is None else found.version
     can = {True: "yes", False: "no"}
     table = Table.grid(padding=(0, 2))
     table.add_row("address", escape(found.address))

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dialer import audit, transfer
+from dialer import audit, operate, transfer
 from dialer.daemon import only_one
 from dialer.errors import DialerError
+from dialer.house import House
 from dialer.store import InlineStore, Store, Tx, ends, peek, schema, worker_tables
 from dialer.store.common import first_number, flag, insert_all, put_all, take_numbers
 from dialer.store.transfer import tables
@@ -238,3 +239,20 @@ def test_every_kind_of_value_goes_both_ways(tmp_path: Path, postgres_url: str) -
     before = content(first)
     copy(first, postgres_url)
     assert content(postgres_url) == before
+
+
+def test_a_database_that_was_moved_stays_halted(tmp_path: Path, whole: Path) -> None:
+    """From both of them everybody would be called twice."""
+    old, to = tmp_path / "old.db", f"sqlite:///{tmp_path}/new.db"
+    shutil.copy(whole, old)
+    copy(f"sqlite:///{old}", to)
+
+    async def lift() -> None:
+        store = Store(f"sqlite:///{old}")
+        try:
+            await operate.unhalt(House(None, Still(), store))  # type: ignore[arg-type]
+        finally:
+            await store.close()
+
+    with pytest.raises(DialerError, match=r"was moved to .*new\.db.*; the halt stays"):
+        in_thread(lift())
