@@ -67,6 +67,8 @@ def a_lease_that_ran_out_is_taken_for_nothing_sent(monkey: Monkey) -> None:
 @plant("placed_twice")
 def what_a_dead_worker_was_placing_is_taken_for_ones_own(monkey: Monkey) -> None:
     monkey.setattr(reconcile, "ingest", lambda tx, house, news, now: [])
+    # Its own claims are known by their instants, too.
+    monkey.setattr(Dialer, "give_up", lambda self, attempt_id, claimed_at: (attempt_id, claimed_at) not in self._handed)
 
 
 @plant("placed_twice", hidden=1.0, mishaps=0.6)
@@ -139,7 +141,7 @@ class _Open:
         return getattr(self._row, name)
 
 
-@plant("while_stopped")
+@plant("while_stopped", 150)
 def paused_campaigns_go_on(monkey: Monkey) -> None:
     right = House.launched
 
