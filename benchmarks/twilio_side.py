@@ -98,7 +98,7 @@ class Connection:
 
     async def post(self, request: bytes) -> int:
         """Returns the status."""
-        if self._streams is None:
+        if self._streams is None or self._streams[0].at_eof():  # an idle one is closed by the server after seconds
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         writer.write(request)
