@@ -1,7 +1,7 @@
 """`dialer call`: one test call, or message, to a test number; the gate, the adapter and the dialogue are the real ones.
 
-An engine of its own runs inside the command, on a database in memory (`teststage`). It makes one placement: with the
-claim the campaign is paused in there, so that no follow-up, retry or later round is ever taken up.
+An engine of its own runs inside the command, on a database in memory (`teststage`). It makes one placement: before the
+order is handed over the campaign is paused in there, so that no follow-up, retry or later round is ever taken up.
 """
 
 import asyncio
@@ -110,15 +110,17 @@ class _OnlyOurs:
 
 
 class _Between:
-    """An adapter that sees such a host; all else is its own."""
+    """An adapter that sees such a host, and tells when it is about to place; all else is its own."""
 
-    def __init__(self, adapter: Adapter, between: Callable[[Host], Host]) -> None:
-        self._adapter, self._between = adapter, between
+    def __init__(self, adapter: Adapter, between: Callable[[Host], Host], placing: Callable[[], None]) -> None:
+        self._adapter, self._between, self._placing = adapter, between, placing
 
     async def open(self, host: Host) -> None:
         await self._adapter.open(self._between(host))
 
     def __getattr__(self, name: str) -> Any:
+        if name == "place":  # it is called at once
+            self._placing()
         return getattr(self._adapter, name)
 
 
@@ -204,20 +206,23 @@ class _Test:
     def _fit(self, name: str) -> Fitted:
         spec = loader.load(name)
         self._adapters[name] = spec.build(check.adapter_settings(spec, self._house.settings))
-        between = _Between(self._adapters[name], lambda host: _OnlyOurs(host, self._wanted.to, self._number, self._ref))
+        between = _Between(
+            self._adapters[name],
+            lambda host: _OnlyOurs(host, self._wanted.to, self._number, self._ref),
+            self._stand_still,
+        )
         return Fitted(cast(Adapter, between), spec)
 
     def _ref(self) -> str | None:
         return cast("str | None", self._row().provider_ref)
 
     def _claimed(self, placement_id: int) -> None:
-        """Nothing else is placed from here on, whatever follows: the campaign is paused before the next look."""
         self._is_claimed = True
-        self._stand_still()
         line = self._row().line
         self._tell("passed", f"the gate lets it pass, on line {line}")
 
     def _stand_still(self) -> None:
+        """Nothing else is placed from here on, whatever follows: the campaign is paused before anything can follow."""
         name, now = self._wanted.campaign.name, self._house.clock.now()
         self._read(lambda tx: campaign_store.set_status(tx, name, "paused", now))
 
