@@ -29,7 +29,7 @@ demo: $(INSTALLED)  ## A month of reminders for 5,000 sample borrowers, simulate
 .PHONY: test
 test: lint  ## Style, types, import contracts, every test but the hunts
 	@echo "== tests"
-	@$(BIN)/pytest -m "not hunt" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -m "not hunt and not torture" -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(INSTALLED)  ## Style, types, import contracts
@@ -41,16 +41,20 @@ lint: $(INSTALLED)  ## Style, types, import contracts
 	@echo "== import contracts"
 	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | tail -n 1
 
+SEEDS ?= 212
+
+# Most of these wait for daemons, so four at a time on two cores.
 .PHONY: hunt
 hunt: $(INSTALLED)  ## The long tests: 200 hostile simulations, a hundred kills, more fuzz
-	@$(BIN)/python -m tests.hunt --seeds 200 --attempts 200000 --processes 2
-	@$(BIN)/pytest -m hunt -n 2 --durations=10
+	@$(BIN)/python -m tests.hunt --seeds $(SEEDS) --attempts $$(($(SEEDS) * 950)) --processes 2
+	@$(BIN)/pytest -m hunt -n 4 --durations=10
 
 MINUTES ?= 0
 KILLS ?= 1000
 
 .PHONY: torture
 torture: $(INSTALLED)  ## Kills and simulations from fresh seeds, until MINUTES=… are over and KILLS=… (1000) are made
+	@$(BIN)/pytest -m torture
 	@$(BIN)/python -m tests.torture --minutes $(MINUTES) --kills $(KILLS)
 
 .PHONY: run

@@ -70,8 +70,9 @@ def test_a_link_is_cut_and_mended(tmp_path: Path, postgres: Server, how: str) ->
         assert crew.faults() == []
 
 
-@pytest.mark.hunt
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize(
+    "mode", [pytest.param("fast", marks=pytest.mark.torture), pytest.param("immediate", marks=pytest.mark.hunt)]
+)
 def test_the_database_is_stopped_and_started(tmp_path: Path, postgres: Server, mode: str) -> None:
     with nets(2) as (one, two), crowd(tmp_path, postgres.url(), 300, 15) as crew:
         for net in (one, two):

@@ -55,7 +55,7 @@ def test_the_day_s_money_is_never_overspent_and_comes_back(tmp_path: Path, postg
         assert 25 <= len(crew.journal()) <= 30
 
 
-@pytest.mark.hunt
+@pytest.mark.torture
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_how_much_of_a_rate_is_used(tmp_path: Path, postgres_url: str, workers: int) -> None:
     """Over twenty seconds of backlog at 50 a second."""

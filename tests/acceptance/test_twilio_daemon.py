@@ -83,7 +83,7 @@ async def test_a_daemon_killed_while_it_places_calls_nobody_twice(tmp_path: Path
         assert {row["state"] for row in here.attempts() if row["line"]} == {"settled"}
 
 
-@pytest.mark.hunt
+@pytest.mark.torture
 @pytest.mark.usefixtures("patience")
 async def test_one_call_a_second_for_minutes(tmp_path: Path) -> None:
     """1 ± 2% a second, and never two within 990 ms, as Twilio sees it, while hooks come in."""

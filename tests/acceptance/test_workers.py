@@ -131,8 +131,9 @@ def test_the_duty_of_a_killed_worker_moves_and_the_rest_is_dialed(tmp_path: Path
         assert len(keys) == len(set(keys)), "nothing is placed twice"
 
 
-@pytest.mark.hunt
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(0, marks=pytest.mark.hunt), *(pytest.param(n, marks=pytest.mark.torture) for n in (1, 2))]
+)
 def test_kill_after_kill(tmp_path: Path, postgres_url: str, seed: int) -> None:
     """Three workers, of which one is killed every two seconds and started anew."""
     with crowd(tmp_path, postgres_url, 420, 20) as crew:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.support.command import Done, run
 
 SHORT_AND_LONG = pytest.mark.parametrize(
-    "times", [pytest.param(1, id="short"), pytest.param(12, id="long", marks=pytest.mark.hunt)]
+    "times", [pytest.param(1, id="short"), pytest.param(6, id="long", marks=pytest.mark.hunt)]
 )
-"""Each test stands for two: the one of `make test`, and one of twelve times as many examples for `make hunt`."""
+"""Each test stands for two: the one of `make test`, and one of six times as many examples for `make hunt`."""
 LINE = re.compile(r"(?:(?:.+:\d+|environment): [^\n]+?:|command line:) [^\n]+; [^\n]+")
 """How a fault is told."""
 LINES_MAX = 400
