@@ -4,6 +4,7 @@ pyinstrument looks a thousand times a second at what the event loop's thread doe
 """
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 
@@ -29,12 +30,18 @@ async def profiled(database: str, folder: Path) -> tuple[Profiler, float]:
     return profiler, rate
 
 
+def _is_much(line: str) -> bool:
+    """Whether it is no place of the tree, or one of 50 ms or more."""
+    found = re.search(r"─ (\d+\.\d+) ", line)
+    return found is None or float(found[1]) >= 0.05
+
+
 def main(kind: str) -> None:
     with bases() as found, found.fresh(kind) as (database, folder):
         profiler, rate = asyncio.run(profiled(database, folder))
     FOLDER.mkdir(exist_ok=True)
     tree = profiler.output(ConsoleRenderer(unicode=True, color=False, show_all=True, timeline=False))
-    shown = "\n".join(line.rstrip() for line in tree.splitlines() if line.strip())
+    shown = "\n".join(line.rstrip() for line in tree.splitlines() if line.strip() and _is_much(line))
     file = FOLDER / f"b-{kind}.txt"
     head = f"Work B on {kind}: {CALLS:,} calls, {rate:,.0f} settled a second while it was looked at.\n\n"
     file.write_text(head + shown + "\n", encoding="utf-8")
