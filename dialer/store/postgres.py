@@ -76,19 +76,14 @@ class Link:
 
         Where the commit itself failed, nobody knows whether it took effect: who asked has to look.
         """
-        async with connected(self._engine) as connection:
-            await _say(connection, "BEGIN")
-            try:
-                found = await connection.run_sync(work)
-            except BaseException:
-                await _give_back(connection)
-                raise
-            await _commit(connection)
-        return found
+        return await self._transact("BEGIN", work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work)
+
+    async def _transact(self, begin: str, work: Callable[[Connection], T]) -> T:
         async with connected(self._engine) as connection:
-            await _say(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            await _say(connection, begin)
             try:
                 found = await connection.run_sync(work)
             except BaseException:
