@@ -5,8 +5,7 @@ A provider's fault must neither fill the database nor keep other news of the sam
 
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from math import isfinite
-from operator import attrgetter
+from operator import attrgetter, gt
 from typing import Any
 
 LENGTHS = {
@@ -20,7 +19,7 @@ LENGTHS = {
     "why": 500,
 }
 """Characters that are kept of each text."""
-_LENGTHS, _texts = tuple(LENGTHS.items()), attrgetter(*LENGTHS)
+_MAXIMA, _texts = tuple(LENGTHS.values()), attrgetter(*LENGTHS)
 TALK_MAX_S = 86_400.0
 LATE_MAX = timedelta(days=31)
 """What is said to be older happened then; so much later no provider calls back."""
@@ -29,16 +28,18 @@ LATE_MAX = timedelta(days=31)
 def changes(news: Any, now: datetime) -> dict[str, Any]:
     """field → what it has to be instead; empty for what any sound provider tells. `now`: as late as it can be."""
     found: dict[str, Any] = {}
-    for (name, maximum), value in zip(_LENGTHS, _texts(news), strict=True):
-        if value and (len(value) > maximum or not value.isprintable()):
-            found[name] = _text(name, value, maximum)
+    texts = _texts(news)
+    if not "".join(texts).isprintable() or any(map(gt, map(len, texts), _MAXIMA)):
+        for (name, maximum), value in zip(LENGTHS.items(), texts, strict=True):
+            if value and (len(value) > maximum or not value.isprintable()):
+                found[name] = _text(name, value, maximum)
     at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
     is_told = bool(news.identity)
     if (is_told and not now - LATE_MAX <= at <= now) or at is not news.at:
         # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves
         # keeps its instant: the clock may have been set back since.
         found["at"] = min(max(at, now - LATE_MAX), now)
-    if not (isfinite(news.talk_s) and 0 <= news.talk_s <= TALK_MAX_S):
+    if not 0 <= news.talk_s <= TALK_MAX_S:  # nor is what is no number
         found["talk_s"] = 0.0
     return {name: value for name, value in found.items() if value != getattr(news, name)} if found else found
 

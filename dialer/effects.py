@@ -56,6 +56,11 @@ class Book:
     _stops: dict[tuple[int, int], Stop] = field(default_factory=dict)
     """(campaign id, version) → what its file stops and pauses on."""
 
+    @property
+    def attempts(self) -> list[dict[str, Any]]:
+        """Those of which something was said; `write` needs all their columns."""
+        return [one.attempt for one in self._said]
+
     def said(self, attempt: dict[str, Any], outcome: Outcome, promise: str | None, at: datetime) -> None:
         """An outcome the dialogue came to, or the one that follows from the disposition."""
         self._said.append(_Said(attempt, outcome, promise, at))

@@ -7,7 +7,7 @@ effect, whatever the attempt's state is.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,8 @@ from dialer.secret import MASKED
 from dialer.store import Tx, locks, phones
 from dialer.store import attempts as attempt_store
 
-BATCH_MAX = 2_000
+BATCH_MAX = 250
+"""News in one transaction: while it is written, nothing else is done."""
 
 
 @dataclass(slots=True)
@@ -127,7 +128,7 @@ def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[En
     """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
     # A clock that was just set back must not pull what providers tell into the past.
     latest = now + timedelta(seconds=house.clock.off_s())
-    news = [replace(one, **changed) if (changed := bounds.changes(one, latest)) else one for one in news]
+    news = [one._replace(**changed) if (changed := bounds.changes(one, latest)) else one for one in news]
     refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
     locks.persons_of(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
     batch = _Batch(tx, house, now, _Moving(tx, news, refs), effects.Book(tx, house, now))
@@ -153,12 +154,12 @@ class _Batch:
     late: list[dict[str, Any]] = field(default_factory=list)
     """Given up as unknown, and their end came after all."""
     returned: dict[int, tuple[dict[str, Any], Kind | None]] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[attempt_store.EventRow] = field(default_factory=list)
 
     def put(self, one: News) -> None:
         attempt = self.moving.find(one)
         if one.digits and one.position is None and (attempt is None or self._asks_for_digits(attempt)):
-            one = replace(one, digits=MASKED)
+            one = one._replace(digits=MASKED)
         if one.kind is None:
             stray = not self.book.replied(one.sender, one.text, one.at)
         elif attempt is None:
@@ -199,6 +200,7 @@ class _Batch:
         costs = {one["attempt_id"]: one for one in (*over, *self.late)}.values()
         for day, amounts in settle.corrections(self.house, costs, self.moving.reserved()).items():
             attempt_store.add_spend(self.tx, day, amounts)
+        attempt_store.complete(self.tx, {one["attempt_id"]: one for one in (*self.settling, *self.book.attempts)})
         touched = self.book.write()
         followup.add(self.tx, self.house, self.settling, self.now)
         replan_persons(self.tx, self.house, touched | {one["person_id"] for one in back}, self.now)
@@ -210,12 +212,7 @@ class _Moving:
     """The attempts that a batch of news is about, as plain values that the news moves."""
 
     def __init__(self, tx: Tx, news: Sequence[News], refs: set[str]) -> None:
-        self._by_id = {
-            key: _plain(row)
-            for key, row in attempt_store.by_id(tx, {one.attempt_id for one in news if one.attempt_id}).items()
-        }
-        for row in attempt_store.by_ref(tx, refs).values():
-            self._by_id.setdefault(row.attempt_id, _plain(row))
+        self._by_id = attempt_store.moving(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
         self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}
         self._was = {key: dict(attempt) for key, attempt in self._by_id.items()}
 
@@ -233,21 +230,9 @@ class _Moving:
         return [(self._was[key], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
 
 
-def _plain(row: Any) -> dict[str, Any]:
-    """As `dict(row._mapping)`, which looks every column up by its name."""
-    return dict(zip(row._mapping.keys(), row, strict=True))
-
-
-def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> dict[str, Any]:
-    return {
-        "attempt_id": attempt["attempt_id"] if attempt else None,
-        "kind": one.kind.value if one.kind else "replied",
-        "at": one.at,
-        "received_at": now,
-        "identity": one.identity or None,
-        "stray": stray,
-        "data": one.data(),
-    }
+def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> attempt_store.EventRow:
+    kind = one.kind.value if one.kind else "replied"
+    return (attempt["attempt_id"] if attempt else None, kind, one.at, now, one.identity or None, stray, one.data())
 
 
 def _ended(attempt: dict[str, Any], kind: Kind | None) -> Ended:

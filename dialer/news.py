@@ -1,17 +1,15 @@
 """News of attempts: what providers tell of them, and what became of our own doing."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters.contract import Event, EventKind
 from campaigns.model import Outcome
 from dialer.attempt import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """One thing that happened to an attempt: the provider's event, or our own doing."""
 
     kind: Kind | None

@@ -7,7 +7,7 @@ about at once.
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -197,7 +197,7 @@ def news_of(found: Sequence[Event], row: Any, line: Line) -> list[News]:
 
 def _named(one: News, attempt_id: int) -> News:
     """An event of `find` that names only the provider's reference is about the attempt we asked for."""
-    return replace(one, attempt_id=attempt_id)
+    return one._replace(attempt_id=attempt_id)
 
 
 def _final(one: News) -> News:

@@ -7,7 +7,7 @@ under another id.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -245,7 +245,7 @@ class Restorer:
 def _fresh(tx: Tx, news: Sequence[News]) -> list[News]:
     """News that came as a stray before its attempt was known to be placed counts now, under another identity."""
     known = attempt_store.known_identities(tx, [one.identity for one in news if one.identity])
-    return [replace(one, identity=f"{one.identity}/restored") if one.identity in known else one for one in news]
+    return [one._replace(identity=f"{one.identity}/restored") if one.identity in known else one for one in news]
 
 
 def _over(row: Any, now: datetime) -> dict[str, Any]:

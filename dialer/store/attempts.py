@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, put_all
+from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, insert_rows, put_all
 from dialer.store.prepared import Prepared
 from dialer.store.record_tables import placements
 
@@ -18,7 +18,7 @@ _a = t.attempts.c
 _aa = t.attempt_accounts.c
 RUNNING = ("placing", "placed", "ringing", "talking", "lost")
 IS_RUNNING: ColumnElement[bool] = literal_column(
-    "attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost')"
+    "(attempts.check_at IS NOT NULL AND attempts.state IN ('placing', 'placed', 'ringing', 'talking', 'lost'))"
 )
 """Written out, not bound, as the partial index wants it."""
 
@@ -176,8 +176,24 @@ def last_look(tx: Tx, claims: Mapping[int, datetime], worker: str) -> dict[int, 
     return found
 
 
+MOVED = (
+    "state", "due_at", "claimed_at", "placed_at", "answered_at", "ended_at", "settled_at", "provider_ref", "code",
+    "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
+    "withdrawn",
+)  # fmt: skip
+"""The columns an event may move."""
+_NEEDED = (
+    "attempt_id", "campaign_id", "version", "person_id", "cause", "channel", "script", "line", "valid_until", *MOVED,
+)  # fmt: skip
+"""What most news asks of an attempt: half of its columns cost half of the time."""
+_more = tuple(column.name for column in t.attempts.columns if column.name not in _NEEDED)
+_moving = select(*(_a[name] for name in _NEEDED))
+_moving_by_id = Prepared(_moving.where(_a.attempt_id.in_(bindparam("ids", expanding=True))))
+_moving_by_ref = Prepared(_moving.where(_a.provider_ref.in_(bindparam("refs", expanding=True))))
+_others = Prepared(
+    select(_a.attempt_id, *(_a[name] for name in _more)).where(_a.attempt_id.in_(bindparam("ids", expanding=True)))
+)
 _by_id = Prepared(select(t.attempts).where(_a.attempt_id.in_(bindparam("ids", expanding=True))))
-_by_ref = Prepared(select(t.attempts).where(_a.provider_ref.in_(bindparam("refs", expanding=True))))
 
 
 def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, AnyRow]:
@@ -187,19 +203,23 @@ def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, AnyRow]:
     return found
 
 
-def by_ref(tx: Tx, refs: Iterable[str]) -> dict[str, AnyRow]:
-    found: dict[str, AnyRow] = {}
+def moving(tx: Tx, attempt_ids: Iterable[int], refs: Iterable[str]) -> dict[int, dict[str, Any]]:
+    """attempt id → what news may move, and needs to know, of the attempt. `refs`: of those that are named by their
+    provider's reference only."""
+    found: dict[int, dict[str, Any]] = {}
+    for part in in_parts(attempt_ids):
+        found.update({attempt["attempt_id"]: attempt for attempt in _moving_by_id.plain(tx, ids=part)})
     for part in in_parts(refs):
-        found.update({row.provider_ref: row for row in _by_ref.all(tx, refs=part)})
+        for attempt in _moving_by_ref.plain(tx, refs=part):
+            found.setdefault(attempt["attempt_id"], attempt)
     return found
 
 
-MOVED = (
-    "state", "due_at", "claimed_at", "placed_at", "answered_at", "ended_at", "settled_at", "provider_ref", "code",
-    "disposition", "outcome", "detected", "position", "lost_at", "check_at", "checks", "returns", "cost", "reason",
-    "withdrawn",
-)  # fmt: skip
-"""The columns an event may move."""
+def complete(tx: Tx, moving: Mapping[int, dict[str, Any]]) -> None:
+    """Adds the columns that `moving` left out."""
+    for part in in_parts(moving):
+        for others in _others.plain(tx, ids=part):
+            moving[others["attempt_id"]].update(others)
 
 
 @lru_cache(maxsize=512)
@@ -217,15 +237,18 @@ def move(tx: Tx, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
     Only what is another: a column that is written, though with the same value, costs the work of its indexes. Few
     combinations occur, each with a statement of its own.
     """
-    groups: dict[tuple[str, ...], list[Values]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Values, Values]]] = {}
     for was, now in rows:
-        names = tuple([name for name in MOVED if now[name] != was[name]])
-        values = {f"to_{name}": now[name] for name in names}
-        values["of"], values["was"] = now["attempt_id"], was["state"]
-        groups.setdefault(names, []).append(values)
-    for names, given in groups.items():
+        # What was not touched is the same object: asked first, it spares most comparisons.
+        names = tuple([name for name in MOVED if now[name] is not was[name] and now[name] != was[name]])
+        groups.setdefault(names, []).append((was, now))
+    for names, moved in groups.items():
         if names:
-            _guarded(tx, _move(names), given)
+            columns = {f"to_{name}": [now[name] for _, now in moved] for name in names}
+            columns["of"] = [now["attempt_id"] for _, now in moved]
+            columns["was"] = [was["state"] for was, _ in moved]
+            if _move(names).run_columns(tx, columns) != len(moved):
+                raise Overtaken(f"{len(moved)} attempts were to move, not all did")
 
 
 def add(tx: Tx, attempts: Sequence[Values], accounts: Sequence[Values]) -> None:
@@ -296,8 +319,13 @@ def known_identities(tx: Tx, identities: Iterable[str]) -> set[str]:
     return found
 
 
-def add_events(tx: Tx, rows: Sequence[Values]) -> None:
-    insert_all(tx, t.events, rows)
+EventRow = tuple[int | None, str, datetime, datetime, str | None, bool, dict[str, Any]]
+_EVENT = ("attempt_id", "kind", "at", "received_at", "identity", "stray", "data")
+
+
+def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
+    """`rows`: attempt id, kind, when it happened, when it was received, identity, whether it is a stray, the rest."""
+    insert_rows(tx, t.events, _EVENT, rows)
 
 
 _spent = Prepared(select(t.spend.c.line, t.spend.c.amount).where(t.spend.c.day == bindparam("on")))

@@ -40,6 +40,12 @@ class Prepared:
         rows = _fetch(tx, sql, values)
         return [compiled.row(row) for row in rows]
 
+    def plain(self, tx: Connection, **given: Any) -> list[dict[str, Any]]:
+        """Its rows as dictionaries: for many that are going to be changed."""
+        compiled = self._compiled(tx.dialect)
+        sql, values = compiled.filled(given)
+        return [compiled.plain(row) for row in _fetch(tx, sql, values)]
+
     def first(self, tx: Connection, **given: Any) -> Any | None:
         """Its first row."""
         rows = self.all(tx, **given)
@@ -62,10 +68,8 @@ class Prepared:
         """Once for each of these; returns how many rows they changed together."""
         if not rows:
             return 0
-        compiled = self._compiled(tx.dialect)
-        if compiled.arrays is not None:
-            return _change(tx, compiled.arrays.sql, compiled.arrays.values(rows))
-        return _change(tx, compiled.sql, [compiled.values(row) for row in rows], is_many=True)
+        names = self._compiled(tx.dialect).names
+        return self.run_columns(tx, {name: [row[name] for row in rows] for name in names})
 
     def run_columns(self, tx: Connection, columns: Columns) -> int:
         """Once for each row of these columns, of one length, by the names of the parameters. For thousands of rows: a
@@ -112,10 +116,13 @@ class _Compiled:
             elif bind.expanding:
                 self._lists[name] = process
             self._places.append((name, process if bind.required and not bind.expanding else None))
+        self.names = tuple(dict.fromkeys(name for name, _ in self._places if name not in self._fixed))
+        """Of its parameters."""
         columns = made._result_columns
-        self._meta = SimpleResultMetaData([column.keyname for column in columns])
+        self._names = [column.keyname for column in columns]
+        self._meta = SimpleResultMetaData(self._names)
         processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._processors = processors if any(processors) else None
+        self._processors = [(place, process) for place, process in enumerate(processors) if process is not None]
         self._is_numbered = is_numbered
         self.arrays = Arrays(made, dialect) if is_numbered and not self._lists and Arrays.fits(self.sql) else None
         if is_numbered:
@@ -124,7 +131,21 @@ class _Compiled:
             self.sql = any_of(self.sql, made, dialect, [name for name, _ in self._places])
 
     def row(self, values: Sequence[Any]) -> Row[*tuple[Any, ...]]:
-        return Row(self._meta, self._processors, self._meta._key_to_index, values)
+        return Row(self._meta, None, self._meta._key_to_index, self._read(values))
+
+    def plain(self, values: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(self._names, self._read(values), strict=True))
+
+    def _read(self, values: Sequence[Any]) -> Sequence[Any]:
+        """As Python has them. Most columns that have a type of their own are empty in most rows."""
+        if not self._processors:
+            return values
+        found = list(values)
+        for place, process in self._processors:
+            value = found[place]
+            if value is not None:
+                found[place] = process(value)
+        return found
 
     def values(self, given: Mapping[str, Any]) -> Sequence[Any]:
         """The driver's values, in order."""

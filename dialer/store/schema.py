@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0007"
+HEAD = "0008"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 
 

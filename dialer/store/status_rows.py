@@ -44,7 +44,7 @@ def outside_window(tx: Tx, since: datetime) -> int:
 
 def last_placed(tx: Tx) -> dict[str, datetime]:
     """line → its last placement, from the record: the line's own row is written before the call is placed."""
-    last = select(func.max(_a.placed_at)).where(_a.line == _l.line).scalar_subquery()
+    last = select(func.max(_a.placed_at)).where(_a.line == _l.line, _a.placed_at.is_not(None)).scalar_subquery()
     return {line: at for line, at in tx.execute(select(_l.line, last)) if at is not None}
 
 

@@ -12,6 +12,9 @@ from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+INSTANTS_MAX = 20_000
+_instants: dict[int, datetime] = {}
+"""What was read lately: an attempt is read five times in its life, with the same dozen of instants."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -28,7 +31,13 @@ class Instant(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         def process(value: int | None) -> datetime | None:
-            return None if value is None else EPOCH + timedelta(microseconds=value)
+            if value is None:
+                return None
+            if (found := _instants.get(value)) is None:
+                if len(_instants) >= INSTANTS_MAX:
+                    _instants.clear()
+                found = _instants[value] = EPOCH + timedelta(microseconds=value)
+            return found
 
         return process
 

@@ -201,7 +201,7 @@ def a_message_is_said_to_be_sent_that_never_was(monkey: Monkey) -> None:
 def _sent(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
     if attempt["channel"] == "sms":
         attempt["state"] = State.SETTLED.value
-        moves._end(house, attempt, replace(one, kind=Kind.DELIVERED, disposition="delivered"), now)
+        moves._end(house, attempt, one._replace(kind=Kind.DELIVERED, disposition="delivered"), now)
     else:
         moves._wait(house, attempt, one, now)
 

@@ -20,16 +20,7 @@ def test_months_before_this_one_and_ahead() -> None:
 
 
 def _events(tx: Tx, ids: list[int]) -> None:
-    attempt_store.add_events(
-        tx,
-        [
-            {
-                "attempt_id": key, "kind": "ringing", "at": AT, "received_at": AT, "identity": f"i{key}",
-                "stray": False, "data": {},
-            }
-            for key in ids
-        ],
-    )  # fmt: skip
+    attempt_store.add_events(tx, [(key, "ringing", AT, AT, f"i{key}", False, {}) for key in ids])
 
 
 def _lie_in(tx: Tx) -> dict[str, int]:

@@ -23,7 +23,7 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),
     "last_look": lambda tx: attempts.last_look(tx, {1: NOW}, "worker"),
     "by_id": lambda tx: attempts.by_id(tx, [1]),
-    "by_ref": lambda tx: attempts.by_ref(tx, ["r"]),
+    "moving": lambda tx: attempts.moving(tx, [1], ["r"]),
     "known_identities": lambda tx: attempts.known_identities(tx, ["e"]),
     "stops": lambda tx: planbook.stops(tx, ["P-1"], ["+8613800138001"], NOW.date()),
     "persons_of": lambda tx: desk.persons_of(tx, ["+8613800138001"]),
