@@ -28,9 +28,9 @@ from dialer.ways import Ways
 
 LEASE = timedelta(seconds=90)
 """A claim without any news for so long is lost: its worker died between the commit and the record."""
-EXAMINED_MAX = 2_000
+EXAMINED_MAX = 500
 """Attempts looked at in one transaction: a bound on its length, whatever the backlog."""
-TAKE_MAX = 500
+TAKE_MAX = 250
 ONE_CALL = timedelta(seconds=60)
 """How long an attempt waits for another running call to the same number."""
 LIVE_CALL = "dialer.live_call"

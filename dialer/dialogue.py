@@ -55,23 +55,23 @@ class Dialogue:
     """A provider may ask twice at once; the second gets the first one's answer."""
 
 
-def values_of(house: House, attempt: Any, accounts: list[Any], language: str, now: datetime) -> Values:
-    """What a template's names stand for, from the accounts of an attempt that are still open.
+def values_of(house: House, row: Any, accounts: list[Any], language: str, now: datetime) -> Values:
+    """What a template's names stand for, from the accounts of an attempt (its row) that are still open.
 
     Without any, which only a confirmation can be, for it names nobody: its person has another number by now.
     """
     lender = house.settings.lender
-    zone = ZoneInfo(attempt["zones"][0] if attempt["zones"] else lender.time_zone)
-    still = [row for row in accounts if row.is_open] or accounts
+    zone = ZoneInfo(row.zones[0] if row.zones else lender.time_zone)
+    still = [account for account in accounts if account.is_open] or accounts
     first = still[0] if still else None
     return Values(
         name=first.name if first else "",
         lender=lender.name,
         lender_phone=lender.phone,
-        due_on=attempt["due_on"],
-        amounts=tuple([max(row.amount - row.paid_amount, NOTHING) for row in still]),
+        due_on=row.due_on,
+        amounts=tuple([max(account.amount - account.paid_amount, NOTHING) for account in still]),
         currency=first.currency if first else lender.currency,
-        pay_to=tuple([row.pay_to for row in still if row.pay_to]),
+        pay_to=tuple([account.pay_to for account in still if account.pay_to]),
         today=now.astimezone(zone).date(),
         language=language or (first.language if first else "") or lender.language,
     )
@@ -104,6 +104,7 @@ class Spoken:
     now: datetime
     _values: Values | None = None
     _text: str | None = None
+    _saying: Saying | None = None
 
     @property
     def values(self) -> Values:
@@ -111,7 +112,7 @@ class Spoken:
         if self._values is None:
             row = self.row
             language = self.one.file.script[row.script].language if row.channel == Channel.VOICE else ""
-            self._values = values_of(self.house, row._mapping, self.accounts, language, self.now)
+            self._values = values_of(self.house, row, self.accounts, language, self.now)
         return self._values
 
     @property
@@ -133,9 +134,10 @@ class Spoken:
 
     def saying(self) -> Saying:
         """What the person would hear first, or read: for rules about what is said."""
-        if self.row.channel != Channel.VOICE:
-            return Saying(self.text, forms(self.values), False)
-        return Saying(self.text, forms(self.values), self.one.offers_stop(self.row.script))
+        if self._saying is None:
+            offers_stop = self.row.channel == Channel.VOICE and self.one.offers_stop(self.row.script)
+            self._saying = Saying(self.text, forms(self.values), offers_stop)
+        return self._saying
 
     def words(self, line: LineSettings) -> Words:
         """All that it says on this line."""
@@ -249,7 +251,7 @@ class Dialogues:
             script = one.file.script.get(row.script)
             if script is None or not accounts:
                 return None
-            values = values_of(self.house, row._mapping, accounts, script.language, self.house.clock.now())
+            values = values_of(self.house, row, accounts, script.language, self.house.clock.now())
             position = scripts.Position.from_text(row.position) if row.position else None
             heard = attempt_store.steps_heard(tx, attempt_id)
             voicemail = one.rules(accounts, row.country).limited_message(script.language)

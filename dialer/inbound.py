@@ -26,7 +26,7 @@ from dialer.secret import MASKED
 from dialer.store import Tx, locks, phones
 from dialer.store import attempts as attempt_store
 
-BATCH_MAX = 250
+BATCH_MAX = 500
 """News in one transaction: while it is written, nothing else is done."""
 
 

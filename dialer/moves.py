@@ -9,9 +9,6 @@ from dialer.attempt import PLACING, RUNNING, Kind, State, advance
 from dialer.house import House
 from dialer.news import News
 
-EASE = timedelta(seconds=15)
-"""So much sooner than `settle.SILENCE` says, silence may become loss."""
-
 
 def apply(house: House, attempt: dict[str, Any], one: News, now: datetime) -> bool:
     """Moves one attempt by one piece of news. False: it changed nothing, it is a stray."""
@@ -70,12 +67,22 @@ def _late_end(house: House, attempt: dict[str, Any], one: News) -> bool:
 
 
 def _wait(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:
-    """It goes on: silence from here on is measured from when we heard of it, to the quarter of a minute: what comes
-    soon after the last news moves nothing, which spares the database a third of the work."""
+    """It goes on: silence from here on is measured from when we heard of it.
+
+    What comes soon after the last news does not move `check_at`, which spares the database half of the work: whoever
+    looks then asks when the last news came.
+    """
     silent_at, was = settle.silent_at(house, attempt, now), attempt["check_at"]
-    if was is None or not timedelta(0) <= silent_at - was <= EASE:
+    if not (was and now < was <= silent_at <= was + settle.SILENCE and _is_of_silence(house, attempt)):
         attempt["check_at"] = silent_at
+    attempt["checks"] = 0
     attempt["lost_at"] = None
+
+
+def _is_of_silence(house: House, attempt: dict[str, Any]) -> bool:
+    """Whether `check_at` was set by news: the end of a claim's lease comes sooner."""
+    check_at: datetime = attempt["check_at"]
+    return check_at >= settle.silent_at(house, attempt, attempt["claimed_at"])
 
 
 def _answered(house: House, attempt: dict[str, Any], one: News, now: datetime) -> None:

@@ -97,12 +97,24 @@ class Reconciler:
             await self._end_of_lease(row, now)
             return
         if state != State.LOST and now >= settle.silent_at(self.house, row._mapping, row.claimed_at):
+            if row.checks == 0 and await self._is_heard(row, now):
+                return
             await self._hang_up(row)
             await self.inbox.take([News(Kind.SILENT, now, row.attempt_id, why="no news for too long")])
             return
         await self._ask(row, now)
         # Also where it was told an end: that may have been another call's. What moved it meanwhile stays as it is.
         await self._again_later(row, now)
+
+    async def _is_heard(self, row: Any, now: datetime) -> bool:
+        """Whether news came so late that it is not silent yet: then it is looked at when it would be."""
+        heard_at = await self.house.store.look(lambda tx: running_store.heard_at(tx, row.attempt_id))
+        silent_at = settle.silent_at(self.house, row._mapping, heard_at or row.claimed_at)
+        if now >= silent_at:
+            return False
+        later = (row.attempt_id, row.state, silent_at, 0)
+        await self.house.store.write(lambda tx: running_store.check_later(tx, [later]), quick=True)
+        return True
 
     async def _end_of_lease(self, row: Any, now: datetime) -> None:
         """Lost; but a claim of our own that we never handed over was proved unsent: it comes back."""

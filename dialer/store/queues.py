@@ -30,9 +30,18 @@ _OF_QUEUE = (
 """Planned, and in the queue that `_of` gives."""
 
 
+_TAKEN = tuple(
+    _a[name]
+    for name in (
+        "attempt_id", "person_id", "phone", "channel", "script", "cause", "country", "line_type", "zones", "due_on",
+        "due_at", "valid_until", "rule",
+    )
+)  # fmt: skip
+
+
 def _due(dialect: str) -> Any:
     wanted = (
-        select(t.attempts)
+        select(*_TAKEN)
         .where(*_OF_QUEUE, _a.due_at <= bindparam("now"))
         # One priority a statement: ordered by priority first, the index would walk over all that is not yet due.
         .order_by(_a.due_at, _a.attempt_id)
@@ -49,7 +58,8 @@ _take_due = Prepared(_due)
 
 
 def take_due(tx: Tx, queue: Queue, now: datetime, most: int) -> Sequence[AnyRow]:
-    """Due attempts of one queue, oldest first, that no other worker has before it.
+    """Due attempts of one queue, oldest first, that no other worker has before it; of each what is asked of it before
+    it is placed.
 
     Facts about them are to be read in later statements: these see what the one who had them last has written.
     """

@@ -33,6 +33,20 @@ def next_check(tx: Tx, worker: str = "") -> datetime | None:
     return _next_check.scalar(tx, me=worker)
 
 
+_heard = Prepared(
+    select(func.max(t.events.c.received_at)).where(
+        t.events.c.attempt_id == bindparam("of"),
+        t.events.c.kind.in_(("accepted", "ringing", "answered")),
+        ~t.events.c.stray,
+    )
+)
+
+
+def heard_at(tx: Tx, attempt_id: int) -> datetime | None:
+    """When the last news came by which a call goes on. What is pressed in it is none: it ends all the same."""
+    return _heard.scalar(tx, of=attempt_id)
+
+
 _check_later = Prepared(
     update(t.attempts)
     .where(_a.attempt_id == bindparam("of"), _a.state == bindparam("was"))

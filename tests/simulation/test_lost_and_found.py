@@ -160,6 +160,21 @@ def test_a_call_without_news_past_its_limit_is_hung_up_and_settled(tmp_path: Pat
     staged(tmp_path, act)
 
 
+def test_silence_is_counted_from_the_last_news(tmp_path: Path) -> None:
+    async def act(scene: Scene, hand: Hand) -> None:
+        await hand.tell(K.RINGING)
+        await after(scene, 40)
+        await hand.tell(K.ANSWERED)
+        await after(scene, SILENT_S - 5)
+        assert first(scene).state == "talking"
+        assert hand.hung_up == []
+        await after(scene, 15)
+        assert hand.hung_up == [f"ref-{hand.orders[0].attempt_id}"]
+        assert first(scene).state == "lost"
+
+    staged(tmp_path, act)
+
+
 def test_a_call_that_goes_on_past_its_limit_is_hung_up_however_much_is_pressed(tmp_path: Path) -> None:
     async def act(scene: Scene, hand: Hand) -> None:
         await hand.tell(K.RINGING, K.ANSWERED)

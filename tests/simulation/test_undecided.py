@@ -24,7 +24,7 @@ async def begin(scene: Scene, monkeypatch: pytest.MonkeyPatch, lasts: timedelta)
     right, (broken, _) = dialogue.values_of, first_round(scene)
 
     def values_of(house: Any, attempt: Any, *rest: Any) -> Any:
-        if attempt["person_id"] == broken.person_id and rest[-1] < broken.planned_for + lasts:
+        if attempt.person_id == broken.person_id and rest[-1] < broken.planned_for + lasts:
             raise IndexError("list index out of range")
         return right(house, attempt, *rest)
 
