@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from adapters.contract import HookReply, HookRequest
 from dialer.log import log
@@ -25,7 +26,7 @@ Answer = Callable[[str, HookRequest], Awaitable[HookReply]]
 
 
 class Hooks:
-    """Hands requests to the adapters, and counts the answers by adapter and status."""
+    """Hands requests to the adapters, and counts the answers by adapter and status. An application of its own."""
 
     def __init__(self, names: Iterable[str], answer: Answer, now: Callable[[], datetime]) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
@@ -33,24 +34,26 @@ class Hooks:
         self._said: dict[tuple[str, int], datetime] = {}
 
     def add_to(self, app: FastAPI) -> None:
-        app.add_route("/hooks/{adapter}/{rest:path}", self.take, methods=["GET", "POST"])
+        app.add_route("/hooks/{adapter}/{rest:path}", self, methods=["GET", "POST"])  # type: ignore[arg-type]
 
-    async def take(self, request: Request) -> Response:
-        name = request.path_params["adapter"]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._take(scope, receive)
+        await response(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive) -> Response:
+        name = scope["path"].split("/", 3)[2]
         if name not in self._names:
             # Whoever asks for adapters that are not there must not fill the counts with names.
             return Response("no such adapter", 404)
         try:
             async with asyncio.timeout(BODY_S):
-                body = await read_body(request, BODY_MAX)
+                body = await read_body(receive, BODY_MAX)
         except (TimeoutError, ClientDisconnect):
             return Response("the body did not come", 408)
         if body is None:
             return self._reply(name, HookReply(413, f"more than {BODY_MAX} bytes"))
-        path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
-        asked = HookRequest(request.method, path, request.url.query, dict(request.headers), body)
         try:
-            reply = await self._answer(name, asked)
+            reply = await self._answer(name, _request(scope, body))
         except Exception as error:  # noqa: BLE001 - the provider is told that it was not taken
             log.error("hook_failed", adapter=name, error=f"{type(error).__name__}: {error}")
             reply = HookReply(503, "not now")
@@ -66,11 +69,22 @@ class Hooks:
         return Response(reply.body, reply.status, media_type=reply.content_type)
 
 
-async def read_body(request: Request, most: int) -> bytes | None:
-    """The whole body; None where it is too long, of which no more is read than that."""
+def _request(scope: Scope, body: bytes) -> HookRequest:
+    """Of a header that comes twice the first counts."""
+    path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    return HookRequest(scope["method"], path, scope["query_string"].decode("utf-8", "replace"), headers, body)
+
+
+async def read_body(receive: Receive, most: int) -> bytes | None:
+    """The whole body; None where it is too long, of which no more is read than that. Raises ClientDisconnect."""
     found = bytearray()
-    async for part in request.stream():
-        found += part
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        found += message.get("body", b"")
         if len(found) > most:
             return None
-    return bytes(found)
+        if not message.get("more_body", False):
+            return bytes(found)
