@@ -8,7 +8,7 @@ import hmac
 import re
 from base64 import b64encode
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlparse
+from urllib.parse import unquote, urlparse
 
 from twilio.request_validator import RequestValidator, add_port, remove_port
 
@@ -23,11 +23,25 @@ class Form(dict[str, str]):
     """A form's parameters; `getlist` has the repeated ones, which a signature covers too."""
 
     def __init__(self, text: str) -> None:
-        self.pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        """Raises ValueError where it has too many fields."""
+        self.pairs = pairs(text)
         super().__init__(self.pairs)
 
     def getlist(self, name: str) -> list[str]:
         return [value for key, value in self.pairs if key == name]
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """As `parse_qsl`, empty values kept; most words of a callback have nothing to be decoded."""
+    parts = text.split("&")
+    if len(parts) > FIELDS_MAX:
+        raise ValueError(f"has more than {FIELDS_MAX} fields")
+    split = [part.partition("=") for part in parts if part]
+    return [(_word(name), _word(value)) for name, _, value in split]
+
+
+def _word(text: str) -> str:
+    return unquote(text.replace("+", " ")) if "%" in text or "+" in text else text
 
 
 class Signatures:
