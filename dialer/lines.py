@@ -96,17 +96,17 @@ class Instants(Sequence[datetime]):
 
     first: datetime
     spacing: timedelta
-    count: int
+    many: int
 
     def __len__(self) -> int:
-        return self.count
+        return self.many
 
     @overload
     def __getitem__(self, number: int) -> datetime: ...
     @overload
     def __getitem__(self, number: slice) -> list[datetime]: ...
     def __getitem__(self, number: int | slice) -> datetime | list[datetime]:
-        numbers = range(self.count)[number]
+        numbers = range(self.many)[number]
         if isinstance(numbers, int):
             return self.first + numbers * self.spacing
         return [self.first + each * self.spacing for each in numbers]

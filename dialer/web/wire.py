@@ -47,5 +47,5 @@ class Server(uvicorn.Server):
 
 def server(app: ASGIApp, host: str, port: int) -> Server:
     """A server to `await serve()`; ended by `should_exit = True`."""
-    config = uvicorn.Config(app, host=host, port=port, http=Wire, log_config=None, access_log=False, lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(app, host=host, port=port, http=Wire, log_config=None, access_log=False, lifespan="off")
     return Server(config)
