@@ -62,7 +62,7 @@ class TwilioAdapter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._token = settings.auth_token.get_secret_value()
-        self._signatures = Signatures(self._token)
+        self._key, self._signatures = self._token.encode(), Signatures(self._token)
         self._host: Host | None = None
         self._http: httpx.AsyncClient | None = None
         self._client: Client | None = None
@@ -249,7 +249,7 @@ class TwilioAdapter:
 
     def _tag(self, text: str) -> str:
         """Shows that an address is one of ours, to whoever has the token."""
-        return hmac.digest(self._token.encode(), text.encode(), "sha256").hex()[:24]
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:24]
 
     def _remember(self, ref: str, attempt_id: str) -> None:
         self._attempts[ref] = attempt_id
