@@ -7,8 +7,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-UNTOLD_MAX = 64 * 1024
-"""Bytes that may come of one head, or of what is between a body's parts, before it has to end."""
+UNTOLD_MAX = 16 * 1024
+"""Bytes that may come of one head, or of what is between a body's parts, before it has to end; as h11 has it."""
 
 
 class Wire(HttpToolsProtocol):
