@@ -6,17 +6,15 @@ step carries the campaign's version, the step, and how many things were heard be
 repeated one moves nothing.
 """
 
-import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 import httpx
-from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from adapters import twilio_codes as codes
@@ -38,6 +36,7 @@ from adapters.contract import (
 )
 from adapters.twilio_http import LIMITS, ON_SENT, TIMEOUT, WRONG, HttpClient, Rejected, failure
 from adapters.twilio_settings import Settings
+from adapters.twilio_signature import Signatures
 from adapters.twilio_voice import render
 
 RING_MAX_S, VALIDITY_MAX_S = 600, 36_000
@@ -57,24 +56,13 @@ DETECTION: dict[str, dict[str, str]] = {
 }
 
 
-class Form(dict[str, str]):
-    """A form's parameters; `getlist` has the repeated ones, which a signature covers too."""
-
-    def __init__(self, text: str) -> None:
-        self._pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200)
-        super().__init__(self._pairs)
-
-    def getlist(self, name: str) -> list[str]:
-        return [value for key, value in self._pairs if key == name]
-
-
 class TwilioAdapter:
     """The adapter."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._token = settings.auth_token.get_secret_value()
-        self._validator = RequestValidator(self._token)
+        self._key, self._signatures = self._token.encode(), Signatures(self._token)
         self._host: Host | None = None
         self._http: httpx.AsyncClient | None = None
         self._client: Client | None = None
@@ -194,7 +182,7 @@ class TwilioAdapter:
         kind, *parts = [unquote(part) for part in request.path.split("/")[3:]] or [""]
         if kind == "probe":
             return self._probed(parts)
-        form = self._signed(request, host)
+        form = self._signatures.form(request, host.public_url)
         if form is None or not facts.is_sound(form, self._settings.account_sid):
             return HookReply(403, "not signed by Twilio")
         if kind == "inbound":
@@ -222,21 +210,6 @@ class TwilioAdapter:
             case _:
                 return HookReply(404, "no address of ours")
         return HookReply(204)
-
-    def _signed(self, request: HookRequest, host: Host) -> Form | None:
-        """The form, if the account signed this request; the public address is the settings', whatever headers say."""
-        url = f"{host.public_url}{request.path}{'?' if request.query else ''}{request.query}"
-        signature = request.headers.get("x-twilio-signature", "")
-        try:
-            body = request.body.decode()
-            if request.headers.get("content-type", "").startswith("application/json"):
-                form, signed = Form(""), bool(self._validator.validate(url, body, signature))
-            else:
-                form = Form(body)
-                signed = bool(self._validator.validate(url, form, signature))
-        except (ValueError, TypeError, IndexError):  # no UTF-8, too many fields, a JSON body without its hash
-            return None
-        return form if signed else None
 
     async def _answered(self, form: Mapping[str, str], attempt_id: str) -> Heard:
         """The dialogue's beginning: that the call was answered may not have been told yet."""
@@ -276,7 +249,7 @@ class TwilioAdapter:
 
     def _tag(self, text: str) -> str:
         """Shows that an address is one of ours, to whoever has the token."""
-        return hmac.new(self._token.encode(), text.encode(), hashlib.sha256).hexdigest()[:24]
+        return hmac.digest(self._key, text.encode(), "sha256").hex()[:24]
 
     def _remember(self, ref: str, attempt_id: str) -> None:
         self._attempts[ref] = attempt_id

@@ -15,6 +15,7 @@ from adapters.twilio_codes import CALL_STATUS, MACHINES, MESSAGE_STATUS, UNSUBSC
 
 Form = Mapping[str, str]
 FRESH = timedelta(seconds=2)
+_is_sid = re.compile("[A-Z]{2}[0-9a-f]{32}").fullmatch
 
 
 def number(text: str | None) -> int | None:
@@ -33,7 +34,7 @@ def is_sound(form: Form, account_sid: str) -> bool:
     return (
         form.get("AccountSid") == account_sid
         and versions == "2010-04-01"
-        and all(not sid or re.fullmatch("[A-Z]{2}[0-9a-f]{32}", sid) for sid in sids)
+        and all(not sid or _is_sid(sid) for sid in sids)
     )
 
 

@@ -1,13 +1,13 @@
 """The ways out: each line's pace, its calls at once, its breaker. Kept in memory, saved with every claim."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from math import ceil
-from typing import Any
+from typing import Any, overload
 from zoneinfo import ZoneInfo
 
 from adapters.contract import Adapter, Spec
@@ -90,6 +90,28 @@ class Breaker:
         self.failures = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Instants(Sequence[datetime]):
+    """So many of them, evenly spaced. None is made before it is asked for: of a fast line there are thousands."""
+
+    first: datetime
+    spacing: timedelta
+    many: int
+
+    def __len__(self) -> int:
+        return self.many
+
+    @overload
+    def __getitem__(self, number: int) -> datetime: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[datetime]: ...
+    def __getitem__(self, number: int | slice) -> datetime | list[datetime]:
+        numbers = range(self.many)[number]
+        if isinstance(numbers, int):
+            return self.first + numbers * self.spacing
+        return [self.first + each * self.spacing for each in numbers]
+
+
 @dataclass(slots=True)
 class Line:
     """One configured way out."""
@@ -127,7 +149,7 @@ class Line:
 
     def slots(
         self, channel: Channel, now: datetime, free_at: datetime | None = None, running: int | None = None
-    ) -> list[datetime]:
+    ) -> Sequence[datetime]:
         """The instants at which this line may place next, evenly spaced, at most 250 ms ahead.
 
         `free_at`, `running`: where its pace and its calls stand, if memory is not to be asked.
@@ -140,7 +162,7 @@ class Line:
             room = min(room, self.settings.calls_at_once - (len(self.running) if running is None else running))
         allowed = self.breaker.room(now)
         room = room if allowed is None else min(room, allowed)
-        return [at + i * spacing for i in range(max(room, 0))]
+        return Instants(at, spacing, max(room, 0))
 
     def hold(self, channel: Channel, until: datetime, now: datetime) -> bool:
         """The provider asked for a pause; a shorter one ends none. True: none was on."""

@@ -1,13 +1,14 @@
 """The way into SQLite: one connection that writes, some that read.
 
-A transaction waits for the lock, and for the disk when it commits, in a thread. What it does in between runs where it
-was asked for: SQLite answers in microseconds, and a thread that gives up the interpreter at every statement gets it
-back, from a busy event loop, only after milliseconds.
+A transaction waits for the disk when it commits, and for the lock where another has it, in a thread. What it does in
+between runs where it was asked for: SQLite answers in microseconds, and a thread that gives up the interpreter at every
+statement gets it back, from a busy event loop, only after milliseconds.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -44,7 +45,7 @@ class Link:
         if self._writer is None:
             self._writer = await asyncio.to_thread(_Own, self._url, self._options, BUSY_S)
         own = self._writer
-        await own.say("BEGIN IMMEDIATE")
+        await own.begin()
         try:
             found = work(own.tx) if quick else await _in_thread(work, own.tx)
             await own.say("COMMIT")
@@ -99,10 +100,21 @@ class _Own:
 
     def __init__(self, url: URL, options: Mapping[str, str], busy_s: float) -> None:
         given = {"check_same_thread": False, "timeout": busy_s}
+        self._busy_ms = int(busy_s * 1000)
         self._engine = create_engine(plain(url), poolclass=StaticPool, connect_args=given)
         prepare(self._engine, synchronous="FULL")
         self.tx = by_hand(self._engine, options)
         self.raw: sqlite3.Connection = self.tx.connection.driver_connection  # type: ignore[assignment]
+
+    async def begin(self) -> None:
+        """Takes the lock: at once where nobody has it, as nearly always; else it is waited for, in a thread."""
+        with suppress(sqlite3.Error):  # what is wrong comes again below, and is said there
+            self.raw.execute("PRAGMA busy_timeout=0")
+            self.raw.execute("BEGIN IMMEDIATE")
+        with suppress(sqlite3.Error):
+            self.raw.execute(f"PRAGMA busy_timeout={self._busy_ms}")
+        if not self.raw.in_transaction:
+            await self.say("BEGIN IMMEDIATE")
 
     async def say(self, sql: str) -> None:
         try:

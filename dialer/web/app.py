@@ -1,17 +1,17 @@
 """The web server of `dialer run`: is it alive, is it ready, the providers' hooks, and the API."""
 
+import re
 from collections.abc import Callable
-from contextlib import contextmanager
-from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from dialer.house import House
 from dialer.web import suppressions
 from dialer.web.hooks import Answer, Hooks
+from dialer.web.wire import Server, server
 
 
 class Health(BaseModel):
@@ -32,7 +32,25 @@ class Ready(BaseModel):
     """The reason of an emergency stop: it is ready, but places nothing until `dialer unhalt`."""
 
 
-def build(ready: Callable[[], Ready], house: House, answer: Answer) -> FastAPI:
+class Front:
+    """What comes in: hooks go to their own application, all else to FastAPI.
+
+    The way through FastAPI to a route takes several times as long as the hook's answer.
+    """
+
+    def __init__(self, hooks: Hooks, rest: FastAPI) -> None:
+        self._hooks, self._rest = hooks, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Whatever is no hook of ours in every respect is answered, or refused, by FastAPI's own route to them.
+        is_hook = scope["type"] == "http" and scope["method"] in ("GET", "POST") and _is_hook(scope["path"])
+        await (self._hooks if is_hook else self._rest)(scope, receive, send)
+
+
+_is_hook = re.compile("/hooks/[^/]+/.*").fullmatch
+
+
+def build(ready: Callable[[], Ready], house: House, answer: Answer) -> Front:
     """The application; `ready` is asked at each `/readyz`, `answer` for each hook.
 
     The API is there only where the settings have a token.
@@ -57,17 +75,7 @@ def build(ready: Callable[[], Ready], house: House, answer: Answer) -> FastAPI:
 
     if house.settings.web.token is not None:
         suppressions.add_to(app, house, house.settings.web.token.get_secret_value())
-    return app
+    return Front(hooks, app)
 
 
-class Server(uvicorn.Server):
-    """Uvicorn without its signal handling: it would raise SIGTERM again after serving; the daemon owns signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
-def server(app: FastAPI, host: str, port: int) -> Server:
-    """A server to `await serve()`; ended by `should_exit = True`."""
-    return Server(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off"))
+__all__ = ["Front", "Health", "Ready", "Server", "build", "server"]

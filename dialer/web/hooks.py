@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from adapters.contract import HookReply, HookRequest
 from dialer.log import log
@@ -25,7 +26,7 @@ Answer = Callable[[str, HookRequest], Awaitable[HookReply]]
 
 
 class Hooks:
-    """Hands requests to the adapters, and counts the answers by adapter and status."""
+    """Hands requests to the adapters, and counts the answers by adapter and status. An application of its own."""
 
     def __init__(self, names: Iterable[str], answer: Answer, now: Callable[[], datetime]) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
@@ -33,44 +34,68 @@ class Hooks:
         self._said: dict[tuple[str, int], datetime] = {}
 
     def add_to(self, app: FastAPI) -> None:
-        app.add_route("/hooks/{adapter}/{rest:path}", self.take, methods=["GET", "POST"])
+        app.add_route("/hooks/{adapter}/{rest:path}", self, methods=["GET", "POST"])  # type: ignore[arg-type]
 
-    async def take(self, request: Request) -> Response:
-        name = request.path_params["adapter"]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await self._take(scope, receive)
+        await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
+        await send({"type": "http.response.body", "body": reply.body.encode()})
+
+    async def _take(self, scope: Scope, receive: Receive) -> HookReply:
+        name = scope["path"].split("/", 3)[2]
         if name not in self._names:
             # Whoever asks for adapters that are not there must not fill the counts with names.
-            return Response("no such adapter", 404)
+            return HookReply(404, "no such adapter")
         try:
             async with asyncio.timeout(BODY_S):
-                body = await read_body(request, BODY_MAX)
+                body = await read_body(receive, BODY_MAX)
         except (TimeoutError, ClientDisconnect):
-            return Response("the body did not come", 408)
+            return HookReply(408, "the body did not come")
         if body is None:
-            return self._reply(name, HookReply(413, f"more than {BODY_MAX} bytes"))
-        path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").partition("?")[0]
-        asked = HookRequest(request.method, path, request.url.query, dict(request.headers), body)
+            return self._noted(name, HookReply(413, f"more than {BODY_MAX} bytes"))
         try:
-            reply = await self._answer(name, asked)
+            reply = await self._answer(name, _request(scope, body))
         except Exception as error:  # noqa: BLE001 - the provider is told that it was not taken
             log.error("hook_failed", adapter=name, error=f"{type(error).__name__}: {error}")
             reply = HookReply(503, "not now")
-        return self._reply(name, reply)
+        return self._noted(name, reply)
 
-    def _reply(self, name: str, reply: HookReply) -> Response:
+    def _noted(self, name: str, reply: HookReply) -> HookReply:
         key = (name, reply.status)
         self.counts[key] += 1
-        now = self._now()
-        if reply.status >= 400 and now - self._said.get(key, now - SAID_AGAIN) >= SAID_AGAIN:
-            self._said[key] = now
-            log.warning("hook_refused", adapter=name, status=reply.status, why=reply.body, so_many=self.counts[key])
-        return Response(reply.body, reply.status, media_type=reply.content_type)
+        if reply.status >= 400:
+            now = self._now()
+            if now - self._said.get(key, now - SAID_AGAIN) >= SAID_AGAIN:
+                self._said[key] = now
+                why, so_many = reply.body, self.counts[key]
+                log.warning("hook_refused", adapter=name, status=reply.status, why=why, so_many=so_many)
+        return reply
 
 
-async def read_body(request: Request, most: int) -> bytes | None:
-    """The whole body; None where it is too long, of which no more is read than that."""
+def _headers(reply: HookReply) -> list[tuple[bytes, bytes]]:
+    kind = reply.content_type + ("; charset=utf-8" if reply.content_type.startswith("text/") else "")
+    found = [(b"content-type", kind.encode("latin-1"))]
+    if reply.status != 204:  # which has no body
+        found.append((b"content-length", str(len(reply.body.encode())).encode()))
+    return found
+
+
+def _request(scope: Scope, body: bytes) -> HookRequest:
+    """Of a header that comes twice the first counts."""
+    path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    return HookRequest(scope["method"], path, scope["query_string"].decode("utf-8", "replace"), headers, body)
+
+
+async def read_body(receive: Receive, most: int) -> bytes | None:
+    """The whole body; None where it is too long, of which no more is read than that. Raises ClientDisconnect."""
     found = bytearray()
-    async for part in request.stream():
-        found += part
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        found += message.get("body", b"")
         if len(found) > most:
             return None
-    return bytes(found)
+        if not message.get("more_body", False):
+            return bytes(found)

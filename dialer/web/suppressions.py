@@ -49,7 +49,7 @@ def add_to(app: FastAPI, house: House, token: str) -> None:
     async def suppress(request: Request) -> JSONResponse:
         if not _knows(request, wanted):
             return _refused(401, "authorization: is missing or wrong; accepted: Bearer and the token of web.token")
-        body = await read_body(request, BODY_MAX)
+        body = await read_body(request.receive, BODY_MAX)
         if body is None:
             return _refused(413, f"body: has more than {BODY_MAX} bytes; accepted: one suppression")
         now = house.clock.now()

@@ -57,6 +57,38 @@ def test_an_adapter_that_no_line_uses_is_not_there_and_not_counted(tmp_path: Pat
     with_hooks(tmp_path, act, HookReply())
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("HEAD", "/hooks/mock/x", 200),
+        ("PUT", "/hooks/mock/x", 405),
+        ("POST", "/hooks/mock", 307),
+        ("GET", "/hooks", 404),
+    ],
+)
+def test_what_is_no_hook_in_every_respect(tmp_path: Path, method: str, path: str, status: int) -> None:
+    async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
+        assert (await client.request(method, path)).status_code == status
+
+    with_hooks(tmp_path, act, HookReply())
+
+
+def test_of_a_header_that_comes_twice_the_first_counts(tmp_path: Path) -> None:
+    async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
+        await client.post("/hooks/mock/x", headers=[("x-signed", "a"), ("x-signed", "b")])
+        assert taken[0].headers["x-signed"] == "a"
+
+    with_hooks(tmp_path, act, HookReply())
+
+
+def test_an_answer_without_a_body_says_no_length(tmp_path: Path) -> None:
+    async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
+        reply = await client.post("/hooks/mock/x")
+        assert (reply.status_code, reply.content, "content-length" in reply.headers) == (204, b"", False)
+
+    with_hooks(tmp_path, act, HookReply(204))
+
+
 @pytest.mark.parametrize(("size", "status"), [(64 * 1024, 200), (64 * 1024 + 1, 413)])
 def test_a_body_is_read_up_to_64_kib(tmp_path: Path, size: int, status: int) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:

@@ -27,7 +27,7 @@ def line(**changed: object) -> Line:
 
 
 def test_slots_are_evenly_spaced_and_at_most_250_ms_ahead() -> None:
-    slots = line().slots(Channel.VOICE, NOW)
+    slots = list(line().slots(Channel.VOICE, NOW))
     assert slots[0] == NOW
     assert {b - a for a, b in pairwise(slots)} == {timedelta(milliseconds=50)}
     assert slots[-1] == NOW + timedelta(milliseconds=250)
@@ -36,10 +36,10 @@ def test_slots_are_evenly_spaced_and_at_most_250_ms_ahead() -> None:
 def test_idle_time_is_not_saved_up() -> None:
     one = line(calls_per_second=1)
     later = NOW + timedelta(hours=1)
-    assert one.slots(Channel.VOICE, later) == [later]
+    assert list(one.slots(Channel.VOICE, later)) == [later]
     one.took(Channel.VOICE, 1, later)
-    assert one.slots(Channel.VOICE, later) == []
-    assert one.slots(Channel.VOICE, later + 0.75 * SECOND) == [later + SECOND]
+    assert list(one.slots(Channel.VOICE, later)) == []
+    assert list(one.slots(Channel.VOICE, later + 0.75 * SECOND)) == [later + SECOND]
 
 
 def test_one_that_was_late_is_not_followed_too_soon() -> None:
@@ -56,9 +56,9 @@ def test_a_slow_line_that_was_late_once_goes_on_from_there() -> None:
     late = NOW + 3 * SECOND
     one.took(Channel.VOICE, 1, NOW)
     assert one.turn(Channel.VOICE, late) == late
-    assert one.slots(Channel.VOICE, NOW + 5 * SECOND) == []
+    assert list(one.slots(Channel.VOICE, NOW + 5 * SECOND)) == []
     next_at = late + 5 * 0.998 * SECOND
-    assert one.slots(Channel.VOICE, next_at - 0.1 * SECOND) == [next_at]
+    assert list(one.slots(Channel.VOICE, next_at - 0.1 * SECOND)) == [next_at]
     assert one.next_room(Channel.VOICE, late) == next_at - one.ahead / 2
     assert one.turn(Channel.VOICE, next_at) == next_at
 
@@ -74,7 +74,7 @@ def test_a_pause_of_one_channel_is_not_the_other_s_and_a_shorter_one_ends_none()
     one = line()
     assert one.hold(Channel.SMS, NOW + 60 * SECOND, NOW)
     assert not one.hold(Channel.SMS, NOW + 5 * SECOND, NOW), "it is on already"
-    assert one.slots(Channel.SMS, NOW + 30 * SECOND) == []
+    assert list(one.slots(Channel.SMS, NOW + 30 * SECOND)) == []
     assert one.slots(Channel.VOICE, NOW + 30 * SECOND)
     assert one.held_until == NOW + 60 * SECOND
 
@@ -90,7 +90,7 @@ def test_calls_at_once_bound_calls_and_not_messages() -> None:
     for key in (1, 2):
         one.took(Channel.VOICE, key, NOW)
     later = NOW + SECOND
-    assert one.slots(Channel.VOICE, later) == []
+    assert list(one.slots(Channel.VOICE, later)) == []
     assert one.slots(Channel.SMS, later)
     assert one.next_room(Channel.VOICE, later) is None
     Lines([one]).ended("main", 1, False, later)
@@ -105,15 +105,15 @@ def test_the_breaker_opens_probes_and_closes() -> None:
     assert one.breaker.state == "closed"  # 19 are too few
     lines.ended("main", 19, True, NOW)
     assert one.breaker.state == "open"
-    assert one.slots(Channel.VOICE, NOW + BREAKER_PAUSE - SECOND) == []
+    assert list(one.slots(Channel.VOICE, NOW + BREAKER_PAUSE - SECOND)) == []
     probe_at = NOW + BREAKER_PAUSE
     assert len(one.slots(Channel.VOICE, probe_at)) == 1
     one.took(Channel.VOICE, 50, probe_at)
-    assert one.slots(Channel.VOICE, probe_at + SECOND) == []  # one probe at a time
+    assert list(one.slots(Channel.VOICE, probe_at + SECOND)) == []  # one probe at a time
     lines.ended("main", 50, True, probe_at + SECOND)
     assert one.breaker.state == "open"
     again = probe_at + SECOND + 2 * BREAKER_PAUSE  # the pause doubled
-    assert one.slots(Channel.VOICE, again - SECOND) == []
+    assert list(one.slots(Channel.VOICE, again - SECOND)) == []
     assert one.slots(Channel.VOICE, again)
     one.took(Channel.VOICE, 51, again)
     lines.ended("main", 51, False, again + SECOND)
@@ -146,7 +146,7 @@ def test_the_caller_is_stable_per_person_and_spread_over_persons() -> None:
 def test_a_line_keeps_its_own_hours() -> None:
     one = line(hours=[["09:00", "10:30"]])
     assert one.slots(Channel.VOICE, NOW)  # 10:00 in Shanghai
-    assert one.slots(Channel.VOICE, NOW + timedelta(minutes=30)) == []
+    assert list(one.slots(Channel.VOICE, NOW + timedelta(minutes=30))) == []
 
 
 def test_outside_its_hours_a_line_has_room_when_they_begin_again() -> None:
@@ -159,6 +159,6 @@ def test_outside_its_hours_a_line_has_room_when_they_begin_again() -> None:
 def test_retry_after_holds_the_line() -> None:
     one = line()
     one.hold(Channel.VOICE, NOW + 5 * SECOND, NOW)
-    assert one.slots(Channel.VOICE, NOW + 4 * SECOND) == []
+    assert list(one.slots(Channel.VOICE, NOW + 4 * SECOND)) == []
     assert one.next_room(Channel.VOICE, NOW) == NOW + 5 * SECOND
     assert one.slots(Channel.VOICE, NOW + 5 * SECOND)
