@@ -136,7 +136,7 @@ class Reading(Generic[T]):
     sheet: Sheet
     parse: Callable[[list[str]], T]
     """A row's trimmed cells → its value; raises BadRow."""
-    key: Callable[[T], Hashable] | None
+    key: Callable[[T], str] | None
     """What may be in a file once; None: repeated rows are harmless."""
     quick: Callable[[together.Columns], list[T] | None] | None = None
     """The same of many rows, column by column; None where one of them is doubtful: then each is parsed by itself."""
@@ -206,7 +206,7 @@ def read_accounts(path: Path, country: str) -> Reading[Account]:
 def read_installments(path: Path) -> Reading[Installment]:
     """installments.csv; the key is account_id with installment_id, where there is none with due_on."""
     needed = tuple(name for name in _INSTALLMENT if name != "installment_id")
-    return Reading(look_through(path, needed, ["installment_id"]), _installment, lambda row: row[:2], _installments)
+    return Reading(look_through(path, needed, ["installment_id"]), _installment, _installment_key, _installments)
 
 
 def read_suppressions(path: Path, country: str) -> Reading[Suppression]:
@@ -260,6 +260,10 @@ def _installment(cells: list[str]) -> Installment:
     if paid_on is not None and not paid_amount:
         raise BadRow(Problem("paid_amount", "is 0 or empty although paid_on is a day", "both, or neither"))
     return Installment(account_id, installment_id or cells[1], due_on, amount, currency, paid_on, paid_amount)
+
+
+def _installment_key(row: Installment) -> str:
+    return f"{row[0]}\0{row[1]}"  # ids have no control characters
 
 
 def _installments(columns: together.Columns) -> list[Installment] | None:

@@ -1,7 +1,7 @@
-"""The keys that a file has had so far, in little memory: millions of them fit where a set would take gigabytes."""
+"""The keys that a file has had so far, in little memory: a set of millions of them takes a gigabyte."""
 
 from array import array
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable, Sequence
 
 _LEAST = 1 << 10
 _CHECK = 0xFFFFFFFF
@@ -10,7 +10,7 @@ _CHECK = 0xFFFFFFFF
 class Seen:
     """Of each key 96 bits of two hashes are kept, in tables that are two thirds full at most: 18 to 36 bytes a key.
 
-    Two different keys with the same 96 bits are as likely in a file of five million rows as a one in 10^16.
+    That two different keys of a file of five million rows have the same 96 bits is as likely as one in 10^15.
     """
 
     def __init__(self, expected: int) -> None:
@@ -18,28 +18,26 @@ class Seen:
         self._count = 0
         self._make(max(_LEAST, 1 << (expected * 3 // 2).bit_length()))
 
-    def repeated(self, keys: Iterable[Hashable]) -> list[int]:
+    def repeated(self, keys: Sequence[str]) -> list[int]:
         """Takes these in; returns the places of those among them that were there before, in order."""
-        found: list[int] = []
-        for place, key in enumerate(keys):
-            if self._count * 3 >= len(self._marks) * 2:
-                self._grow()
-            # The hash of another text, since one that is derived from the first tells nothing more.
-            if not self._put(hash(key) or 1, hash(repr(key)) & _CHECK):
-                found.append(place)
-        return found
+        while (self._count + len(keys)) * 3 > len(self._marks) * 2:
+            self._grow()
+        # The second hash is of another text, since what is derived from the first tells nothing more.
+        return self._put((hash(key) or 1, hash(key + "\0") & _CHECK) for key in keys)
 
-    def _put(self, mark: int, check: int) -> bool:
-        """False: it is there already."""
-        marks, checks, last = self._marks, self._checks, len(self._marks) - 1
-        at = mark & last
-        while known := marks[at]:
-            if known == mark and checks[at] == check:
-                return False
-            at = (at + 1) & last
-        marks[at], checks[at] = mark, check
-        self._count += 1
-        return True
+    def _put(self, pairs: Iterable[tuple[int, int]]) -> list[int]:
+        marks, checks, last, found, place = self._marks, self._checks, len(self._marks) - 1, [], -1
+        for place, (mark, check) in enumerate(pairs):  # noqa: B007 - how many there were
+            at = mark & last
+            while known := marks[at]:
+                if known == mark and checks[at] == check:
+                    found.append(place)
+                    break
+                at = (at + 1) & last
+            else:
+                marks[at], checks[at] = mark, check
+        self._count += place + 1 - len(found)
+        return found
 
     def _make(self, size: int) -> None:
         self._marks, self._checks = array("q", [0]) * size, array("I", [0]) * size
@@ -48,6 +46,4 @@ class Seen:
         before = zip(self._marks, self._checks, strict=True)
         self._make(len(self._marks) * 2)
         self._count = 0
-        for mark, check in before:
-            if mark:
-                self._put(mark, check)
+        self._put((mark, check) for mark, check in before if mark)
