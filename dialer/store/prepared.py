@@ -54,6 +54,13 @@ class Prepared:
         row = self.first(tx, **given)
         return None if row is None else row[0]
 
+    def columns(self, tx: Connection, **given: Any) -> list[Sequence[Any]]:
+        """The same, column by column, none where there is no row. For thousands of rows: what repeats in a column goes
+        through its type once."""
+        compiled = self._compiled(tx.dialect)
+        sql, values = compiled.filled(given)
+        return compiled.columns(_fetch(tx, sql, values))
+
     def run(self, tx: Connection, **given: Any) -> int:
         """Returns how many rows it changed."""
         return _change(tx, *self._compiled(tx.dialect).filled(given))
@@ -125,6 +132,11 @@ class _Compiled:
 
     def row(self, values: Sequence[Any]) -> Row[*tuple[Any, ...]]:
         return Row(self._meta, self._processors, self._meta._key_to_index, values)
+
+    def columns(self, rows: Iterable[Any]) -> list[Sequence[Any]]:
+        columns = list(zip(*rows, strict=True))
+        processors = self._processors or [None] * len(columns)
+        return [each(process, column, True) for process, column in zip(processors, columns, strict=bool(columns))]
 
     def values(self, given: Mapping[str, Any]) -> Sequence[Any]:
         """The driver's values, in order."""
