@@ -27,7 +27,7 @@ class Seen:
 
     def _put(self, pairs: Iterable[tuple[int, int]]) -> list[int]:
         marks, checks, last, found, place = self._marks, self._checks, len(self._marks) - 1, [], -1
-        for place, (mark, check) in enumerate(pairs):  # noqa: B007 - how many there were
+        for place, (mark, check) in enumerate(pairs):
             at = mark & last
             while known := marks[at]:
                 if known == mark and checks[at] == check:

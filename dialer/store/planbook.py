@@ -15,7 +15,6 @@ from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
 
-
 _p = t.persons.c.person_id
 _span = select(_p).where(_p > bindparam("after")).order_by(_p).limit(bindparam("count")).subquery()
 _last = Prepared(select(func.max(_span.c.person_id)))

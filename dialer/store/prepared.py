@@ -23,7 +23,6 @@ from dialer.store import postgres
 from dialer.store.arrays import Arrays, any_of
 from dialer.store.columns import Columns, Process, each, repeats
 
-
 SEVERAL = 50
 """Rows of one INSERT of SQLite: the parameters of the widest table stay far below its limit."""
 _VALUES = re.compile(r"^INSERT INTO [^?]* VALUES (\((?:\?, )*\?\))(?= ON CONFLICT|$)")
