@@ -1,6 +1,7 @@
 """Rows read together give what each gives by itself: values, faults and their lines."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -32,7 +33,7 @@ INSTALLMENT = {
     "due_on": ["2026-01-15", "2026-02-15", "2026-02-30", "1899-01-01", ""],
     "amount": ["100.00", "100", "0", "1.005", "-1", ""],
     "currency": ["CNY", "JPY", "KWD", "XXQ", ""],
-    "paid_on": ["", "2026-01-14", "yesterday"],
+    "paid_on": ["", "", "2026-01-14", "yesterday"],
     "paid_amount": ["", "0", "50.00", "1e3"],
     "installment_id": ["", "I-1", "I-2", "z" * 65],
 }
@@ -43,8 +44,14 @@ def _rows(cells: dict[str, list[str]]) -> st.SearchStrategy[list[list[str]]]:
     good = st.tuples(*(st.sampled_from(words[:2]) for words in cells.values())).map(list)
     number = st.integers(0, 40).map(lambda n: f"L-{n}")
     better = st.tuples(good, number).map(lambda pair: [pair[1], *pair[0][1:]])
-    any_of = st.tuples(*(st.sampled_from(words) for words in cells.values())).map(list)
-    return st.lists(st.one_of(better, better, better, any_of, st.just(["L-1", "short"])), max_size=12)
+    every = [(at, word) for at, words in enumerate(cells.values()) for word in words]
+    spoiled = st.tuples(better, st.sampled_from(every)).map(_spoiled)
+    return st.lists(st.one_of(better, better, spoiled, st.just(["L-1", "short"])), max_size=12)
+
+
+def _spoiled(given: tuple[list[str], tuple[int, str]]) -> list[str]:
+    row, (at, word) = given
+    return [*row[:at], word, *row[at + 1 :]]
 
 
 def _told(reading: Reading) -> list[object]:
@@ -78,6 +85,20 @@ def test_installments(piece: int, rows: list[list[str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(roster, "PIECE", piece)
         _is_same(INSTALLMENT, rows, read_installments)
+
+
+@pytest.mark.parametrize("kind", ["accounts", "installments"])
+def test_each_word_by_itself(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every word of every column in an otherwise good row, paid and not: a piece of its own each."""
+    monkeypatch.setattr(roster, "PIECE", 1)
+    cells = ACCOUNT if kind == "accounts" else INSTALLMENT
+    good = [words[0] for words in cells.values()]
+    bases = [good] if kind == "accounts" else [good, [*good[:4], "2026-01-14", "50.00", "I-1"]]
+    rows = [_spoiled((base, (at, word))) for base in bases for at, words in enumerate(cells.values()) for word in words]
+    read = partial(read_accounts, country="CN") if kind == "accounts" else read_installments
+    _is_same(cells, rows, read)
+    monkeypatch.setattr(Seen, "repeated", lambda self, keys: [])
+    _is_same(cells, rows, read)
 
 
 def test_good_rows_are_not_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
