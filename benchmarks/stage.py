@@ -235,6 +235,7 @@ async def launch(
 async def plan(one: House, folder: Path, accounts: int, **how: Any) -> dict[str, float]:
     """The whole way from files to planned attempts; rates."""
     write_files(folder, accounts)
+    garbage.settle()  # as every command does
     accounts_s, installments_s = await load(one, folder, "accounts"), await load(one, folder, "installments")
     planned, planned_s = await launch(one, folder, **how)
     await one.store.write(count_rows)

@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -58,20 +59,23 @@ class Sheet:
 
     def chunks(self, size: int = CHUNK_ROWS) -> Iterator[list[Row]]:
         """The records below the header, `size` at a time. Raises DialerError if the file changed meanwhile."""
-        chunk: list[Row] = []
         try:
             with _opened(self.path, self.encoding) as stream:
                 records = self.records(stream)
                 next(records)
-                for record in records:
-                    chunk.append(record)
-                    if len(chunk) == size:
-                        yield chunk
-                        chunk = []
+                while chunk := list(islice(records, size)):
+                    yield chunk
         except (OSError, UnicodeError, InvalidInput, StopIteration) as error:
             raise DialerError(f"{self.path}: changed while it was read; import it again when it is complete") from error
-        if chunk:
-            yield chunk
+
+    def columns(self, rows: Sequence[Row]) -> list[list[str]] | None:
+        """The wanted columns of these rows, trimmed, in the order they were asked for; None where a row has not as many
+        cells as the header."""
+        cells, width = [row[1] for row in rows], len(self.header)
+        if any(len(one) != width for one in cells):
+            return None
+        every, absent = list(zip(*cells, strict=True)), ("",) * len(cells)
+        return [list(map(str.strip, every[at] if at >= 0 else absent)) for at in self.indexes]
 
     def values(self) -> Callable[[Row], list[str]]:
         """What gives the wanted columns of a row, trimmed, in the order they were asked for."""
@@ -220,9 +224,11 @@ class _Lines:
 
 def plain_records(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
     """The same of a file without quotes, from its numbered lines: three times as fast."""
+    make = tuple.__new__
     for number, line in lines:
         if line[0].isalnum() or not _is_blank(line):
-            yield Row(number, line.rstrip("\r\n").split(","))
+            # By tuple itself: a NamedTuple's own way takes twice as long.
+            yield make(Row, (number, line.rstrip("\r\n").split(","), ""))
 
 
 def _is_blank(line: str) -> bool:

@@ -5,7 +5,7 @@ what was paid or stopped a moment ago. A payment that is known is never lowered 
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +18,6 @@ from dialer.errors import DialerError
 from dialer.log import mask_phone
 from dialer.roster import (
     Account,
-    BadRow,
     Chunk,
     Installment,
     Problem,
@@ -43,6 +42,7 @@ NO_ZONE = "no time zone can be told from file, region or number: loaded, but the
 NO_PAY_TO = "pay_to is empty: what names it has no account to name"
 MOVED = "the account went to another person"
 KEPT = "paid_amount is lower than what is known: the known payment was kept (a reversal: dialer paid --reverse)"
+NO_ACCOUNT = Problem("account_id", "is no account that is known", "an account that was imported before")
 REVERSED = "the payment was taken back by dialer paid --reverse: it was not taken again"
 
 
@@ -123,32 +123,43 @@ def write_accounts(tx: Tx, found: Difference[Account], now: datetime) -> None:
 
 def compare_installments(tx: Tx, chunk: Chunk[Installment]) -> Difference[Installment]:
     found: Difference[Installment] = Difference(rejects=list(chunk.rejects))
-    keyed = [((value.account_id, value.installment_id), row, value) for row, value in chunk.good]
-    known = portfolio.installments(tx, [key for key, _, _ in keyed])
-    persons = portfolio.persons(tx, {value.account_id for _, _, value in keyed})
-    fresh = [(value.account_id, value.due_on) for key, _, value in keyed if key not in known]
+    owners = portfolio.owners(tx, {value.account_id for _, value in chunk.good})
+    # Where nothing is known of an account there is nothing to compare with: so with the first file, row for row.
+    owing = {account_id for account_id, (_, is_owing) in owners.items() if is_owing}
+    old = [(value[:2], value) for _, value in chunk.good if value.account_id in owing] if owing else []
+    known = portfolio.installments(tx, [key for key, _ in old])
+    fresh = [(value.account_id, value.due_on) for key, value in old if key not in known]
     by_day = {(one.account_id, one.due_on): one for one in portfolio.due(tx, fresh)}
-    raised = {key[0] for key, _, value in keyed if key in known and value.paid_amount > known[key].paid_amount}
+    raised = {key[0] for key, value in old if key in known and value.paid_amount > known[key].paid_amount}
     reversals = portfolio.reversed_on(tx, raised)
-    for key, row, value in keyed:
+    for row, value in chunk.good:
+        key = value[:2]
         before = known.get(key)
-        try:
-            person = _person(persons, value)
-            if before is None:
-                other = by_day.setdefault((value.account_id, value.due_on), value)
-                if other is not value:
-                    _same_keys(other, value)
-        except BadRow as bad:
-            found.rejects.append(Reject(row, bad.problems))
+        if (problem := _misfit(owners, by_day, value, before)) is not None:
+            found.rejects.append(Reject(row, (problem,)))
             continue
         merged, notice = _merged(value, before, reversals.get(key)) if before else (value, "")
         if notice:
             found.notices[notice] += 1
         if found.add(merged, before):
-            found.touched.add(person)
+            found.touched.add(owners[value.account_id][0])
             found.payments += _payments(merged, before, "import")
     found.rejects.sort(key=lambda reject: reject.row.line)
     return found
+
+
+def _misfit(
+    owners: Mapping[str, Any], by_day: dict[tuple[str, date], Installment], value: Installment,
+    before: Installment | None,
+) -> Problem | None:  # fmt: skip
+    """What of a row does not fit what is known: its account, or its own id."""
+    if value.account_id not in owners:
+        return NO_ACCOUNT
+    if before is None:
+        other = by_day.setdefault((value.account_id, value.due_on), value)
+        if other is not value:
+            return _other_keys(other, value)
+    return None
 
 
 def write_installments(tx: Tx, found: Difference[Installment], now: datetime) -> None:
@@ -258,19 +269,14 @@ def lift(
     return len(ended)
 
 
-def _person(persons: dict[str, str], value: Installment) -> str:
-    if value.account_id not in persons:
-        raise BadRow(Problem("account_id", "is no account that is known", "an account that was imported before"))
-    return persons[value.account_id]
-
-
-def _same_keys(other: Installment, value: Installment) -> None:
+def _other_keys(other: Installment, value: Installment) -> Problem | None:
     """A file with ids after one without (or the reverse) would make two debts of one: the person would be
     called about both. Nobody but the lender can say which is which."""
-    if _has_id(other) != _has_id(value):
-        known = "under an id" if _has_id(other) else "without an id"
-        wrong = f"does not fit: what is due on {value.due_on} is known {known}"
-        raise BadRow(Problem("installment_id", wrong, "ids in every file, or in none"))
+    if _has_id(other) == _has_id(value):
+        return None
+    known = "under an id" if _has_id(other) else "without an id"
+    wrong = f"does not fit: what is due on {value.due_on} is known {known}"
+    return Problem("installment_id", wrong, "ids in every file, or in none")
 
 
 def _has_id(one: Installment) -> bool:

@@ -107,7 +107,7 @@ def read_contacts(path: Path, country: str) -> Reading[MadeContact]:
 
 def read_agreements(path: Path) -> Reading[MadeAgreement]:
     """agreements.csv; the key is person_id, kind and given_on."""
-    return Reading(look_through(path, tuple(_AGREEMENT)), _agreement, lambda row: row[:3])
+    return Reading(look_through(path, tuple(_AGREEMENT)), _agreement, lambda row: "\0".join(map(str, row[:3])))
 
 
 def _contact(country: str, cells: list[str]) -> MadeContact:

@@ -165,6 +165,7 @@ class _Counts:
         self._last = min(last, today - ONE_DAY)  # what is not past due is not late
         self._since = min((calendar.months_before(first, n) for n in months), default=first)
         self._history: dict[str, list[tuple[date, date | None, bool]]] = {}
+        self._none = dict.fromkeys(months, 0)
 
     def covers(self, late: dict[str, int] | None) -> bool:
         """Whether the frozen counts have every look-back that the campaign's file in force asks for."""
@@ -177,7 +178,9 @@ class _Counts:
     def of(self, account_id: str, due_on: date, late: dict[str, int] | None) -> dict[int, int]:
         if late is not None and self.covers(late):
             return {int(n): count for n, count in late.items()}
-        return segment.late_counts(self._history.get(account_id, ()), due_on, self._months, self._today)
+        if account_id not in self._history:
+            return self._none  # one for all: most were never late
+        return segment.late_counts(self._history[account_id], due_on, self._months, self._today)
 
 
 def _member(row: Any, late: dict[int, int]) -> Member:
@@ -201,4 +204,8 @@ def _frozen(drafts: Sequence[Draft], roster: _Roster) -> list[tuple[str, str, di
             key = (member.account_id, member.installment_id)
             if key not in roster.frozen:
                 fresh[key] = member
-    return [(*key, {str(n): count for n, count in member.late.items()}) for key, member in fresh.items()]
+    texts: dict[int, dict[str, int]] = {}  # equal ones are one object where they were before
+    for member in fresh.values():
+        if id(member.late) not in texts:
+            texts[id(member.late)] = {str(n): count for n, count in member.late.items()}
+    return [(*key, texts[id(member.late)]) for key, member in fresh.items()]

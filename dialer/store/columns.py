@@ -26,6 +26,9 @@ def each(process: Process | None, values: Sequence[Any], is_repeating: bool) -> 
     if process is None:
         return values
     if not is_repeating:
-        return list(map(process, values))
+        # Not by value, see `repeats`; but what is read from one file is often the same object.
+        places = list(map(id, values))
+        known = {place: process(value) for place, value in dict(zip(places, values, strict=True)).items()}
+        return list(map(known.__getitem__, places))
     stored = {value: process(value) for value in set(values)}
     return list(map(stored.__getitem__, values))

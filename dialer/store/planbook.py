@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, or_, select, text, update
 
 from dialer.play import Stops
 from dialer.store import optouts
@@ -15,12 +15,15 @@ from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
 
+_p = t.persons.c.person_id
+_span = select(_p).where(_p > bindparam("after")).order_by(_p).limit(bindparam("count")).subquery()
+_last = Prepared(select(func.max(_span.c.person_id)))
+
 
 def next_people(tx: Tx, after: str, count: int) -> People | None:
     """The next span of persons in the order of their ids; None at the end."""
-    p = t.persons.c.person_id
-    last = tx.execute(select(p).where(p > after).order_by(p).limit(count)).scalars().all()
-    return People(after, last[-1]) if last else None
+    until = _last.scalar(tx, after=after, count=count)
+    return None if until is None else People(after, until)
 
 
 def persons_with_phone(tx: Tx, phones: Sequence[str]) -> set[str]:
@@ -48,13 +51,14 @@ _due = {
 }  # fmt: skip
 
 
-def due(tx: Tx, people: People, first: date, last: date) -> Sequence[AnyRow]:
+def due(tx: Tx, people: People, first: date, last: date) -> Sequence[tuple[Any, ...]]:
     """Installments due in [first, last] with their accounts.
 
     installment_id, due_on, amount, paid_amount, currency, is_open, account_id, person_id, phone, zones, country,
     line_type, consent_voice, consent_sms, region.
     """
-    return _due[people.is_list].all(tx, **people.given, first=first, last=last)
+    columns = _due[people.is_list].columns(tx, **people.given, first=first, last=last)
+    return list(zip(*columns, strict=True))
 
 
 _history = Prepared(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Column, Select, String, bindparam, column, func, or_, select, update
+from sqlalchemy import ARRAY, Column, Select, String, bindparam, column, exists, func, or_, select, update
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
@@ -15,6 +15,7 @@ from dialer.roster import Account, Installment, Suppression
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, add_missing, in_parts, insert_all, insert_rows, put_rows
 from dialer.store.database import Tx
+from dialer.store.prepared import Prepared
 
 Key = tuple[str, str]
 """(account_id, installment_id)"""
@@ -61,6 +62,8 @@ def _by_pair(dialect: str, of: Column[Any]) -> Select[*tuple[Any, ...]]:
 
 
 def _of_pairs(tx: Tx, of: Column[Any], pairs: Sequence[tuple[str, Any]]) -> list[Installment]:
+    if not pairs:
+        return []
     given: dict[str, Any] = {"pairs": json.dumps(pairs, default=str)}
     if tx.dialect.name == "postgresql":
         given = {"firsts": [first for first, _ in pairs], "seconds": [second for _, second in pairs]}
@@ -76,15 +79,22 @@ def accounts(tx: Tx, ids: Collection[str]) -> dict[str, Account]:
     return found
 
 
+_a = t.accounts.c
+_of_ids = _a.account_id.in_(bindparam("ids", expanding=True))
+_persons = Prepared(select(_a.account_id, _a.person_id).where(_of_ids))
+_owners = Prepared(
+    select(_a.account_id, _a.person_id, exists().where(_i.account_id == _a.account_id).label("owing")).where(_of_ids)
+)
+
+
 def persons(tx: Tx, account_ids: Collection[str]) -> dict[str, str]:
     """account id → person id, of the accounts that are known."""
-    a = t.accounts.c
-    found: dict[str, str] = {}
-    for part in in_parts(account_ids):
-        found.update(
-            (row[0], row[1]) for row in tx.execute(select(a.account_id, a.person_id).where(a.account_id.in_(part)))
-        )
-    return found
+    return {row[0]: row[1] for part in in_parts(account_ids) for row in _persons.all(tx, ids=part)}
+
+
+def owners(tx: Tx, account_ids: Collection[str]) -> dict[str, tuple[str, bool]]:
+    """account id → person id and whether there is any installment, of the accounts that are known."""
+    return {row[0]: (row[1], row[2]) for part in in_parts(account_ids) for row in _owners.all(tx, ids=part)}
 
 
 def whereabouts(tx: Tx, after: str, most: int) -> Sequence[AnyRow]:

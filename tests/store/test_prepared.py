@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from dialer.store import InlineStore, Store, Tx
 from dialer.store import tables as t
 from dialer.store.common import add_missing, insert_all, insert_rows, put_all, put_rows
-from dialer.store.prepared import Prepared
+from dialer.store.prepared import SEVERAL, Prepared
 from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, 1, 2, 3, 4, tzinfo=UTC)
@@ -83,4 +83,23 @@ def _put_installments(tx: Tx) -> None:
 async def test_rows_by_columns_keep_money_and_what_is_empty(database_url: str) -> None:
     store = Store(database_url)
     await store.write(_put_installments)
+    await store.close()
+
+
+@pytest.mark.parametrize("count", [1, SEVERAL - 1, SEVERAL, SEVERAL + 1, 3 * SEVERAL])
+async def test_rows_of_several_a_statement_are_all_there_in_their_order(database_url: str, count: int) -> None:
+    store = Store(database_url)
+    rows = [(f"f{n:03d}", f"on {n}", NOW) for n in range(count)]
+    every = Prepared(select(_f.name, _f.value, _f.set_at).order_by(_f.name))
+    await store.write(lambda tx: insert_rows(tx, t.flags, ("name", "value", "set_at"), rows))
+    assert [tuple(row) for row in await store.read(every.all)] == rows
+    await store.write(lambda tx: put_rows(tx, t.flags, [(name, f"{value}!", at) for name, value, at in rows]))
+    await store.write(lambda tx: add_missing(tx, t.flags, [*rows, ("other", "on", NOW)]))
+    wanted = [*((name, f"{value}!", at) for name, value, at in rows), ("other", "on", NOW)]
+    assert [tuple(row) for row in await store.read(every.all)] == wanted
+    assert list(zip(*await store.read(every.columns), strict=True)) == wanted
+    assert await store.read(lambda tx: _named.columns(tx, names=[])) == []
+    with pytest.raises(DBAPIError) as refused:
+        await store.write(lambda tx: insert_rows(tx, t.flags, ("name", "value", "set_at"), rows))
+    assert "f000" not in str(refused.value)
     await store.close()
