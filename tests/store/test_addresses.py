@@ -15,6 +15,7 @@ from dialer.store.common import flag
     [
         ("nonsense", "no address of a database"),
         ("mysql://h/x", "mysql is not supported"),
+        ("postgres://u:hush@h/x", "postgres:// is written postgresql:// here"),
         ("postgresql://u:hush@h/x?sslmode=perhaps", "accepted: one of disable, allow, prefer"),
         ("postgresql://u:hush@h/x?target=a", "accepted: host, port, ssl"),
         ("postgresql://u:hush@h/x?port=a", "?port= is not fit"),
