@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -200,20 +200,42 @@ def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None
 
 
 @contextmanager
-def only_one(database: str) -> Iterator[None]:
-    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends."""
+def only_one(database: str, leaves: bool = True) -> Iterator[None]:
+    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends.
+
+    Where it `leaves` nothing, a file that it made for the lock is taken away again.
+    """
     file = sqlite_file(database)
     if file is None:
         yield
         return
     path = Path(f"{file}.daemon")
-    try:
-        handle = path.open("a+")
-    except OSError as error:
-        raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
-    with handle:
-        _lock(handle, path, file)
-        yield
+    was_there = path.exists()
+    with _locked(path, file):
+        try:
+            yield
+        finally:
+            if not leaves and not was_there:
+                path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, file: Path) -> Any:
+    """The lock's open file. Raises DialerError where another process has it."""
+    while True:
+        try:
+            handle = path.open("a+")
+        except OSError as error:
+            raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
+        try:
+            _lock(handle, path, file)
+            # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                    return handle
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
 
 
 def _lock(handle: Any, path: Path, file: Path) -> None:
