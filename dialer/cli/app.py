@@ -187,11 +187,11 @@ def status(
     if watch:
         from dialer.cli.watch import watch as watch_status
 
-        with_house(config, lambda house: watch_status(house, campaign, json, out))
+        with_house(config, lambda house: watch_status(house, campaign, json, out), reads=True)
         return
     from dialer.cli import views
 
-    with_house(config, lambda house: views.status(house, campaign, json, out))
+    with_house(config, lambda house: views.status(house, campaign, json, out), reads=True)
 
 
 @app.command()
@@ -268,7 +268,7 @@ def attempts(
         since_at = parse_instant(since, house, "--since")
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
-    with_house(config, work)
+    with_house(config, work, reads=True)
 
 
 @app.command()
@@ -288,7 +288,7 @@ def report(
     async def work(house: "House") -> None:
         await views.report(house, campaign, parse_date(day, "--day"), html, language, json, out, err)
 
-    with_house(config, work)
+    with_house(config, work, reads=True)
 
 
 @app.command()
@@ -301,7 +301,7 @@ def digest(
     """The day in short: figures, alarms, what is to be decided, and what is planned next."""
     from dialer.cli.digest import digest as tell
 
-    with_house(config, lambda house: tell(house, parse_date(day, "--day"), send, json, out, err))
+    with_house(config, lambda house: tell(house, parse_date(day, "--day"), send, json, out, err), reads=True)
 
 
 @app.command()
@@ -319,7 +319,7 @@ def explain(
     async def work(house: "House") -> None:
         await views.explain(house, account, parse_instant(at, house, "--at"), language, json, out)
 
-    with_house(config, work)
+    with_house(config, work, reads=True)
 
 
 @app.command()
