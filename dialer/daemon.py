@@ -28,6 +28,7 @@ from dialer.mark import Marker
 from dialer.notify import Notifier
 from dialer.pulse import Pulse
 from dialer.store import sqlite_file
+from dialer.store.database import said
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
 
@@ -87,7 +88,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         left = await worker.drain(DRAIN_S)
         await worker.close()
         await _sealing(house, worker)()
-        await _guarded(marker.bring)()
+        await _guarded(worker, marker.bring)()
         if crew and turning:
             turning.cancel()
             await crew.close()
@@ -107,7 +108,7 @@ async def _join(house: House, worker: Worker) -> Crew | None:
         worker.wake.set()
         worker.look.set()
 
-    crew = Crew(house, worker.name, noticed, worker.take_over)
+    crew = Crew(house, worker.name, noticed, worker.take_over, worker.troubles)
     await crew.open()
     worker.present = crew.is_present
     return crew
@@ -142,25 +143,25 @@ def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime, c
         await sweep.expire(house)
         await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
 
-    duty = partial(_on_duty, crew)
-    bells.add_job(_guarded(duty(daily)), CronTrigger(hour=0, minute=5, timezone=house.zone))
+    duty, guarded = partial(_on_duty, crew), partial(_guarded, worker)
+    bells.add_job(guarded(duty(daily)), CronTrigger(hour=0, minute=5, timezone=house.zone))
 
     def today() -> None:
         """At the start too, and when the duty comes to us: who was down at 00:05 must not forget the day."""
-        bells.add_job(_guarded(duty(daily)), next_run_time=house.clock.now())
+        bells.add_job(guarded(duty(daily)), next_run_time=house.clock.now())
 
     today()
     if crew is not None:
         crew.began = today
-    bells.add_job(_guarded(worker.report_lines), IntervalTrigger(seconds=60, timezone=house.zone))
-    bells.add_job(_guarded(duty(minutely)), IntervalTrigger(seconds=60, timezone=house.zone))
-    bells.add_job(_guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(worker.report_lines), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(duty(minutely)), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
     bells.add_job(_sealing(house, worker), IntervalTrigger(seconds=60, timezone=house.zone))
     if house.settings.digest is not None:
         # Its libraries take their time to import.
         from dialer.digest_send import Courier
 
-        ring = _guarded(duty(Courier(house).ring))
+        ring = guarded(duty(Courier(house).ring))
         # On the minute, and at the start for an hour that was missed.
         bells.add_job(ring, CronTrigger(minute="*", timezone=house.zone), next_run_time=house.clock.now())
     return bells
@@ -182,19 +183,18 @@ def _sealing(house: House, worker: Worker) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
         await record.seal(house, worker.name)
 
-    return _guarded(work)
+    return _guarded(worker, work)
 
 
-def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+def _guarded(worker: Worker, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
     """A bell's failure is said; it rings again."""
 
     async def ring() -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
-            log.error(
-                "bell_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again at its next time"
-            )
+            if worker.troubles.is_news("bell", error, lasts=False):
+                log.error("bell_failed", error=said(error), hint="it is tried again at its next time")
 
     return ring
 

@@ -172,6 +172,16 @@ def link(url: URL, options: Mapping[str, str]) -> Link:
     return sqlite.Link(url, options)
 
 
+is_away = postgres.is_away
+
+
+def said(error: BaseException) -> str:
+    """An error on one line, by its kind; a database's without statement and values."""
+    if isinstance(error, DBAPIError):
+        return f"{type(error).__name__}: {postgres.told(error)}"
+    return f"{type(error).__name__}: {error}".rstrip(": ")
+
+
 @contextmanager
 def explained() -> Iterator[None]:
     """What the database refuses, as a DialerError that says what to do."""
@@ -187,4 +197,4 @@ def explained() -> Iterator[None]:
         raise DialerError(wrong) from error
 
 
-__all__ = ["DBAPIError", "Store", "Tx", "driver_url", "explained", "sqlite_file"]
+__all__ = ["DBAPIError", "Store", "Tx", "driver_url", "explained", "is_away", "said", "sqlite_file"]
