@@ -27,13 +27,11 @@ from dialer.log import log
 from dialer.mark import Marker
 from dialer.notify import Notifier
 from dialer.pulse import Pulse
+from dialer.stopping import Stop
 from dialer.store import sqlite_file
 from dialer.store.database import said
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
-
-DRAIN_S = 25.0
-"""Seconds for running calls to end after SIGTERM; the exit comes within 30."""
 
 
 def fit_adapters(settings: Settings) -> dict[str, Fitted]:
@@ -62,9 +60,9 @@ async def run(settings: Settings) -> None:
 
 
 async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker) -> None:
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), Stop(house, worker)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, stop.ask)
     started_at = house.clock.now()
     await worker.open()
     garbage.settle()
@@ -85,7 +83,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         log.info("stopping", hint="no new calls; running ones are recorded")
     finally:
         bells.shutdown(wait=False)
-        left = await worker.drain(DRAIN_S)
+        left = await stop.drain()
         await worker.close()
         await _sealing(house, worker)()
         await _guarded(worker, marker.bring)()
