@@ -34,9 +34,11 @@ class Link(Protocol):
     async def look(self, work: Callable[[Tx], T]) -> T: ...
     async def forget_pages(self) -> bool: ...
     async def close(self) -> None: ...
+    def cut(self) -> None: ...
     async def attend(self, noticed: Callable[[], None]) -> Any: ...
     def is_passing(self, error: Exception) -> bool: ...
     def is_common(self, error: Exception) -> bool: ...
+    def is_taken(self, error: Exception) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -109,6 +111,11 @@ class Store:
             await asyncio.wait(self._running)
         await self._link.close()
 
+    def cut(self) -> None:
+        """Ends every connection to a server, without a word, for good: whatever waits for one fails at once. A file is
+        never waited for so long that this would be needed."""
+        self._link.cut()
+
     async def _commit_groups(self) -> None:
         try:
             while self._waiting:
@@ -149,7 +156,7 @@ class Store:
             try:
                 return await self._once(work, quick)
             except DBAPIError as error:
-                if tries == self._tries or not self._is_passing(error):
+                if tries == self._tries or not (self._is_passing(error) or self._is_overtaken(error, tries)):
                     raise
         raise AssertionError("the last try returns or raises")
 
@@ -159,6 +166,10 @@ class Store:
     def _is_passing(self, error: Exception) -> bool:
         """Whether trying again at once may help."""
         return self._link.is_passing(error)
+
+    def _is_overtaken(self, error: Exception, tries: int) -> bool:
+        """Whether another worker may have written the same just now: run once more, the work sees it."""
+        return tries == 1 and self._link.is_taken(error)
 
     def _is_common(self, error: Exception) -> bool:
         """Whether it is no job's fault: each by itself would fail the same way, one after the other."""

@@ -8,9 +8,10 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import Connection, event
@@ -45,6 +46,8 @@ BEAT = (
 )
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
+TAKEN = "23505"
+"""Unique violation."""
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
@@ -70,6 +73,14 @@ class Link:
     def __init__(self, url: URL, options: Mapping[str, str]) -> None:
         self._url = url
         self._engine = engine(url, WRITERS + READERS, options)
+        self._raw: WeakSet[asyncpg.Connection] = WeakSet()
+        self._is_cut = False
+        event.listen(self._engine.sync_engine, "connect", lambda one, record: self._opened(one.driver_connection))
+
+    def _opened(self, raw: asyncpg.Connection) -> None:
+        self._raw.add(raw)
+        if self._is_cut:
+            raw.terminate()
 
     async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
         """One durable transaction. Raises DBAPIError, and whatever `work` raises.
@@ -82,7 +93,7 @@ class Link:
         return await self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work)
 
     async def _transact(self, begin: str, work: Callable[[Connection], T]) -> T:
-        async with connected(self._engine) as connection:
+        async with self._connected() as connection:
             await _say(connection, begin)
             try:
                 found = await connection.run_sync(work)
@@ -93,13 +104,18 @@ class Link:
         return found
 
     async def look(self, work: Callable[[Connection], T]) -> T:
-        async with connected(self._engine) as connection:
+        async with self._connected() as connection:
             try:
                 return await connection.run_sync(work)
             except BaseException as error:
                 if is_away(error) or not isinstance(error, DBAPIError):
                     await _drop(connection)
                 raise
+
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        if self._is_cut:
+            raise wrapped("connect", ConnectionAbortedError("given up"))
+        return connected(self._engine)
 
     async def forget_pages(self) -> bool:
         return True  # vacuuming is the server's own business
@@ -109,13 +125,26 @@ class Link:
 
     async def attend(self, noticed: Callable[[], None]) -> "Attendance":
         """A connection of its own that stays open. Raises DBAPIError."""
-        return await Attendance.open(self._url, noticed)
+        if self._is_cut:
+            raise wrapped("connect", ConnectionAbortedError("given up"))
+        opened = await Attendance.open(self._url, noticed)
+        self._opened(opened.raw)
+        return opened
+
+    def cut(self) -> None:
+        """As `Store.cut`."""
+        self._is_cut = True
+        for raw in list(self._raw):
+            raw.terminate()
 
     def is_passing(self, error: Exception) -> bool:
         return state_of(error) in PASSING
 
     def is_common(self, error: Exception) -> bool:
         return self.is_passing(error) or is_away(error)
+
+    def is_taken(self, error: Exception) -> bool:
+        return state_of(error) == TAKEN
 
 
 def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> AsyncEngine:
@@ -142,7 +171,8 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
 
 def _without_values(context: Any) -> DBAPIError | None:
     """What SQLAlchemy raises, as `wrapped` would."""
-    error = getattr(context.original_exception, "__cause__", None)
+    raised = context.original_exception
+    error = raised if isinstance(raised, FAULTS) else raised.__cause__
     return wrapped(context.statement or "", error) if isinstance(error, FAULTS) else None
 
 
@@ -150,7 +180,7 @@ def _without_values(context: Any) -> DBAPIError | None:
 async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that answers: after a restart of the server those in the pool are dead, and are made anew.
 
-    Raises OperationalError where there is none to be had, and for whatever the driver raises.
+    Raises OperationalError where there is none to be had. What the work itself raises stays as it is.
     """
     connection = await _open(of)
     if _raw(connection).is_closed():
@@ -160,8 +190,6 @@ async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         connection = await _open(of)
     try:
         yield connection
-    except FAULTS as error:
-        raise wrapped("a statement", error) from error
     finally:
         await connection.close()
 
@@ -192,6 +220,8 @@ def watch(raw: asyncpg.Connection) -> None:
 
 async def _drop(connection: AsyncConnection) -> None:
     """Ends it at once, without a word to a server that may not answer."""
+    if connection.invalidated:
+        return  # SQLAlchemy saw that it has ended
     _raw(connection).terminate()
     await connection.invalidate()
 
@@ -228,6 +258,8 @@ async def _commit(connection: AsyncConnection) -> None:
 
 async def _give_back(connection: AsyncConnection) -> None:
     """Undoes what was begun. A connection that can't be asked to is closed, which undoes it too."""
+    if connection.invalidated:
+        return
     try:
         await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
     except (*FAULTS, asyncio.CancelledError):
@@ -296,8 +328,11 @@ def once(url: URL, work: Callable[[Connection], T]) -> T:
 
     async def run() -> T:
         of = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_S})
-        async with connected(of) as connection, connection.begin():
-            return await connection.run_sync(work)
+        try:
+            async with connected(of) as connection, connection.begin():
+                return await connection.run_sync(work)
+        except FAULTS as error:
+            raise wrapped("a statement", error) from error
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, run()).result()
@@ -311,7 +346,7 @@ class Attendance:
     """
 
     def __init__(self, raw: asyncpg.Connection) -> None:
-        self._raw = raw
+        self.raw = raw
 
     @classmethod
     async def open(cls, url: URL, noticed: Callable[[], None]) -> "Attendance":
@@ -346,15 +381,15 @@ class Attendance:
 
     def end(self) -> None:
         """At once, without a word: it may be that nobody hears."""
-        self._raw.terminate()
+        self.raw.terminate()
 
     async def close(self) -> None:
         with suppress(*FAULTS):
-            await self._raw.close(timeout=CONNECT_S)
+            await self.raw.close(timeout=CONNECT_S)
 
     async def _ask(self, sql: str, *given: Any) -> Any:
         try:
-            return await self._raw.fetchval(sql, *given)
+            return await self.raw.fetchval(sql, *given)
         except FAULTS as error:
-            self._raw.terminate()
+            self.raw.terminate()
             raise wrapped(sql, error) from error

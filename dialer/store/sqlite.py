@@ -37,6 +37,7 @@ class Link:
         self._url, self._options = url, options
         self._writer: _Own | None = None
         self._looker: _Own | None = None
+        self._opening = asyncio.Lock()
         self._reader = _reading(url, options)
 
     async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
@@ -60,8 +61,9 @@ class Link:
 
     async def look(self, work: Callable[[Connection], T]) -> T:
         """Nothing waits here: with a write-ahead log, who reads is kept by nobody."""
-        if self._looker is None:
-            self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
+        async with self._opening:  # of two first looks at once, one opens
+            if self._looker is None:
+                self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
         return work(self._looker.tx)
 
     async def forget_pages(self) -> bool:
@@ -82,11 +84,18 @@ class Link:
                 await asyncio.to_thread(own.close)
         await self._reader.dispose()
 
+    def cut(self) -> None:
+        """What a file is asked ends by itself."""
+
     def is_passing(self, error: Exception) -> bool:
         """Another process holds the lock."""
         return is_locked(error)
 
     is_common = is_passing
+
+    def is_taken(self, error: Exception) -> bool:
+        """Nobody else writes while a transaction does."""
+        return False
 
 
 def is_locked(error: Exception) -> bool:

@@ -1,13 +1,14 @@
-"""Both databases: what a cancelled campaign leaves planned is taken up by the minute's sweep."""
+"""Both databases: what is planned in a cancelled campaign, what waits in a paused one, and money that is taken back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dialer import check, operate, sweep
+from dialer import check, operate, outlook, sweep
 from dialer.house import House, add_months
 from dialer.planning import replan
-from dialer.store import Store, Tx
+from dialer.store import Store, Tx, attempts
 from dialer.store import tables as t
 from dialer.store.common import People
 from tests.support.scene import ALICE, SETTINGS, Scene, account, due
@@ -23,10 +24,15 @@ class Still:
         return 0.0
 
 
-async def test_a_page_of_planning_that_read_the_campaign_before_its_cancel(database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "dialer.toml").write_text(SETTINGS, encoding="utf-8")
+def _house(url: str, folder: Path) -> House:
+    (folder / "dialer.toml").write_text(SETTINGS, encoding="utf-8")
     clock: Any = Still()
-    house = House(check.read_settings(tmp_path / "dialer.toml", {}), clock, Store(database_url))
+    return House(check.read_settings(folder / "dialer.toml", {}), clock, Store(url))
+
+
+async def test_a_page_of_planning_that_read_the_campaign_before_its_cancel(database_url: str, tmp_path: Path) -> None:
+    house = _house(database_url, tmp_path)
+    clock: Any = house.clock
     nobody: Any = None
     scene = Scene(tmp_path, house, clock, nobody, nobody)
     await add_months(house)
@@ -48,3 +54,30 @@ async def _standing(house: House) -> list[tuple[str, str | None]]:
         return [(row.state, row.reason) for row in tx.execute(t.attempts.select())]
 
     return await house.store.read(read)
+
+
+async def test_what_is_planned_in_a_paused_campaign_is_told(database_url: str, tmp_path: Path) -> None:
+    house = _house(database_url, tmp_path)
+    nobody: Any = None
+    scene = Scene(tmp_path, house, house.clock, nobody, nobody)  # type: ignore[arg-type]
+    await add_months(house)
+    await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+    await scene.launch()
+    assert "; next due 2026-01-14 " in await house.store.read(lambda tx: outlook.tell(tx, house))
+    await operate.set_status(house, "test", "paused")
+    told = await house.store.read(lambda tx: outlook.tell(tx, house))
+    assert told.startswith("1 paused campaign (test); paused: what is planned from 2026-01-14 ")
+    assert "nothing is planned" not in told
+    await operate.set_status(house, "test", "cancelled")
+    assert "nothing is planned" in await house.store.read(lambda tx: outlook.tell(tx, house))
+    await house.store.close()
+
+
+async def test_what_is_taken_back_never_makes_a_days_spend_less_than_nothing(database_url: str) -> None:
+    store, day = Store(database_url), date(2026, 1, 14)
+    found = []
+    for amount in ("-1.00", "2.00", "-0.50", "-5.00"):
+        await store.write(lambda tx, amount=amount: attempts.add_spend(tx, day, {"main": Decimal(amount)}))
+        found.append((await store.read(lambda tx: attempts.spent(tx, day)))["main"])
+    assert found == [Decimal(0), Decimal("2.00"), Decimal("1.50"), Decimal(0)]
+    await store.close()
