@@ -5,7 +5,8 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -46,20 +47,42 @@ def fit_adapters(settings: Settings) -> dict[str, Fitted]:
 async def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT. Raises DialerError when another daemon has the database."""
     notifier = notify.from_environment(os.environ)
-    with only_one(settings.database):
+    fitted = fit_adapters(settings)
+    with only_one(settings.database), _hooks(settings, fitted) as port:
         notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
         async with open_house(settings) as house:
             await zones.refresh(house)
             marker = await Marker.open(house.store, settings.database, house.clock)
             name = f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}"
-            worker = Worker(house, fit_adapters(settings), name, placed=marker.placed)
+            worker = Worker(house, fitted, name, placed=marker.placed)
             try:
-                await _serve(house, worker, notifier, marker)
+                await _serve(house, worker, notifier, marker, port)
             finally:
                 marker.close()
 
 
-async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker) -> None:
+@contextmanager
+def _hooks(settings: Settings, fitted: Mapping[str, Fitted]) -> Iterator[socket.socket | None]:
+    """Where providers' callbacks are taken; None: no adapter has any. Raises DialerError: who dialed without them would
+    know of no answer and of no STOP."""
+    called = sorted(name for name, one in fitted.items() if one.spec.calls_back)
+    if not called:
+        yield None
+        return
+    host, port = settings.web.host, settings.web.port
+    try:
+        listening = web.listen(host, port)
+    except OSError as error:
+        told = str(error.strerror or error).partition(" (while ")[0]
+        raise DialerError(
+            f"nothing can listen on {host}:{port} ({told}), where {', '.join(called)} calls back; "
+            "see [web] in the settings, another program may have the port"
+        ) from error
+    with listening:
+        yield listening
+
+
+async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker, port: socket.socket | None) -> None:
     loop, stop = asyncio.get_running_loop(), Stop(house, worker)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
@@ -69,7 +92,7 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
     crew = await _join(house, worker)
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
     server = web.server(web.build(pulse.ready, house, worker.hook), settings.host, settings.port)
-    serving = asyncio.create_task(_listen(server, settings.host, settings.port))
+    serving = asyncio.create_task(_listen(server, settings.host, settings.port, port))
     beating = asyncio.create_task(pulse.run())
     turning = asyncio.create_task(crew.run()) if crew else None
     bells = _bells(house, worker, marker, started_at, crew)
@@ -112,10 +135,10 @@ async def _join(house: House, worker: Worker) -> Crew | None:
     return crew
 
 
-async def _listen(server: web.Server, host: str, port: int) -> None:
-    """A port that is taken must not keep borrowers from being reminded: it is said, and dialing goes on."""
+async def _listen(server: web.Server, host: str, port: int, hooks: socket.socket | None) -> None:
+    """Where nobody calls back, a port that is taken must not keep borrowers from being reminded: it is said."""
     try:
-        await server.serve()
+        await server.serve(None if hooks is None else [hooks])
     except (SystemExit, OSError):
         log.error(
             "web_not_listening",

@@ -1,5 +1,6 @@
 """The web server of `dialer run`: is it alive, is it ready, the providers' hooks, and the API."""
 
+import socket
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +67,11 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Any:
         yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
 
 
 def server(app: FastAPI, host: str, port: int) -> Server:
