@@ -92,7 +92,7 @@ class Crew:
     async def _attend(self) -> None:
         """One sign of life; the duty, where nobody has it; each minute the clock."""
         if self._attendance is None:
-            self._attendance = await self.house.store.attend(self.noticed)
+            self._attendance = await self.house.store.attend(self.noticed, self.worker)
             self._clock_at = None
         await self._discipline()
         began_s = asyncio.get_running_loop().time()

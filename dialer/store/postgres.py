@@ -30,8 +30,7 @@ WRITERS = 3
 """Pipelined, so many get the best of the server; more only wait for each other's rows."""
 READERS = 4
 STATEMENT_S = 60.0
-"""Seconds a server that can be reached gets for one statement; then the connection is given up. A network that is
-silent is noticed by the machine itself, in `SILENT_S` seconds."""
+"""Seconds a server that can be reached gets for one statement; then the connection is given up."""
 SILENT_S = 6
 """Seconds for what was sent to be acknowledged, and for an idle network's keepalives; then the connection is over."""
 CONNECT_S = 5.0
@@ -46,8 +45,7 @@ BEAT = (
 )
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
-TAKEN = "23505"
-"""Unique violation."""
+TAKEN = "23505"  # unique violation
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
@@ -113,9 +111,12 @@ class Link:
                 raise
 
     def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        self._check()
+        return connected(self._engine)
+
+    def _check(self) -> None:
         if self._is_cut:
             raise wrapped("connect", ConnectionAbortedError("given up"))
-        return connected(self._engine)
 
     async def forget_pages(self) -> bool:
         return True  # vacuuming is the server's own business
@@ -123,11 +124,10 @@ class Link:
     async def close(self) -> None:
         await self._engine.dispose()
 
-    async def attend(self, noticed: Callable[[], None]) -> "Attendance":
+    async def attend(self, noticed: Callable[[], None], worker: str) -> "Attendance":
         """A connection of its own that stays open. Raises DBAPIError."""
-        if self._is_cut:
-            raise wrapped("connect", ConnectionAbortedError("given up"))
-        opened = await Attendance.open(self._url, noticed)
+        self._check()
+        opened = await Attendance.open(self._url, noticed, worker)
         self._opened(opened.raw)
         return opened
 
@@ -172,14 +172,13 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
 def _without_values(context: Any) -> DBAPIError | None:
     """What SQLAlchemy raises, as `wrapped` would."""
     raised = context.original_exception
-    error = raised if isinstance(raised, FAULTS) else raised.__cause__
-    return wrapped(context.statement or "", error) if isinstance(error, FAULTS) else None
+    errors = [error for error in (raised, raised.__cause__) if isinstance(error, FAULTS)]
+    return wrapped(context.statement or "", errors[0]) if errors else None
 
 
 @asynccontextmanager
 async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that answers: after a restart of the server those in the pool are dead, and are made anew.
-
     Raises OperationalError where there is none to be had. What the work itself raises stays as it is.
     """
     connection = await _open(of)
@@ -204,8 +203,7 @@ async def _open(of: AsyncEngine) -> AsyncConnection:
 
 
 def watch(raw: asyncpg.Connection) -> None:
-    """Has the machine itself end a connection over a network that is silent: a statement may take its time, and what
-    waits for one that can't be answered any more must not. Unix sockets, and systems without it, go without."""
+    """Has the machine itself end a connection over a network that is silent. Unix sockets go without."""
     transport = getattr(raw, "_transport", None)
     held = transport.get_extra_info("socket") if transport is not None else None
     if held is None or held.family not in (socket.AF_INET, socket.AF_INET6):
@@ -258,10 +256,9 @@ async def _commit(connection: AsyncConnection) -> None:
 
 async def _give_back(connection: AsyncConnection) -> None:
     """Undoes what was begun. A connection that can't be asked to is closed, which undoes it too."""
-    if connection.invalidated:
-        return
     try:
-        await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
+        if not connection.invalidated:
+            await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
     except (*FAULTS, asyncio.CancelledError):
         await _drop(connection)
 
@@ -338,6 +335,11 @@ def once(url: URL, work: Callable[[Connection], T]) -> T:
         return thread.submit(asyncio.run, run()).result()
 
 
+def session_of(worker: str) -> str:
+    """The name of its staying connection at the server, which cuts longer ones."""
+    return f"dialer {worker}"[:63]
+
+
 class Attendance:
     """One connection that stays: hears what others notify of, holds the duty, knows the server's time.
 
@@ -349,12 +351,15 @@ class Attendance:
         self.raw = raw
 
     @classmethod
-    async def open(cls, url: URL, noticed: Callable[[], None]) -> "Attendance":
+    async def open(cls, url: URL, noticed: Callable[[], None], worker: str) -> "Attendance":
         given = url.translate_connect_args(username="user")
         query = {name: value for name, value in url.query.items() if isinstance(value, str)}
         try:
             raw = await asyncpg.connect(
-                **{**given, **query}, timeout=CONNECT_S, command_timeout=ANSWER_S, server_settings=SESSION
+                **{**given, **query},
+                timeout=CONNECT_S,
+                command_timeout=ANSWER_S,
+                server_settings={**SESSION, "application_name": session_of(worker)},
             )
             watch(raw)
             await raw.add_listener(CHANNEL, lambda *told: noticed())

@@ -75,7 +75,7 @@ class Link:
             async with raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
                 return not (await cursor.fetchone())[0]
 
-    async def attend(self, noticed: Callable[[], None]) -> Any:
+    async def attend(self, noticed: Callable[[], None], worker: str) -> Any:
         raise AssertionError("one daemon a file: there is nobody to attend to")
 
     async def close(self) -> None:

@@ -1,13 +1,18 @@
 """Both databases: what is planned in a cancelled campaign, what waits in a paused one, and money that is taken back."""
 
-from datetime import UTC, date, datetime
+import io
+import re
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dialer import check, operate, outlook, sweep
+from rich.console import Console
+
+from dialer import check, operate, outlook, status, status_show, sweep
 from dialer.house import House, add_months
 from dialer.planning import replan
+from dialer.status_model import Status
 from dialer.store import Store, Tx, attempts
 from dialer.store import tables as t
 from dialer.store.common import People
@@ -81,3 +86,33 @@ async def test_what_is_taken_back_never_makes_a_days_spend_less_than_nothing(dat
         found.append((await store.read(lambda tx: attempts.spent(tx, day)))["main"])
     assert found == [Decimal(0), Decimal("2.00"), Decimal("1.50"), Decimal(0)]
     await store.close()
+
+
+async def test_the_status_names_each_worker_and_who_has_the_duty(postgres_url: str, tmp_path: Path) -> None:
+    house = _house(postgres_url, tmp_path)
+    names = ("far-host-7-abcdef", f"near-{'x' * 60}-8-123456")
+    ways = [await house.store.attend(lambda: None, name) for name in names]
+    now = house.clock.now()
+    for way, name, ago_s in zip(ways, names, (60, 1), strict=True):
+        await way.beat(name, now - timedelta(hours=1), now - timedelta(seconds=ago_s))
+    assert [row.on_duty for row in (await _status(house)).workers] == [False, False]
+    assert await ways[1].take_duty()
+    found = await _status(house)
+    told = [(one.worker, one.host, one.heard_at, one.on_duty) for one in found.workers]
+    assert told == [
+        (names[0], "far-host", now - timedelta(seconds=60), False),
+        (names[1], f"near-{'x' * 60}", now - timedelta(seconds=1), True),
+    ]
+    out = io.StringIO()
+    status_show.show(found, house, Console(file=out, width=200))
+    assert "daemon heard at 08:29:59" in out.getvalue()
+    row = re.escape(names[0]) + r" +far-host +07:30:00 +08:29:00 +·"
+    assert re.search(rf"^worker +host +since +heard at +duty$\n^{row}", out.getvalue(), re.MULTILINE)
+    assert re.search(r" 08:29:59 +plans, sweeps$", out.getvalue(), re.MULTILINE)
+    for way in ways:
+        await way.close()
+    await house.store.close()
+
+
+async def _status(house: House) -> Status:
+    return await house.store.read(lambda tx: status.build(tx, house))

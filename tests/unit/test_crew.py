@@ -54,7 +54,7 @@ class Database:
     attendance: Attendance
     refuses: int = 0
 
-    async def attend(self, noticed: Any) -> Attendance:
+    async def attend(self, noticed: Any, worker: str) -> Attendance:
         if self.refuses:
             self.refuses -= 1
             raise OSError("connection refused")
