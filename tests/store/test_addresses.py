@@ -73,7 +73,9 @@ def test_a_server_without_a_connection_to_spare_is_told(postgres_url: str) -> No
     postgres.in_thread(_run(postgres_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"))
     try:
         url = driver_url(postgres_url).set(drivername="postgresql", username=role)
-        with pytest.raises(DialerError, match="too many connections for role .*; it has no connection to spare: raise"):
+        with pytest.raises(
+            DialerError, match=r"too many connections for role .*; it has no connection to spare: raise"
+        ):
             schema.upgrade(url.render_as_string(hide_password=False))
     finally:
         postgres.in_thread(_run(postgres_url, f"DROP ROLE {role}"))
