@@ -111,6 +111,8 @@ def _number(value: object) -> object:
 
 
 def _database(value: str) -> str:
+    if value.startswith("postgres://"):
+        raise ValueError("begins with postgres://, which is written postgresql:// here")
     if not re.fullmatch(r"sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?", value):
         raise ValueError("is not the address of a database")
     return value
@@ -236,8 +238,9 @@ Database = Annotated[
     str,
     AfterValidator(_database),
     _written(
-        "^sqlite:///[^?#]+$",
+        r"^(sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?)$",
         "sqlite:///dialer.db",
+        "postgresql://dialer@db.example.com/dialer",
         told='sqlite:///FILE, such as "sqlite:///dialer.db", or postgresql://USER@HOST/NAME',
     ),
 ]

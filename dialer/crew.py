@@ -14,7 +14,8 @@ from dialer.clock import DisciplinedClock
 from dialer.house import House
 from dialer.log import log
 from dialer.store import workers
-from dialer.store.database import DBAPIError
+from dialer.store.database import DBAPIError, said
+from dialer.troubles import Troubles
 
 BEAT_S = 2.0
 """Seconds between two signs of life."""
@@ -37,6 +38,7 @@ class Crew:
     """Called when another process wrote something that is to be known at once."""
     take_over: Callable[[set[str]], Awaitable[None]]
     """Awaited with the names of dead workers, by the one on duty."""
+    troubles: Troubles
     on_duty: bool = False
     began: Callable[[], None] = lambda: None
     """Called when the duty comes to this worker."""
@@ -90,15 +92,15 @@ class Crew:
     async def _attend(self) -> None:
         """One sign of life; the duty, where nobody has it; each minute the clock."""
         if self._attendance is None:
-            self._attendance = await self.house.store.attend(self.noticed)
+            self._attendance = await self.house.store.attend(self.noticed, self.worker)
             self._clock_at = None
         await self._discipline()
         began_s = asyncio.get_running_loop().time()
         await self._attendance.beat(self.worker, self.started_at, self.house.clock.now())
         self._seen_s = began_s
+        self.troubles.works("signs of life")
         if self._away:
             self._away = False
-            log.info("database_back", worker=self.worker)
             self.noticed()
         if not self.on_duty and await self._attendance.take_duty():
             self.on_duty = True
@@ -116,8 +118,9 @@ class Crew:
 
     def _looked(self, task: "asyncio.Task[None]") -> None:
         self._looking = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("not_taken_over", error=f"{type(error).__name__}: {error}", hint="it is tried again every 2 s")
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self.troubles.is_news("taking over", error, lasts=False):
+            log.error("not_taken_over", error=said(error), hint="it is tried again every 2 s")
 
     async def _discipline(self) -> None:
         """Each minute: all workers judge by the database's clock."""
@@ -131,10 +134,8 @@ class Crew:
 
     def _lose(self, error: Exception) -> None:
         """Said once, until it is back."""
-        if not self._away:
-            self._away = True
-            said = type(getattr(error, "orig", None) or error).__name__
-            log.error("database_lost", worker=self.worker, error=said, hint="nothing is dialed; tried again every 2 s")
+        self._away = True
+        self.troubles.away("signs of life", error)
         if self._attendance is not None:
             self._attendance.end()
         if self.on_duty:

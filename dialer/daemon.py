@@ -5,8 +5,9 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,11 @@ from dialer.log import log
 from dialer.mark import Marker
 from dialer.notify import Notifier
 from dialer.pulse import Pulse
+from dialer.stopping import Stop
 from dialer.store import sqlite_file
+from dialer.store.database import said
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
-
-DRAIN_S = 25.0
-"""Seconds for running calls to end after SIGTERM; the exit comes within 30."""
 
 
 def fit_adapters(settings: Settings) -> dict[str, Fitted]:
@@ -47,30 +47,52 @@ def fit_adapters(settings: Settings) -> dict[str, Fitted]:
 async def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT. Raises DialerError when another daemon has the database."""
     notifier = notify.from_environment(os.environ)
-    with only_one(settings.database):
+    fitted = fit_adapters(settings)
+    with only_one(settings.database), _hooks(settings, fitted) as port:
         notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
         async with open_house(settings) as house:
             await zones.refresh(house)
             marker = await Marker.open(house.store, settings.database, house.clock)
             name = f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}"
-            worker = Worker(house, fit_adapters(settings), name, placed=marker.placed)
+            worker = Worker(house, fitted, name, placed=marker.placed)
             try:
-                await _serve(house, worker, notifier, marker)
+                await _serve(house, worker, notifier, marker, port)
             finally:
                 marker.close()
 
 
-async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker) -> None:
-    loop = asyncio.get_running_loop()
+@contextmanager
+def _hooks(settings: Settings, fitted: Mapping[str, Fitted]) -> Iterator[socket.socket | None]:
+    """Where providers' callbacks are taken; None: no adapter has any. Raises DialerError: who dialed without them would
+    know of no answer and of no STOP."""
+    called = sorted(name for name, one in fitted.items() if one.spec.calls_back)
+    if not called:
+        yield None
+        return
+    host, port = settings.web.host, settings.web.port
+    try:
+        listening = web.listen(host, port)
+    except OSError as error:
+        told = str(error.strerror or error).partition(" (while ")[0]
+        raise DialerError(
+            f"nothing can listen on {host}:{port} ({told}), where {', '.join(called)} calls back; "
+            "see [web] in the settings, another program may have the port"
+        ) from error
+    with listening:
+        yield listening
+
+
+async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marker, port: socket.socket | None) -> None:
+    loop, stop = asyncio.get_running_loop(), Stop(house, worker)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, stop.ask)
     started_at = house.clock.now()
     await worker.open()
     garbage.settle()
     crew = await _join(house, worker)
     settings, pulse = house.settings.web, Pulse(house, worker, notifier)
     server = web.server(web.build(pulse.ready, house, worker.hook), settings.host, settings.port)
-    serving = asyncio.create_task(_listen(server, settings.host, settings.port))
+    serving = asyncio.create_task(_listen(server, settings.host, settings.port, port))
     beating = asyncio.create_task(pulse.run())
     turning = asyncio.create_task(crew.run()) if crew else None
     bells = _bells(house, worker, marker, started_at, crew)
@@ -84,10 +106,10 @@ async def _serve(house: House, worker: Worker, notifier: Notifier, marker: Marke
         log.info("stopping", hint="no new calls; running ones are recorded")
     finally:
         bells.shutdown(wait=False)
-        left = await worker.drain(DRAIN_S)
+        left = await stop.drain()
         await worker.close()
         await _sealing(house, worker)()
-        await _guarded(marker.bring)()
+        await _guarded(worker, marker.bring)()
         if crew and turning:
             turning.cancel()
             await crew.close()
@@ -107,16 +129,16 @@ async def _join(house: House, worker: Worker) -> Crew | None:
         worker.wake.set()
         worker.look.set()
 
-    crew = Crew(house, worker.name, noticed, worker.take_over)
+    crew = Crew(house, worker.name, noticed, worker.take_over, worker.troubles)
     await crew.open()
     worker.present = crew.is_present
     return crew
 
 
-async def _listen(server: web.Server, host: str, port: int) -> None:
-    """A port that is taken must not keep borrowers from being reminded: it is said, and dialing goes on."""
+async def _listen(server: web.Server, host: str, port: int, hooks: socket.socket | None) -> None:
+    """Where nobody calls back, a port that is taken must not keep borrowers from being reminded: it is said."""
     try:
-        await server.serve()
+        await server.serve(None if hooks is None else [hooks])
     except (SystemExit, OSError):
         log.error(
             "web_not_listening",
@@ -142,25 +164,25 @@ def _bells(house: House, worker: Worker, marker: Marker, started_at: datetime, c
         await sweep.expire(house)
         await sweep.standstill(house, worker.dialer.last_placed_at, started_at)
 
-    duty = partial(_on_duty, crew)
-    bells.add_job(_guarded(duty(daily)), CronTrigger(hour=0, minute=5, timezone=house.zone))
+    duty, guarded = partial(_on_duty, crew), partial(_guarded, worker)
+    bells.add_job(guarded(duty(daily)), CronTrigger(hour=0, minute=5, timezone=house.zone))
 
     def today() -> None:
         """At the start too, and when the duty comes to us: who was down at 00:05 must not forget the day."""
-        bells.add_job(_guarded(duty(daily)), next_run_time=house.clock.now())
+        bells.add_job(guarded(duty(daily)), next_run_time=house.clock.now())
 
     today()
     if crew is not None:
         crew.began = today
-    bells.add_job(_guarded(worker.report_lines), IntervalTrigger(seconds=60, timezone=house.zone))
-    bells.add_job(_guarded(duty(minutely)), IntervalTrigger(seconds=60, timezone=house.zone))
-    bells.add_job(_guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(worker.report_lines), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(duty(minutely)), IntervalTrigger(seconds=60, timezone=house.zone))
+    bells.add_job(guarded(marker.bring), IntervalTrigger(seconds=60, timezone=house.zone))
     bells.add_job(_sealing(house, worker), IntervalTrigger(seconds=60, timezone=house.zone))
     if house.settings.digest is not None:
         # Its libraries take their time to import.
         from dialer.digest_send import Courier
 
-        ring = _guarded(duty(Courier(house).ring))
+        ring = guarded(duty(Courier(house).ring))
         # On the minute, and at the start for an hour that was missed.
         bells.add_job(ring, CronTrigger(minute="*", timezone=house.zone), next_run_time=house.clock.now())
     return bells
@@ -182,38 +204,59 @@ def _sealing(house: House, worker: Worker) -> Callable[[], Awaitable[None]]:
     async def work() -> None:
         await record.seal(house, worker.name)
 
-    return _guarded(work)
+    return _guarded(worker, work)
 
 
-def _guarded(work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+def _guarded(worker: Worker, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
     """A bell's failure is said; it rings again."""
 
     async def ring() -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
-            log.error(
-                "bell_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again at its next time"
-            )
+            if worker.troubles.is_news("bell", error, lasts=False):
+                log.error("bell_failed", error=said(error), hint="it is tried again at its next time")
 
     return ring
 
 
 @contextmanager
-def only_one(database: str) -> Iterator[None]:
-    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends."""
+def only_one(database: str, leaves: bool = True) -> Iterator[None]:
+    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends.
+
+    Where it `leaves` nothing, a file that it made for the lock is taken away again.
+    """
     file = sqlite_file(database)
     if file is None:
         yield
         return
     path = Path(f"{file}.daemon")
-    try:
-        handle = path.open("a+")
-    except OSError as error:
-        raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
-    with handle:
-        _lock(handle, path, file)
-        yield
+    was_there = path.exists()
+    with _locked(path, file):
+        try:
+            yield
+        finally:
+            if not leaves and not was_there:
+                path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, file: Path) -> Any:
+    """The lock's open file. Raises DialerError where another process has it."""
+    while True:
+        try:
+            handle = path.open("a+")
+        except OSError as error:
+            raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
+        try:
+            _lock(handle, path, file)
+            # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+                    return handle
+        except BaseException:
+            handle.close()
+            raise
+        handle.close()
 
 
 def _lock(handle: Any, path: Path, file: Path) -> None:

@@ -147,10 +147,13 @@ async def add_months(house: House) -> None:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """The house of one process on the machine's clock; the database is made or upgraded first."""
+async def open_house(settings: Settings, makes: bool = True) -> AsyncIterator[House]:
+    """The house of one process on the machine's clock; the database is upgraded first, and made where this `makes` one.
+
+    Raises DialerError where it can't be used, or is not there.
+    """
     # In a thread: the upgrade of a large database takes its time, and whoever waits wants to see that.
-    await asyncio.to_thread(upgrade, settings.database)
+    await asyncio.to_thread(upgrade, settings.database, makes)
     key = settings.forget_key
     store = Store(settings.database, **({optouts.OPTION: key.get_secret_value()} if key else {}))
     clock = DisciplinedClock() if store.is_shared else SystemClock()

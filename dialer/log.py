@@ -11,6 +11,8 @@ import structlog
 log = structlog.get_logger()
 
 _PHONE = re.compile(r"\+\d{7,15}")
+_STATEMENT = re.compile(r"\s*(\[SQL: .*|\(Background on this error at: \S+\))", re.DOTALL)
+"""What SQLAlchemy puts behind what a database said."""
 
 
 def mask_phone(phone: str) -> str:
@@ -35,7 +37,7 @@ def _masked(_logger: object, _method: str, entry: MutableMapping[str, Any]) -> M
         if key in ("name", "person_name"):
             entry[key] = mask_name(str(value))
         elif isinstance(value, str):
-            entry[key] = mask_text(value)
+            entry[key] = mask_text(_STATEMENT.sub("", value))
     return entry
 
 

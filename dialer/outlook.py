@@ -24,11 +24,22 @@ def _campaigns(tx: Tx, house: House) -> str:
 
 
 def _next(tx: Tx, house: House) -> str:
-    active = [queue for one in house.launched(tx) if one.status == "active" for queue in one.queues]
-    due_at = min(queues.first_due(tx, active).values(), default=None)
-    if due_at is None:
+    """What is due next in active campaigns, and what is planned in paused ones."""
+    due_at = _first(tx, house, "active")
+    held_at = _first(tx, house, "paused")
+    if due_at is None and held_at is None:
         return "nothing is planned"
-    return "something is due now" if due_at <= house.clock.now() else f"next due {_local(due_at, house)}"
+    parts = []
+    if due_at is not None:
+        parts.append("something is due now" if due_at <= house.clock.now() else f"next due {_local(due_at, house)}")
+    if held_at is not None:
+        parts.append(f"paused: what is planned from {_local(held_at, house)} on waits for `dialer resume NAME`")
+    return "; ".join(parts)
+
+
+def _first(tx: Tx, house: House, status: str) -> datetime | None:
+    wanted = [queue for one in house.launched(tx) if one.status == status for queue in one.queues]
+    return min(queues.first_due(tx, wanted).values(), default=None)
 
 
 def _local(at: datetime, house: House) -> str:

@@ -16,6 +16,9 @@ EVERY_S = 1.0
 ANSWER_S = 5.0
 """Seconds the database gets to answer a look; then the daemon is not ready."""
 
+FILE_HINT = "see the disk, and who else works on the database"
+SERVER_HINT = "see the server (`dialer db check`), and the network to it"
+
 
 class Question(Generic[T]):
     """Asked again once it was answered: work that hangs is waited for, not cancelled, or threads would pile up."""
@@ -50,7 +53,10 @@ class Pulse:
         self._halted = ""
         """The reason of the emergency stop; empty where there is none."""
         self._fault = ""
-        self._hangs = self._unwritten = False
+        self._hangs = False
+        self._silent_s: float | None = None
+        """Since when it has been said that the database is silent."""
+        self._hint = SERVER_HINT if house.store.is_shared else FILE_HINT
 
     def ready(self) -> web.Ready:
         """A halt is the operator's own choice: it is ready, and says so."""
@@ -78,13 +84,25 @@ class Pulse:
             self._saw(await self._halt.answer(ANSWER_S))
         except TimeoutError:
             fault, hangs = f"the database does not answer within {ANSWER_S:g} s", True
+            self._tell(TimeoutError(), fault)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be dialed without the database
             fault = f"the database can't be read ({type(error).__name__})"
-        if fault and fault != self._fault:
-            log.error("database_silent", reason=fault, hint="see the disk, and who else works on the database")
-        if self._fault and not fault:
-            log.info("database_answers")
+            self._tell(error, fault)
+        if not fault:
+            self._answers()
         self._fault, self._hangs = fault, hangs
+
+    def _tell(self, error: Exception, reason: str) -> None:
+        """Once a minute, and not where it is said already that the database is away."""
+        if self._worker.troubles.is_news("looks", error) and not self._worker.troubles.is_away:
+            self._silent_s = self._silent_s or asyncio.get_running_loop().time()
+            log.error("database_silent", reason=reason, hint=self._hint)
+
+    def _answers(self) -> None:
+        self._worker.troubles.works("looks")
+        if self._silent_s is not None:
+            log.info("database_answers", after_s=round(asyncio.get_running_loop().time() - self._silent_s, 1))
+            self._silent_s = None
 
     def _saw(self, halted: str) -> None:
         """One line when the emergency stop was set or lifted; at the start, too, where it is in force."""
@@ -124,9 +142,6 @@ class Pulse:
         except TimeoutError:
             return "the database's writer does not answer"
         except Exception as error:  # noqa: BLE001 - as said above
-            if not self._unwritten:
-                log.error("database_silent", reason=f"can't be written ({type(error).__name__})", hint="see the disk")
-            self._unwritten = True
-        else:
-            self._unwritten = False
+            if self._worker.troubles.is_news("writes", error, lasts=False):
+                log.error("database_silent", reason=f"can't be written ({type(error).__name__})", hint=self._hint)
         return ""

@@ -24,6 +24,7 @@ from dialer.news import News, of_event
 from dialer.store import Tx, workers
 from dialer.store import attempts as attempt_store
 from dialer.store import running as running_store
+from dialer.store.database import is_away, said
 
 LOOKED_MAX = 200
 BACK_OFF_MAX_S = 300.0
@@ -84,9 +85,10 @@ class Reconciler:
         for row in rows:
             try:
                 await self._look(row, now)
-            except Exception as error:  # noqa: BLE001 - one of them must not keep the others waiting
-                log.error("reconciling_failed", attempt_id=row.attempt_id, error=f"{type(error).__name__}: {error}",
-                          hint="it is tried again")  # fmt: skip
+            except Exception as error:  # one of them must not keep the others waiting
+                if is_away(error):
+                    raise  # as it would for each of them
+                log.error("reconciling_failed", attempt_id=row.attempt_id, error=said(error), hint="it is tried again")
         if rows:
             self.next_at = await self.house.store.look(lambda tx: running_store.next_check(tx, self._mine))
         return len(rows)

@@ -9,11 +9,12 @@ from dialer import alarms
 from dialer.attempt import State
 from dialer.errors import DialerError
 from dialer.house import House
-from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status
-from dialer.store import Tx, status_rows, views
+from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status, WorkerStatus
+from dialer.store import Tx, status_rows, views, workers
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import AnyRow
+from dialer.store.postgres import session_of
 
 NOT_THE_PERSON = frozenset({
     Outcome.NO_CONTACT, Outcome.INVALID_NUMBER, Outcome.FAILED, Outcome.UNKNOWN, Outcome.VOICEMAIL_LEFT,
@@ -65,7 +66,22 @@ def build(tx: Tx, house: House, name: str | None = None, counted: Counted | None
         lines=_lines(tx, house, facts.now),
         next_hour=facts.hour,
         open_tasks=status_rows.open_tasks(tx),
+        workers=_workers(tx),
     )
+
+
+def _workers(tx: Tx) -> list[WorkerStatus]:
+    sessions = workers.sessions_on_duty(tx)
+    return [
+        WorkerStatus(
+            worker=row.worker,
+            host=row.worker.rsplit("-", 2)[0],
+            started_at=row.started_at,
+            heard_at=row.seen_at,
+            on_duty=session_of(row.worker) in sessions,
+        )
+        for row in workers.every(tx)
+    ]
 
 
 def _campaigns(tx: Tx, name: str | None) -> list[AnyRow]:

@@ -53,6 +53,18 @@ class LineStatus(BaseModel):
     """When a daemon last reported the line."""
 
 
+class WorkerStatus(BaseModel):
+    """One of the daemons on a PostgreSQL database."""
+
+    worker: str
+    host: str
+    started_at: datetime
+    heard_at: datetime
+    """Its last sign of life; one without for ten seconds is taken for dead."""
+    on_duty: bool
+    """Whether it plans, sweeps and sends the digests."""
+
+
 class Status(BaseModel):
     """`dialer status --json`."""
 
@@ -66,3 +78,5 @@ class Status(BaseModel):
     lines: list[LineStatus]
     next_hour: NextHour
     open_tasks: dict[str, int]
+    workers: list[WorkerStatus] = []
+    """PostgreSQL: each that has shown life, until it says goodbye or is found dead. SQLite: none."""

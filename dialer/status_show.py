@@ -13,10 +13,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dialer.alarms import Alarm
+from dialer.crew import DEAD
 from dialer.grid import GAP, Column, Grid
 from dialer.house import House
 from dialer.next_hour import STEP, NextHour, Planned
-from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status
+from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status, WorkerStatus
 
 GLYPHS = {
     "settled": ("█", "green"), "running": ("▓", "bold cyan"), "expired": ("▒", "yellow"), "blocked": ("▚", "magenta"),
@@ -68,6 +69,7 @@ def parts(found: Status, house: House, width: int) -> list[Part]:
         *([_campaign(one, say, width) for one in found.campaigns] or [nothing]),
         _legend(found, say),
         _lines(found.lines, say, width),
+        _workers(found.workers, say, width),
         _next_hour(found.next_hour, width),
         _tasks(found.open_tasks),
     ]
@@ -91,7 +93,8 @@ class _Speaker:
 
 def _title(found: Status, say: _Speaker) -> Text:
     lender = say.house.settings.lender
-    heard_at = max((line.heard_at for line in found.lines if line.heard_at), default=None)
+    told = [line.heard_at for line in found.lines if line.heard_at] + [one.heard_at for one in found.workers]
+    heard_at = max(told, default=None)
     heard = f"daemon heard at {say.at(heard_at)}" if heard_at else "no daemon heard yet"
     local = found.at.astimezone(say.house.zone)
     text = f"  {local:%Y-%m-%d %H:%M:%S} {lender.time_zone}  {heard}"
@@ -215,6 +218,20 @@ def _breaker(line: LineStatus, say: _Speaker) -> Text:
 def _spent(line: LineStatus) -> str:
     spent = f"{Decimal(line.spent_today):,}"
     return spent if line.spend_max_per_day is None else f"{spent} of {Decimal(line.spend_max_per_day):,}"
+
+
+def _workers(workers: Sequence[WorkerStatus], say: _Speaker, width: int) -> Part:
+    if not workers:
+        return Part(5)
+    names = ("worker", "host", "since", "heard at", "duty")
+    grid = Grid([Column(name, left=True, spare=name in ("host", "since")) for name in names])
+    for one in workers:
+        is_late = say.now - one.heard_at > DEAD
+        heard = Text(say.at(one.heard_at), "bold yellow" if is_late else "")
+        grid.add(one.worker, one.host, say.at(one.started_at), heard, "plans, sweeps" if one.on_duty else "·")
+    grid.shrink(width)
+    titles, rows = grid.lines()
+    return Part(5, [titles], [Row(row, one.on_duty) for row, one in zip(rows, workers, strict=True)], "worker")
 
 
 # --- the next hour -----------------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from campaigns.model import Reason
 from dialer.house import House, add_months
 from dialer.log import log
 from dialer.planning import PAGE_BESIDE_DIALING, Counts, plan_all
-from dialer.store import Tx, desk
+from dialer.store import Tx, desk, planbook
+from dialer.store import campaigns as campaign_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
 from dialer.store.restored import gap
@@ -43,7 +45,8 @@ async def close_promises(house: House) -> None:
 
 
 async def expire(house: House) -> int:
-    """Closes planned attempts whose window is over, of paused campaigns too. Not by a clock that is off."""
+    """Closes planned attempts whose window is over, of paused campaigns too, and whatever is planned in cancelled ones.
+    Not by a clock that is off."""
     if house.is_clock_off():
         return 0
     now = house.clock.now()
@@ -51,7 +54,10 @@ async def expire(house: House) -> int:
     def close(tx: Tx) -> int:
         if gap(tx) is not None:
             return 0  # what may have been placed in the lost time is asked about first
-        return sum(queue_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
+        closed = sum(queue_store.expire(tx, queue, now) for queue in _queues(house, tx, ("active", "paused"), now))
+        over = [row.campaign_id for row in campaign_store.every(tx) if row.status == "cancelled"]
+        # Planning that read a campaign before it was cancelled leaves something in it, and so does what is given back.
+        return closed + sum(planbook.cancel_campaign(tx, key, Reason.CAMPAIGN_CANCELLED, now) for key in over)
 
     return await house.store.write(close)
 

@@ -4,10 +4,11 @@ The old database is halted in the end: two of one installation would call everyb
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 
 from dialer.clock import Clock
 from dialer.crew import DEAD
@@ -42,6 +43,7 @@ async def copy(database: str, to: str, clock: Clock, begin: Begin) -> Copied:
     with ExitStack() as stack:
         for url in (database, to):
             stack.enter_context(_nobody(url))
+        stack.enter_context(_all_or_nothing(sqlite_file(to)))
         async with ends.begun(database) as left:
             _refuse(await store.standing(left), await _now(left, clock), shown(database))
             rows = sum((await store.counts(left)).values())
@@ -90,6 +92,20 @@ def _look(database: str, to: str) -> None:
         raise DialerError(f"{shown(target)} is an older installation (version {there}); name an empty database")
 
 
+@contextmanager
+def _all_or_nothing(file: Path | None) -> Iterator[None]:
+    """A file that was made for a copy that failed is taken away again."""
+    if file is None or file.exists():
+        yield
+        return
+    try:
+        yield
+    except BaseException:
+        for made in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
+            made.unlink(missing_ok=True)
+        raise
+
+
 def _make(to: str, months: Sequence[date]) -> None:
     schema.upgrade(to)
     if months:
@@ -131,7 +147,7 @@ def _nobody(database: str) -> ExitStack:
 
     stack = ExitStack()
     try:
-        stack.enter_context(only_one(database))
+        stack.enter_context(only_one(database, leaves=False))
     except DialerError as error:
         raise DialerError(f"nothing was copied: {str(error).partition('; ')[0]}; stop it first") from error
     return stack

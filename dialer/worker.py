@@ -22,7 +22,8 @@ from dialer.room import OwnRoom, Room, SharedRoom
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
-from dialer.store.database import DBAPIError
+from dialer.store.database import DBAPIError, said
+from dialer.troubles import Troubles
 
 LEAST_WAIT = timedelta(milliseconds=2)
 IDLE_WAIT = timedelta(milliseconds=50)
@@ -59,6 +60,7 @@ class Worker:
     dialer: Dialer = field(init=False)
     reconciler: Reconciler = field(init=False)
     restorer: Restorer = field(init=False)
+    troubles: Troubles = field(init=False)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Something may be due, or room may be free: the dialing loop turns."""
     look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +71,9 @@ class Worker:
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _reported: list[object] | None = None
     """What kept the lines still when they were last reported."""
+
+    def __post_init__(self) -> None:
+        self.troubles = Troubles(self.house.clock, self.name)
 
     async def open(self) -> None:
         """Opens the adapters and takes over what an earlier run left."""
@@ -214,8 +219,10 @@ class Worker:
             try:
                 await self._report_changes()
                 until = await self._dial_once()
+                self.troubles.works("dialing")
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
-                log.error("dialing_failed", error=f"{type(error).__name__}: {error}", hint="tried again in a second")
+                if self.troubles.is_news("dialing", error):
+                    log.error("dialing_failed", error=said(error), hint="tried again each second")
                 until = self.house.clock.now() + timedelta(seconds=1)
             now = self.house.clock.now()
             until = now + self.poll if until is None else min(until, now + self.poll)
@@ -276,8 +283,10 @@ class Worker:
                 looked = await self.reconciler.tick() + await self.restorer.tick()
                 checks = (self.reconciler.next_at, self.restorer.next_at)
                 next_at = min((at for at in checks if at is not None), default=None)
+                self.troubles.works("reconciling")
             except Exception as error:  # noqa: BLE001 - as above
-                log.error("reconciling_failed", error=f"{type(error).__name__}: {error}", hint="it is tried again")
+                if self.troubles.is_news("reconciling", error):
+                    log.error("reconciling_failed", error=said(error), hint="it is tried again")
                 looked, next_at = 0, None
             now = self.house.clock.now()
             latest = now + max(self.poll, timedelta(seconds=1))

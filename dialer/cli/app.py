@@ -187,11 +187,11 @@ def status(
     if watch:
         from dialer.cli.watch import watch as watch_status
 
-        with_house(config, lambda house: watch_status(house, campaign, json, out))
+        with_house(config, lambda house: watch_status(house, campaign, json, out), reads=True)
         return
     from dialer.cli import views
 
-    with_house(config, lambda house: views.status(house, campaign, json, out))
+    with_house(config, lambda house: views.status(house, campaign, json, out), reads=True)
 
 
 @app.command()
@@ -261,14 +261,15 @@ def attempts(
     json: Json = False,
 ) -> None:
     """Export every attempt and its history."""
-
     from dialer.cli import views
+
+    views.check_targets(csv, jsonl, json)
 
     async def work(house: "House") -> None:
         since_at = parse_instant(since, house, "--since")
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
-    with_house(config, work)
+    with_house(config, work, reads=True)
 
 
 @app.command()
@@ -285,10 +286,13 @@ def report(
     """What was reached, promised, paid and refused; by segment, hour and line."""
     from dialer.cli import views
 
-    async def work(house: "House") -> None:
-        await views.report(house, campaign, parse_date(day, "--day"), html, language, json, out, err)
+    views.check_page(html, language)
+    of = parse_date(day, "--day")
 
-    with_house(config, work)
+    async def work(house: "House") -> None:
+        await views.report(house, campaign, of, html, language, json, out, err)
+
+    with_house(config, work, reads=True)
 
 
 @app.command()
@@ -301,7 +305,8 @@ def digest(
     """The day in short: figures, alarms, what is to be decided, and what is planned next."""
     from dialer.cli.digest import digest as tell
 
-    with_house(config, lambda house: tell(house, parse_date(day, "--day"), send, json, out, err))
+    of = parse_date(day, "--day")
+    with_house(config, lambda house: tell(house, of, send, json, out, err), reads=True)
 
 
 @app.command()
@@ -313,13 +318,14 @@ def explain(
     json: Json = False,
 ) -> None:
     """Why somebody was (not) contacted: plan, verdicts, events; and what the gate would say now."""
-
     from dialer.cli import views
+
+    views.check_language(language)
 
     async def work(house: "House") -> None:
         await views.explain(house, account, parse_instant(at, house, "--at"), language, json, out)
 
-    with_house(config, work)
+    with_house(config, work, reads=True)
 
 
 @app.command()

@@ -54,8 +54,8 @@ def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Sett
     return settings
 
 
-def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") -> T:
-    """Opens the installation's database for one command."""
+def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", reads: bool = False) -> T:
+    """Opens the installation's database for one command. One that only `reads` makes none where there is none."""
     from dialer import garbage
     from dialer.cli.progress import Working
     from dialer.house import open_house
@@ -68,7 +68,7 @@ def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]") 
     async def run() -> T:
         async with AsyncExitStack() as stack:
             async with opening:
-                house = await stack.enter_async_context(open_house(settings))
+                house = await stack.enter_async_context(open_house(settings, makes=not reads))
             garbage.settle()
             return await work(house)
 

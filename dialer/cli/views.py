@@ -32,8 +32,7 @@ async def attempts(
     json: bool, out: Console, err: Console,
 ) -> None:  # fmt: skip
     """Writes the files that were asked for; `-` is standard output."""
-    paths = [path for path in (csv, jsonl) if path is not None]
-    _check_targets(paths, json)
+    paths = [csv, jsonl]
     write_jsonl = partial(export.write_jsonl, currency=house.settings.lender.currency)
     written, count = [], 0
     for path, write in ((csv, export.write_csv), (jsonl, write_jsonl)):
@@ -48,7 +47,9 @@ async def attempts(
         out.print_json(Exported(file=written[0], files=written, attempts=count).model_dump_json())
 
 
-def _check_targets(paths: list[Path], json: bool) -> None:
+def check_targets(csv: Path | None, jsonl: Path | None, json: bool) -> None:
+    """Raises BadParameter for files that `attempts` can't write."""
+    paths = [path for path in (csv, jsonl) if path is not None]
     if not paths:
         raise BadParameter("nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both")
     if export.STANDARD_OUTPUT in paths and json:
@@ -57,11 +58,8 @@ def _check_targets(paths: list[Path], json: bool) -> None:
         raise BadParameter("--csv - and --jsonl - both print to standard output; accepted: a file for one of them")
 
 
-async def report(
-    house: House, campaign: str | None, day: date | None, html: Path | None, language: str | None, json: bool,
-    out: Console, err: Console,
-) -> None:  # fmt: skip
-    """Prints the report; with `html` also writes the page, in `language` or else the lender's."""
+def check_page(html: Path | None, language: str | None) -> None:
+    """Raises BadParameter for a page that `report` can't write."""
     if language is not None and language not in LANGUAGES:
         accepted = ", ".join(LANGUAGES)
         raise BadParameter(f'"{language}" is no language of the page; accepted: {accepted}', param_hint="--language")
@@ -69,6 +67,13 @@ async def report(
         raise BadParameter('"-" is no file for a page; accepted: a path, such as report.html', param_hint="--html")
     if language is not None and html is None:
         raise BadParameter("there is no page to write in it; give --html FILE as well", param_hint="--language")
+
+
+async def report(
+    house: House, campaign: str | None, day: date | None, html: Path | None, language: str | None, json: bool,
+    out: Console, err: Console,
+) -> None:  # fmt: skip
+    """Prints the report; with `html` also writes the page, in `language` or else the lender's."""
     async with Working("counting", None if json else err):
         found = await house.store.read(lambda tx: reporting.build(tx, house, campaign, day))
     if json:
@@ -83,13 +88,17 @@ async def report(
             out.print(f"The report as a page: {html}", markup=False)
 
 
+def check_language(language: str | None) -> None:
+    """Raises BadParameter for a language that `explain` does not speak."""
+    if language is not None and language not in LANGUAGES:
+        accepted = ", ".join(LANGUAGES)
+        raise BadParameter(f'"{language}" is not spoken here; accepted: {accepted}', param_hint="--language")
+
+
 async def explain(
     house: House, account: str, at: datetime | None, language: str | None, json: bool, out: Console
 ) -> None:
     """Prints the account's story, in `language` or else the lender's."""
-    if language is not None and language not in LANGUAGES:
-        accepted = ", ".join(LANGUAGES)
-        raise BadParameter(f'"{language}" is not spoken here; accepted: {accepted}', param_hint="--language")
     found = await house.store.read(lambda tx: explaining.explain(tx, house, account, at, language))
     if json:
         out.print_json(found.model_dump_json())

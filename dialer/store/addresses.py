@@ -28,6 +28,8 @@ def driver_url(url: str) -> URL:
     except (ArgumentError, ValueError) as error:
         raise DialerError(f"database: no address of a database; {ACCEPTED}") from error
     scheme = SCHEMES.get(parsed.get_backend_name())
+    if scheme is None and parsed.get_backend_name() == "postgres":
+        raise DialerError(f"database: postgres:// is written postgresql:// here; {ACCEPTED}")
     if scheme is None:
         raise DialerError(f"database: {parsed.get_backend_name()} is not supported; {ACCEPTED}")
     parsed = parsed.set(drivername=scheme)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import AnyRow, Values, in_parts, insert_all, insert_for, insert_rows, put_all
+from dialer.store.common import AnyRow, Values, add_missing, in_parts, insert_all, insert_for, insert_rows, put_all
 from dialer.store.prepared import Prepared
 from dialer.store.record_tables import placements
 
@@ -354,6 +354,9 @@ def add_spend(tx: Tx, day: date, amounts: Mapping[str, Decimal], known: Mapping[
     if not any(amounts.values()):
         return
     if tx.dialect.name == "postgresql":
+        # What is taken back of a day without a row meets one: only what meets a row stays at least nothing.
+        taken_back = [line for line, amount in sorted(amounts.items()) if amount < 0]
+        add_missing(tx, t.spend, [(line, day, Decimal(0)) for line in taken_back])
         _add_spend.run_many(
             tx, [{"line": line, "day": day, "amount": amount} for line, amount in sorted(amounts.items())]
         )

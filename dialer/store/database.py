@@ -34,9 +34,11 @@ class Link(Protocol):
     async def look(self, work: Callable[[Tx], T]) -> T: ...
     async def forget_pages(self) -> bool: ...
     async def close(self) -> None: ...
-    async def attend(self, noticed: Callable[[], None]) -> Any: ...
+    def cut(self) -> None: ...
+    async def attend(self, noticed: Callable[[], None], worker: str) -> Any: ...
     def is_passing(self, error: Exception) -> bool: ...
     def is_common(self, error: Exception) -> bool: ...
+    def is_taken(self, error: Exception) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -98,16 +100,21 @@ class Store:
         """Whether other workers may use the database at the same time."""
         return self.url.get_backend_name() == "postgresql"
 
-    async def attend(self, noticed: Callable[[], None]) -> postgres.Attendance:
-        """A connection that stays, of a shared database. `noticed` is called when another process says that it wrote
-        something. Raises DBAPIError."""
-        found: postgres.Attendance = await self._link.attend(noticed)
+    async def attend(self, noticed: Callable[[], None], worker: str) -> postgres.Attendance:
+        """A connection that stays, of a shared database, under the worker's name. `noticed` is called when another
+        process says that it wrote something. Raises DBAPIError."""
+        found: postgres.Attendance = await self._link.attend(noticed, worker)
         return found
 
     async def close(self) -> None:
         while self._running:
             await asyncio.wait(self._running)
         await self._link.close()
+
+    def cut(self) -> None:
+        """Ends every connection to a server, without a word, for good: whatever waits for one fails at once. A file is
+        never waited for so long that this would be needed."""
+        self._link.cut()
 
     async def _commit_groups(self) -> None:
         try:
@@ -149,7 +156,7 @@ class Store:
             try:
                 return await self._once(work, quick)
             except DBAPIError as error:
-                if tries == self._tries or not self._is_passing(error):
+                if tries == self._tries or not (self._is_passing(error) or self._is_overtaken(error, tries)):
                     raise
         raise AssertionError("the last try returns or raises")
 
@@ -159,6 +166,10 @@ class Store:
     def _is_passing(self, error: Exception) -> bool:
         """Whether trying again at once may help."""
         return self._link.is_passing(error)
+
+    def _is_overtaken(self, error: Exception, tries: int) -> bool:
+        """Whether another worker may have written the same just now: run once more, the work sees it."""
+        return tries == 1 and self._link.is_taken(error)
 
     def _is_common(self, error: Exception) -> bool:
         """Whether it is no job's fault: each by itself would fail the same way, one after the other."""
@@ -170,6 +181,16 @@ def link(url: URL, options: Mapping[str, str]) -> Link:
     if url.get_backend_name() == "postgresql":
         return postgres.Link(url, options)
     return sqlite.Link(url, options)
+
+
+is_away = postgres.is_away
+
+
+def said(error: BaseException) -> str:
+    """An error on one line, by its kind; a database's without statement and values."""
+    if isinstance(error, DBAPIError):
+        return f"{type(error).__name__}: {postgres.told(error)}"
+    return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 @contextmanager
@@ -187,4 +208,4 @@ def explained() -> Iterator[None]:
         raise DialerError(wrong) from error
 
 
-__all__ = ["DBAPIError", "Store", "Tx", "driver_url", "explained", "sqlite_file"]
+__all__ = ["DBAPIError", "Store", "Tx", "driver_url", "explained", "is_away", "said", "sqlite_file"]

@@ -8,9 +8,10 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import Connection, event
@@ -29,8 +30,7 @@ WRITERS = 3
 """Pipelined, so many get the best of the server; more only wait for each other's rows."""
 READERS = 4
 STATEMENT_S = 60.0
-"""Seconds a server that can be reached gets for one statement; then the connection is given up. A network that is
-silent is noticed by the machine itself, in `SILENT_S` seconds."""
+"""Seconds a server that can be reached gets for one statement; then the connection is given up."""
 SILENT_S = 6
 """Seconds for what was sent to be acknowledged, and for an idle network's keepalives; then the connection is over."""
 CONNECT_S = 5.0
@@ -45,6 +45,7 @@ BEAT = (
 )
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
+TAKEN = "23505"  # unique violation
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
@@ -70,6 +71,14 @@ class Link:
     def __init__(self, url: URL, options: Mapping[str, str]) -> None:
         self._url = url
         self._engine = engine(url, WRITERS + READERS, options)
+        self._raw: WeakSet[asyncpg.Connection] = WeakSet()
+        self._is_cut = False
+        event.listen(self._engine.sync_engine, "connect", lambda one, record: self._opened(one.driver_connection))
+
+    def _opened(self, raw: asyncpg.Connection) -> None:
+        self._raw.add(raw)
+        if self._is_cut:
+            raw.terminate()
 
     async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
         """One durable transaction. Raises DBAPIError, and whatever `work` raises.
@@ -82,7 +91,7 @@ class Link:
         return await self._transact("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", work)
 
     async def _transact(self, begin: str, work: Callable[[Connection], T]) -> T:
-        async with connected(self._engine) as connection:
+        async with self._connected() as connection:
             await _say(connection, begin)
             try:
                 found = await connection.run_sync(work)
@@ -93,7 +102,7 @@ class Link:
         return found
 
     async def look(self, work: Callable[[Connection], T]) -> T:
-        async with connected(self._engine) as connection:
+        async with self._connected() as connection:
             try:
                 return await connection.run_sync(work)
             except BaseException as error:
@@ -101,21 +110,41 @@ class Link:
                     await _drop(connection)
                 raise
 
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        self._check()
+        return connected(self._engine)
+
+    def _check(self) -> None:
+        if self._is_cut:
+            raise wrapped("connect", ConnectionAbortedError("given up"))
+
     async def forget_pages(self) -> bool:
         return True  # vacuuming is the server's own business
 
     async def close(self) -> None:
         await self._engine.dispose()
 
-    async def attend(self, noticed: Callable[[], None]) -> "Attendance":
+    async def attend(self, noticed: Callable[[], None], worker: str) -> "Attendance":
         """A connection of its own that stays open. Raises DBAPIError."""
-        return await Attendance.open(self._url, noticed)
+        self._check()
+        opened = await Attendance.open(self._url, noticed, worker)
+        self._opened(opened.raw)
+        return opened
+
+    def cut(self) -> None:
+        """As `Store.cut`."""
+        self._is_cut = True
+        for raw in list(self._raw):
+            raw.terminate()
 
     def is_passing(self, error: Exception) -> bool:
         return state_of(error) in PASSING
 
     def is_common(self, error: Exception) -> bool:
         return self.is_passing(error) or is_away(error)
+
+    def is_taken(self, error: Exception) -> bool:
+        return state_of(error) == TAKEN
 
 
 def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> AsyncEngine:
@@ -142,15 +171,15 @@ def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> Asy
 
 def _without_values(context: Any) -> DBAPIError | None:
     """What SQLAlchemy raises, as `wrapped` would."""
-    error = getattr(context.original_exception, "__cause__", None)
-    return wrapped(context.statement or "", error) if isinstance(error, FAULTS) else None
+    raised = context.original_exception
+    errors = [error for error in (raised, raised.__cause__) if isinstance(error, FAULTS)]
+    return wrapped(context.statement or "", errors[0]) if errors else None
 
 
 @asynccontextmanager
 async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that answers: after a restart of the server those in the pool are dead, and are made anew.
-
-    Raises OperationalError where there is none to be had, and for whatever the driver raises.
+    Raises OperationalError where there is none to be had. What the work itself raises stays as it is.
     """
     connection = await _open(of)
     if _raw(connection).is_closed():
@@ -160,8 +189,6 @@ async def connected(of: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         connection = await _open(of)
     try:
         yield connection
-    except FAULTS as error:
-        raise wrapped("a statement", error) from error
     finally:
         await connection.close()
 
@@ -176,8 +203,7 @@ async def _open(of: AsyncEngine) -> AsyncConnection:
 
 
 def watch(raw: asyncpg.Connection) -> None:
-    """Has the machine itself end a connection over a network that is silent: a statement may take its time, and what
-    waits for one that can't be answered any more must not. Unix sockets, and systems without it, go without."""
+    """Has the machine itself end a connection over a network that is silent. Unix sockets go without."""
     transport = getattr(raw, "_transport", None)
     held = transport.get_extra_info("socket") if transport is not None else None
     if held is None or held.family not in (socket.AF_INET, socket.AF_INET6):
@@ -192,6 +218,8 @@ def watch(raw: asyncpg.Connection) -> None:
 
 async def _drop(connection: AsyncConnection) -> None:
     """Ends it at once, without a word to a server that may not answer."""
+    if connection.invalidated:
+        return  # SQLAlchemy saw that it has ended
     _raw(connection).terminate()
     await connection.invalidate()
 
@@ -229,7 +257,8 @@ async def _commit(connection: AsyncConnection) -> None:
 async def _give_back(connection: AsyncConnection) -> None:
     """Undoes what was begun. A connection that can't be asked to is closed, which undoes it too."""
     try:
-        await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
+        if not connection.invalidated:
+            await asyncio.wait_for(_raw(connection).execute("ROLLBACK"), CONNECT_S)
     except (*FAULTS, asyncio.CancelledError):
         await _drop(connection)
 
@@ -296,11 +325,19 @@ def once(url: URL, work: Callable[[Connection], T]) -> T:
 
     async def run() -> T:
         of = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_S})
-        async with connected(of) as connection, connection.begin():
-            return await connection.run_sync(work)
+        try:
+            async with connected(of) as connection, connection.begin():
+                return await connection.run_sync(work)
+        except FAULTS as error:
+            raise wrapped("a statement", error) from error
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, run()).result()
+
+
+def session_of(worker: str) -> str:
+    """The name of its staying connection at the server, which cuts longer ones."""
+    return f"dialer {worker}"[:63]
 
 
 class Attendance:
@@ -311,15 +348,18 @@ class Attendance:
     """
 
     def __init__(self, raw: asyncpg.Connection) -> None:
-        self._raw = raw
+        self.raw = raw
 
     @classmethod
-    async def open(cls, url: URL, noticed: Callable[[], None]) -> "Attendance":
+    async def open(cls, url: URL, noticed: Callable[[], None], worker: str) -> "Attendance":
         given = url.translate_connect_args(username="user")
         query = {name: value for name, value in url.query.items() if isinstance(value, str)}
         try:
             raw = await asyncpg.connect(
-                **{**given, **query}, timeout=CONNECT_S, command_timeout=ANSWER_S, server_settings=SESSION
+                **{**given, **query},
+                timeout=CONNECT_S,
+                command_timeout=ANSWER_S,
+                server_settings={**SESSION, "application_name": session_of(worker)},
             )
             watch(raw)
             await raw.add_listener(CHANNEL, lambda *told: noticed())
@@ -346,15 +386,15 @@ class Attendance:
 
     def end(self) -> None:
         """At once, without a word: it may be that nobody hears."""
-        self._raw.terminate()
+        self.raw.terminate()
 
     async def close(self) -> None:
         with suppress(*FAULTS):
-            await self._raw.close(timeout=CONNECT_S)
+            await self.raw.close(timeout=CONNECT_S)
 
     async def _ask(self, sql: str, *given: Any) -> Any:
         try:
-            return await self._raw.fetchval(sql, *given)
+            return await self.raw.fetchval(sql, *given)
         except FAULTS as error:
-            self._raw.terminate()
+            self.raw.terminate()
             raise wrapped(sql, error) from error

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite
-from dialer.store.addresses import driver_url, remedy, shown
+from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
 from dialer.store.inline import InlineStore
 from dialer.store.worker_tables import EVERY
 
@@ -21,6 +21,8 @@ WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
 HEAD = "0008"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
+MAKE = "`dialer import` or `dialer db upgrade` makes it; or see `database` in the settings"
+"""What to do where there is no database yet."""
 
 
 class Once(Protocol):
@@ -34,13 +36,19 @@ def create(store: InlineStore) -> None:
     store.run(EVERY.create_all)
 
 
-def upgrade(url: str) -> str | None:
-    """Brings the database to this program's version, making it if need be. Returns the version it came from.
+def upgrade(url: str, makes: bool = True) -> str | None:
+    """Brings the database to this program's version. Returns the version it came from; None: it was made.
 
-    Raises DialerError where it is no database of ours, or a newer program wrote it.
+    Raises DialerError where it is no database of ours, or a newer program wrote it; and, unless this `makes` one, where
+    there is none.
     """
+    file = sqlite_file(url)
+    if not makes and file is not None and not file.exists():
+        raise DialerError(f"there is no database {file} yet; {MAKE}")
     with _looked_at(url) as (parsed, once):
         before = once(lambda connection: _version(connection, parsed))
+        if before is None and not makes:
+            raise DialerError(f"database {shown(parsed)} is empty yet; {MAKE}")
         if before != HEAD:
             # Alembic takes half a second to import, which most commands can do without.
             from dialer.store import migrate

@@ -38,6 +38,7 @@ class Link:
         self._url, self._options = url, options
         self._writer: _Own | None = None
         self._looker: _Own | None = None
+        self._opening = asyncio.Lock()
         self._reader = _reading(url, options)
 
     async def write(self, work: Callable[[Connection], T], quick: bool) -> T:
@@ -61,8 +62,9 @@ class Link:
 
     async def look(self, work: Callable[[Connection], T]) -> T:
         """Nothing waits here: with a write-ahead log, who reads is kept by nobody."""
-        if self._looker is None:
-            self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
+        async with self._opening:  # of two first looks at once, one opens
+            if self._looker is None:
+                self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
         return work(self._looker.tx)
 
     async def forget_pages(self) -> bool:
@@ -74,7 +76,7 @@ class Link:
             async with raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") as cursor:
                 return not (await cursor.fetchone())[0]
 
-    async def attend(self, noticed: Callable[[], None]) -> Any:
+    async def attend(self, noticed: Callable[[], None], worker: str) -> Any:
         raise AssertionError("one daemon a file: there is nobody to attend to")
 
     async def close(self) -> None:
@@ -83,11 +85,18 @@ class Link:
                 await asyncio.to_thread(own.close)
         await self._reader.dispose()
 
+    def cut(self) -> None:
+        """What a file is asked ends by itself."""
+
     def is_passing(self, error: Exception) -> bool:
         """Another process holds the lock."""
         return is_locked(error)
 
     is_common = is_passing
+
+    def is_taken(self, error: Exception) -> bool:
+        """Nobody else writes while a transaction does."""
+        return False
 
 
 def is_locked(error: Exception) -> bool:

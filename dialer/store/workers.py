@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from dialer.store import tables as t
 from dialer.store import worker_tables as w
 from dialer.store.attempts import IS_RUNNING
 from dialer.store.common import AnyRow, Values, insert_for, put_all
 from dialer.store.database import Tx
+from dialer.store.postgres import DUTY
 from dialer.store.prepared import Prepared
 from dialer.store.types import EPOCH, Instant
 
@@ -23,6 +24,20 @@ _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 def every(tx: Tx) -> Sequence[AnyRow]:
     """worker, started_at, seen_at."""
     return tx.execute(select(w.workers).order_by(_w.worker)).all()
+
+
+_duty = text(
+    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid "
+    "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :duty AND l.objsubid = 1 "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+def sessions_on_duty(tx: Tx) -> set[str]:
+    """`session_of` the worker that has the duty; empty while nobody has it, and on SQLite."""
+    if tx.dialect.name != "postgresql":
+        return set()
+    return set(tx.execute(_duty, {"duty": DUTY}).scalars())
 
 
 _holders = Prepared(select(t.attempts.c.worker).where(IS_RUNNING).distinct())

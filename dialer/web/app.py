@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from dialer.house import House
 from dialer.web import suppressions
 from dialer.web.hooks import Answer, Hooks
-from dialer.web.wire import Server, server
+from dialer.web.wire import Server, listen, server
 
 
 class Health(BaseModel):
@@ -78,4 +78,4 @@ def build(ready: Callable[[], Ready], house: House, answer: Answer) -> Front:
     return Front(hooks, app)
 
 
-__all__ = ["Front", "Health", "Ready", "Server", "build", "server"]
+__all__ = ["Front", "Health", "Ready", "Server", "build", "listen", "server"]

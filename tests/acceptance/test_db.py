@@ -7,7 +7,7 @@ import pytest
 
 from dialer import condition
 from dialer.condition import look
-from dialer.store import health, shown
+from dialer.store import health, schema, shown
 from dialer.store.health import Server
 from tests.support import postgres
 from tests.support.command import run
@@ -55,6 +55,30 @@ def test_a_database_is_made_looked_at_and_moved(
             done = run(capsys, *words)
             assert done.code == 1
             assert done.err.startswith("dialer: ")
+
+
+READING = (
+    "status", "status --watch", "report", "explain L-1", "attempts --csv a.csv", "actions --jsonl a.jsonl", "digest",
+    "audit verify", "audit head", "purge --dry-run",
+)  # fmt: skip
+
+
+def test_what_only_reads_makes_no_database(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {*here.iterdir()}
+    for words in READING:
+        done = run(capsys, *words.split())
+        assert (done.code, done.out) == (1, ""), words
+        assert done.err.startswith(f"dialer: there is no database {here}/dialer.db yet; `dialer import` or"), words
+    assert {*here.iterdir()} == before
+    with postgres.database(is_empty=True) as url:
+        monkeypatch.setenv("DIALER_DATABASE", url)
+        for words in READING:
+            done = run(capsys, *words.split())
+            assert (done.code, "is empty yet; `dialer import` or" in done.err) == (1, True), words
+        assert schema.version(url) is None
+    assert {*here.iterdir()} == before
 
 
 def test_a_backup_of_a_server_is_its_own_tools_work(

@@ -40,7 +40,7 @@ def test_a_file_of_somebody_else(
 def test_a_database_that_another_process_holds(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(capsys, "status").code == 0
+    assert run(capsys, "db", "upgrade").code == 0
     monkeypatch.setattr(sqlite, "BUSY_S", 0.01)
     with closing(sqlite3.connect(folder / "dialer.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -1,5 +1,6 @@
 """Twilio in the settings: what is refused and how, what is warned of, and which commands do without its secret."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_without_its_secret_no_adapter_is_opened(
 def test_an_emergency_stop_needs_no_secret(
     here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
+    assert command.run(capsys, "db", "upgrade").code == 0
     assert command.run(capsys, *words).code == 0
 
 
@@ -86,3 +88,19 @@ def test_an_address_that_twilio_can_not_reach_is_warned_of(
     done = command.run(capsys, "check")
     assert done.code == 0
     assert ("leads twilio to its own machine" in done.err + done.out) == warned
+
+
+def test_a_daemon_whose_hooks_cannot_be_served_does_not_start(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TOKEN, "0123456789abcdef")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        write(here, f'account_sid = "{SID}"', f'[web]\nport = {port}\npublic_url = "https://example.com"\n')
+        done = command.run(capsys, "run")
+    assert (done.code, done.out) == (1, "")
+    wrong = (
+        f"dialer: nothing can listen on 127.0.0.1:{port} (Address already in use), where twilio calls back; see [web]"
+    )
+    assert done.err.startswith(wrong)
+    assert not (here / "dialer.db").exists()

@@ -1,13 +1,16 @@
 """Addresses of databases: what is accepted, what is shown, and that a refusal says what to do and never a password."""
 
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from dialer.errors import DialerError
 from dialer.store import peek, schema
 from dialer.store.addresses import driver_url, shown
 from dialer.store.common import flag
+from tests.support import postgres
 
 
 @pytest.mark.parametrize(
@@ -15,6 +18,7 @@ from dialer.store.common import flag
     [
         ("nonsense", "no address of a database"),
         ("mysql://h/x", "mysql is not supported"),
+        ("postgres://u:hush@h/x", "postgres:// is written postgresql:// here"),
         ("postgresql://u:hush@h/x?sslmode=perhaps", "accepted: one of disable, allow, prefer"),
         ("postgresql://u:hush@h/x?target=a", "accepted: host, port, ssl"),
         ("postgresql://u:hush@h/x?port=a", "?port= is not fit"),
@@ -62,6 +66,27 @@ def test_a_database_that_is_missing_and_an_unknown_user_are_told(postgres_url: s
     nobody = driver_url(postgres_url).set(drivername="postgresql", username="nobody_known")
     with pytest.raises(DialerError, match='role "nobody_known" does not exist; see the user'):
         schema.upgrade(nobody.render_as_string(hide_password=False))
+
+
+def test_a_server_without_a_connection_to_spare_is_told(postgres_url: str) -> None:
+    role = f"full_{uuid4().hex[:8]}"
+    postgres.in_thread(_run(postgres_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"))
+    try:
+        url = driver_url(postgres_url).set(drivername="postgresql", username=role)
+        with pytest.raises(
+            DialerError, match=r"too many connections for role .*; it has no connection to spare: raise"
+        ):
+            schema.upgrade(url.render_as_string(hide_password=False))
+    finally:
+        postgres.in_thread(_run(postgres_url, f"DROP ROLE {role}"))
+
+
+async def _run(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 def test_a_look_sees_what_is_there_and_writes_nothing(database_url: str) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from dialer import mark
 from dialer.clock import SystemClock
-from dialer.store import Store, Tx, locks, queues
+from dialer.store import Store, Tx, attempts, locks, queues
 from dialer.store import tables as t
 from dialer.store.common import flag, insert_all, take_numbers
 from dialer.store.postgres import state_of
@@ -84,6 +84,49 @@ async def hold(store: Store, work: Any, until: asyncio.Event, held: asyncio.Even
                 return
 
     await store.write(wait)
+
+
+def _once(identity: str) -> Any:
+    """An event of no attempt, unless it is known: whether it was written."""
+    row = {"attempt_id": None, "kind": "text", "at": NOW, "received_at": NOW, "identity": identity, "stray": True}
+
+    def work(tx: Tx) -> bool:
+        if attempts.known_identities(tx, [identity]):
+            return False
+        attempts.add_events(tx, [{**row, "data": {}}])
+        return True
+
+    return work
+
+
+async def test_the_same_message_at_two_workers_at_once_is_written_once_and_no_error(two: tuple[Store, Store]) -> None:
+    first, second = two
+    held, until, results = asyncio.Event(), asyncio.Event(), []
+    holding = asyncio.create_task(hold(first, lambda tx: results.append(_once("m-1")(tx)), until, held))
+    await held.wait()
+    other = asyncio.create_task(second.write(_once("m-1")))
+    await asyncio.sleep(0.1)  # it waits for the other's row
+    until.set()
+    await holding
+    assert (results[-1], await other) == (True, False)
+    assert await first.read(lambda tx: tx.execute(text("SELECT count(*) FROM events")).scalar()) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("mine"), TimeoutError("mine"), ConnectionResetError("mine")])
+async def test_an_error_of_the_work_itself_is_not_the_databases(two: tuple[Store, Store], error: Exception) -> None:
+    def work(tx: Tx) -> None:
+        raise error
+
+    for run in (two[0].write, two[0].read, two[0].look):
+        with pytest.raises(type(error), match="mine") as raised:
+            await run(work)
+        assert raised.value is error
+
+
+async def test_a_connection_that_ends_in_a_statement_is_the_databases(two: tuple[Store, Store]) -> None:
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            await two[0].write(lambda tx: tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())")))
 
 
 async def test_what_another_worker_takes_is_skipped_with_all_of_its_person(two: tuple[Store, Store]) -> None:

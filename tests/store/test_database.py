@@ -2,10 +2,11 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
 from dialer.store import Store, Tx, sqlite
@@ -84,4 +85,19 @@ async def test_what_comes_just_when_a_writer_ends_is_written(url: str) -> None:
         if await store.read(_count) == 3:
             break
     assert await store.read(_count) == 3
+    await store.close()
+
+
+async def test_two_first_looks_at_once_open_one_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[float] = []
+    begin = sqlite._Own.__init__
+
+    def count(self: sqlite._Own, address: URL, options: Mapping[str, str], busy_s: float) -> None:
+        opened.append(busy_s)
+        begin(self, address, options, busy_s)
+
+    monkeypatch.setattr(sqlite._Own, "__init__", count)
+    store = Store(url)
+    assert await asyncio.gather(store.look(_count), store.look(_count), store.look(_count)) == [0, 0, 0]
+    assert opened == [sqlite.LOOK_S]
     await store.close()

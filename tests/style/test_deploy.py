@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from dialer.daemon import DRAIN_S
+from dialer.stopping import DRAIN_S
 from tests.style.source import PACKAGES, ROOT
 
 DEPLOY = ROOT / "config" / "deploy"

@@ -14,6 +14,7 @@ from dialer import crew as crews
 from dialer.clock import DisciplinedClock
 from dialer.crew import PRESENT, Crew
 from dialer.house import House
+from dialer.troubles import Troubles
 
 FAULTS = (
     OperationalError("x", None, OSError("gone")), OSError("gone"), TimeoutError(), RuntimeError("a mistake of ours"),
@@ -53,7 +54,7 @@ class Database:
     attendance: Attendance
     refuses: int = 0
 
-    async def attend(self, noticed: Any) -> Attendance:
+    async def attend(self, noticed: Any, worker: str) -> Attendance:
         if self.refuses:
             self.refuses -= 1
             raise OSError("connection refused")
@@ -75,7 +76,8 @@ def _crew(database: Any, takes_over: Any = None) -> Crew:
             takes_over(dead)
 
     settings: Any = None
-    return Crew(House(settings, DisciplinedClock(), database), "me", lambda: None, take_over)
+    house = House(settings, DisciplinedClock(), database)
+    return Crew(house, "me", lambda: None, take_over, Troubles(house.clock, "me"))
 
 
 async def _turn(crew: Crew, done: Any) -> None:

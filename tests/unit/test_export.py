@@ -279,6 +279,8 @@ def asked(folder: Path, *words: str) -> Result:
 
 
 def test_a_dash_is_standard_output_and_nothing_else_is_said_there(tmp_path: Path) -> None:
+    assert asked(tmp_path, "--csv", "-").exit_code == 1  # no database yet
+    assert CliRunner().invoke(app, ["db", "upgrade", "--config", str(tmp_path / "dialer.toml")]).exit_code == 0
     done = asked(tmp_path, "--csv", "-")
     assert (done.exit_code, done.stdout) == (0, COLUMNS + "\n")
     assert asked(tmp_path, "--jsonl", "-").stdout == ""

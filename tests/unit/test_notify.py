@@ -13,8 +13,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from dialer import notify, pulse
+from dialer.clock import SystemClock
 from dialer.notify import Notifier
 from dialer.pulse import Pulse, Question
+from dialer.troubles import Troubles
 
 
 @pytest.fixture
@@ -104,6 +106,8 @@ class Daemon:
         self.stopping = False
         self.frozen_s: float | None = None
         self.hung: list[str] = []
+        self.is_shared = False
+        self.troubles = Troubles(SystemClock(), "w-1")
 
     @property
     def turned_s(self) -> float:
@@ -221,6 +225,26 @@ async def test_ready_says_why_not(watched: Watched) -> None:
     assert found.ready().reason == "the database does not answer within 0.05 s"
     daemon.stopping = True
     assert found.ready().reason == "stopping"
+
+
+@pytest.mark.parametrize(("is_shared", "advice"), [(False, "see the disk"), (True, "see the server")])
+async def test_a_silent_database_is_told_once_in_its_own_words(
+    heard: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_shared: bool, advice: str
+) -> None:
+    monkeypatch.setattr(pulse, "EVERY_S", 0.0)
+    daemon = Daemon()
+    daemon.is_shared, daemon.failing = is_shared, {"read"}
+    found = Watched(daemon, heard, tmp_path)
+    with capture_logs() as logs:
+        beating = asyncio.create_task(found.pulse.run())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        daemon.failing = set()
+        await until(lambda: found.pulse.ready().ready)
+        beating.cancel()
+    assert [row["event"] for row in logs] == ["database_silent", "database_answers"]
+    assert str(logs[0]["hint"]).startswith(advice)
+    assert logs[1]["after_s"] >= 0
 
 
 async def test_a_halt_is_ready_and_says_so(watched: Watched, heard: socket.socket) -> None:

@@ -604,6 +604,7 @@ def test_the_page_is_in_the_lenders_language_or_the_one_asked_for(
     lender: Path, options: list[str], language: str
 ) -> None:
     written_to = lender.parent / "report.html"
+    assert CliRunner().invoke(app, ["db", "upgrade", "--config", str(lender)]).exit_code == 0
     result = CliRunner().invoke(app, ["report", "--config", str(lender), "--html", str(written_to), *options])
     assert result.exit_code == 0, result.output
     assert f'<html lang="{language}">' in written_to.read_text(encoding="utf-8")

@@ -273,3 +273,12 @@ def test_an_adapter_that_is_registered_twice_is_not_called_unknown(tmp_path: Pat
     with pytest.raises(InvalidInput) as caught:
         check.read_settings(path, {}, twice)
     assert "registered more than once: a:A, b:B" in str(caught.value)
+
+
+def test_a_postgres_address_is_told_how_it_is_written(tmp_path: Path) -> None:
+    wrong = "begins with postgres://, which is written postgresql:// here; accepted: sqlite:///FILE"
+    (told,) = refused(tmp_path, SETTINGS.replace("sqlite:///dialer.db", "postgres://dialer@db/dialer"))
+    assert told.startswith(f"dialer.toml:1: database: {wrong}")
+    (told,) = refused(tmp_path, env={"DIALER_DATABASE": "postgres://dialer:hush@db/dialer"})
+    assert told.startswith(f"environment: DIALER_DATABASE: {wrong}")
+    assert "hush" not in told

@@ -155,6 +155,46 @@ def test_a_database_in_which_somebody_dials_is_not_copied(source: str, postgres_
     assert peek.read(postgres_url, lambda tx: flag(tx, "halt")) == "moving"
 
 
+def test_a_copy_that_is_refused_or_breaks_off_leaves_no_file(source: str, tmp_path: Path) -> None:
+    before, to = {*tmp_path.iterdir()}, f"sqlite:///{tmp_path}/new.db"
+    with only_one(source):  # a daemon's own lock stays
+        with pytest.raises(DialerError, match="another daemon"):
+            copy(source, to)
+        assert {*tmp_path.iterdir()} == before | {tmp_path / "dialer.db.daemon"}
+    (tmp_path / "dialer.db.daemon").unlink()
+    write(source, sql("UPDATE attempts SET state = 'placing' WHERE attempt_id = 1"))
+    with pytest.raises(DialerError, match="1 attempts are being placed"):
+        copy(source, to)
+    write(source, sql("UPDATE attempts SET state = 'settled' WHERE attempt_id = 1"))
+
+    def breaks(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy(source, to, breaks)
+    assert {*tmp_path.iterdir()} == before
+    copy(source, to)
+    assert {*tmp_path.iterdir()} == before | {tmp_path / "new.db"}
+
+
+def test_who_locks_a_file_that_was_taken_away_meanwhile_locks_the_next(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "dialer.db.daemon"
+    opened, was = [], Path.open
+
+    def taken_away(self: Path, *how: Any) -> Any:
+        handle = was(self, *how)
+        if self == path and not opened:
+            path.unlink()
+        opened.append(handle)
+        return handle
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", taken_away)
+        with only_one(source):
+            assert len(opened) == 2
+            assert path.exists()
+
+
 def _seen(tx: Tx, at: datetime, started_at: datetime) -> None:
     put_all(tx, worker_tables.workers, [{"worker": "w-1", "started_at": started_at, "seen_at": at}])
 

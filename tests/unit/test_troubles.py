@@ -1,0 +1,76 @@
+"""What fails again and again, as the log tells it: once, then once a minute; a database that is away, and back."""
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError, OperationalError
+from structlog.testing import capture_logs
+
+from dialer import log as logs
+from dialer.store.database import said
+from dialer.troubles import Troubles
+
+AWAY = OperationalError("SELECT 1", None, ConnectionRefusedError(111, "Connect call failed"))
+ODD = DBAPIError("SELECT secret", None, Exception("relation does not exist"))
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    at = datetime(2026, 1, 14, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def move(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_database_that_is_away_is_told_once_for_all_then_once_a_minute_and_when_it_is_back(clock: Any) -> None:
+    troubles = Troubles(clock, "w-1")
+    with capture_logs() as told:
+        for _ in range(90):
+            assert not troubles.is_news("dialing", AWAY)
+            assert not troubles.is_news("reconciling", AWAY)
+            assert not troubles.is_news("bell", AWAY, lasts=False)
+            clock.move(1)
+        troubles.works("dialing")
+        assert troubles.is_away, "one of them has not got it back"
+        troubles.works("reconciling")
+        troubles.works("reconciling")
+        assert not troubles.is_away
+    assert [(row["event"], row.get("for_s"), row.get("after_s")) for row in told] == [
+        ("database_lost", 0.0, None), ("database_lost", 60.0, None), ("database_back", None, 90.0),
+    ]  # fmt: skip
+    assert told[0]["error"] == "OperationalError: [Errno 111] Connect call failed"
+
+
+def test_any_other_error_is_news_once_a_minute_for_each_who_has_it(clock: Any) -> None:
+    troubles = Troubles(clock, "w-1")
+    found = []
+    for _ in range(61):
+        found += [troubles.is_news("dialing", ODD), troubles.is_news("bell", ODD)]
+        clock.move(1)
+    assert [n for n, news in enumerate(found) if news] == [0, 1, 120, 121]
+    assert troubles.is_news("dialing", ValueError("another one"))
+    assert not troubles.is_away
+
+
+def test_no_statement_and_no_link_gets_into_the_log() -> None:
+    assert said(ODD) == "DBAPIError: relation does not exist"
+    assert said(TimeoutError()) == "TimeoutError"
+    for error in (ODD, AWAY, OperationalError("SELECT secret", {"a": 1}, Exception("database is locked"))):
+        stream = io.StringIO()
+        logs.set_up("info", "json", stream)
+        logs.log.error("hook_failed", error=f"{type(error).__name__}: {error}")
+        text = json.loads(stream.getvalue())["error"]
+        assert str(error.orig) in text
+        assert not {"SELECT", "sqlalche.me", "\n"} & {word for word in ("SELECT", "sqlalche.me", "\n") if word in text}
