@@ -27,6 +27,8 @@ from dialer.troubles import Troubles
 
 LEAST_WAIT = timedelta(milliseconds=2)
 IDLE_WAIT = timedelta(milliseconds=50)
+TURN = timedelta(milliseconds=50)
+"""Claims follow each other no faster: what is claimed is due in a multiple of it, and some together cost less."""
 RECOUNT_S = 0.25
 
 
@@ -236,6 +238,7 @@ class Worker:
         claimed = await self.dialer.tick()
         if claimed.placements:
             self.look.set()
+            await self.house.clock.sleep_until(now + TURN)
         if claimed.halted:
             return None
         if not claimed.more and not claimed.examined and claimed.next_due_at is not None:
