@@ -82,16 +82,18 @@ class Reconciler:
             return running_store.overdue(tx, now, LOOKED_MAX, self._mine), running_store.next_check(tx, self._mine)
 
         rows, self.next_at = await self.house.store.look(read)
+        looked = 0
         for row in rows:
             try:
                 await self._look(row, now)
+                looked += 1
             except Exception as error:  # one of them must not keep the others waiting
                 if is_away(error):
                     raise  # as it would for each of them
                 log.error("reconciling_failed", attempt_id=row.attempt_id, error=said(error), hint="it is tried again")
         if rows:
             self.next_at = await self.house.store.look(lambda tx: running_store.next_check(tx, self._mine))
-        return len(rows)
+        return looked  # a fault must not be looked at again without a pause
 
     async def _look(self, row: Any, now: datetime) -> None:
         state = State(row.state)

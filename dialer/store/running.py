@@ -33,10 +33,11 @@ def next_check(tx: Tx, worker: str = "") -> datetime | None:
     return _next_check.scalar(tx, me=worker)
 
 
+_GOES_ON = ("accepted", "ringing", "answered")
 _heard = Prepared(
     select(func.max(t.events.c.received_at)).where(
         t.events.c.attempt_id == bindparam("of"),
-        t.events.c.kind.in_(("accepted", "ringing", "answered")),
+        t.events.c.kind.in_(bindparam("kinds", expanding=True)),
         ~t.events.c.stray,
     )
 )
@@ -44,7 +45,7 @@ _heard = Prepared(
 
 def heard_at(tx: Tx, attempt_id: int) -> datetime | None:
     """When the last news came by which a call goes on. What is pressed in it is none: it ends all the same."""
-    return _heard.scalar(tx, of=attempt_id)
+    return _heard.scalar(tx, of=attempt_id, kinds=_GOES_ON)
 
 
 _check_later = Prepared(
