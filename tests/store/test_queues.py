@@ -18,6 +18,7 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "waiting": lambda tx: queues.waiting(tx, QUEUE, NOW, NOW),
     "overdue": lambda tx: running.overdue(tx, NOW, 5),
     "next_check": running.next_check,
+    "heard_at": lambda tx: running.heard_at(tx, 1),
     "running_calls": attempts.running_calls,
     "roster": lambda tx: attempts.roster(tx, [1, 2]),
     "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),
