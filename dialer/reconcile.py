@@ -101,7 +101,7 @@ class Reconciler:
             await self._end_of_lease(row, now)
             return
         if state != State.LOST and now >= settle.silent_at(self.house, row._mapping, row.claimed_at):
-            if row.checks == 0 and await self._is_heard(row, now):
+            if await self._is_heard(row, now):
                 return
             await self._hang_up(row)
             await self.inbox.take([News(Kind.SILENT, now, row.attempt_id, why="no news for too long")])

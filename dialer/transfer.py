@@ -43,19 +43,24 @@ async def copy(database: str, to: str, clock: Clock, begin: Begin) -> Copied:
     with ExitStack() as stack:
         for url in (database, to):
             stack.enter_context(_nobody(url))
-        stack.enter_context(_all_or_nothing(sqlite_file(to)))
+        made = stack.enter_context(_all_or_nothing(sqlite_file(to)))
         async with ends.begun(database) as left:
             _refuse(await store.standing(left), await _now(left, clock), shown(database))
             rows = sum((await store.counts(left)).values())
             await asyncio.to_thread(_make, to, await store.months(left))
             async with ends.begun(to) as right:
                 await _is_empty(right, to)
-                copied = await _move(left, right, begin(2 * rows), clock, (database, to))
+                copied = await _move(left, right, begin(2 * rows), clock, (database, to), made)
     return Copied(shown(database), settable(to), copied)
 
 
 async def _move(
-    left: ends.End, right: ends.End, advance: store.Advance, clock: Clock, urls: tuple[str, str]
+    left: ends.End,
+    right: ends.End,
+    advance: store.Advance,
+    clock: Clock,
+    urls: tuple[str, str],
+    made: list[Path],
 ) -> dict[str, int]:
     database, to = urls
     copied = await store.copy(left, right, advance)
@@ -67,6 +72,7 @@ async def _move(
     except ends.FAULTS as error:
         told = ends.refused(to, error)
         raise DialerError(f"{told}. {shown(database)} stays in use: dialer unhalt, and copy again") from error
+    made.clear()  # whatever comes now, the copy is there, and the settings may name it
     if right.is_server:
         await right.run("ANALYZE")
     return copied
@@ -93,16 +99,15 @@ def _look(database: str, to: str) -> None:
 
 
 @contextmanager
-def _all_or_nothing(file: Path | None) -> Iterator[None]:
-    """A file that was made for a copy that failed is taken away again."""
-    if file is None or file.exists():
-        yield
-        return
+def _all_or_nothing(file: Path | None) -> Iterator[list[Path]]:
+    """The files that are made for the copy. Where it fails they are taken away again, those that the list still has."""
+    is_new = file is not None and not file.exists()
+    made = [Path(f"{file}{more}") for more in ("", "-wal", "-shm")] if is_new else []
     try:
-        yield
+        yield made
     except BaseException:
-        for made in (file, Path(f"{file}-wal"), Path(f"{file}-shm")):
-            made.unlink(missing_ok=True)
+        for each in made:
+            each.unlink(missing_ok=True)
         raise
 
 

@@ -40,6 +40,11 @@ class Troubles:
     def away(self, who: str | None, error: Exception) -> None:
         """The database can't be reached: said at once by who finds it first, then once a minute."""
         now = self.clock.now()
+        if who is None and self._away_since is None:
+            # Nobody would say that it is back; whoever lasts finds it away as well, if it is.
+            if self._is_time("database", ""):
+                log.error("database_lost", worker=self.worker, error=said(error), for_s=0.0, hint="it is tried again")
+            return
         if self._away_since is None:
             self._away_since = now
             self._said_at.pop(("database", ""), None)
@@ -50,6 +55,10 @@ class Troubles:
                 "database_lost", worker=self.worker, error=said(error), for_s=_seconds(now - self._away_since),
                 hint="nothing is dialed; tried again every 2 s",
             )  # fmt: skip
+
+    def leaves(self, who: str) -> None:
+        """It will say nothing any more."""
+        self._without.discard(who)
 
     def works(self, who: str) -> None:
         """The last of those who found it away says that it is back."""

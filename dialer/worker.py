@@ -229,6 +229,7 @@ class Worker:
             now = self.house.clock.now()
             until = now + self.poll if until is None else min(until, now + self.poll)
             await self._wait(self.wake, max(until, now + LEAST_WAIT))
+        self.troubles.leaves("dialing")
 
     async def _dial_once(self) -> datetime | None:
         """Dials what is due and has room. Returns when to look again; None: when something happens."""
@@ -295,6 +296,7 @@ class Worker:
             latest = now + max(self.poll, timedelta(seconds=1))
             await self.house.clock.sleep_until(now + (LEAST_WAIT if looked else pause))
             await self._wait(self.look, min(next_at or latest, latest))
+        self.troubles.leaves("reconciling")
 
 
 @dataclass(slots=True)

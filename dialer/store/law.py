@@ -104,14 +104,14 @@ _ratio = Prepared(
         _a.campaign_id == bindparam("of"),
         _a.channel == "voice",
         _a.claimed_at >= bindparam("since"),
-        _a.disposition.in_(("human", "answered")),
+        _a.disposition.in_(bindparam("answered", expanding=True)),
     )
 )
 
 
 def abandoned(tx: Tx, campaign_id: int, since: datetime) -> tuple[int, int]:
     """Of a campaign's calls that a person answered: those put through to nobody, and all."""
-    ((callbacks, every),) = _ratio.all(tx, of=campaign_id, since=since)
+    ((callbacks, every),) = _ratio.all(tx, of=campaign_id, since=since, answered=("human", "answered"))
     return int(callbacks), int(every)
 
 

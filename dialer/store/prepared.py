@@ -128,6 +128,7 @@ class _Compiled:
         for name in made.positiontup or ():
             bind = made.binds[name]
             process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            assert bind.required or not bind.expanding, "a list is given with each call, not written into the statement"
             if not bind.required:  # a value that is written into the statement
                 self._fixed[name] = process(bind.value) if process else bind.value
             elif bind.expanding:
@@ -210,7 +211,9 @@ class _Compiled:
 def _several(sql: str) -> str | None:
     """An INSERT of one row as one of SEVERAL rows, which takes SQLite a third less a row; None for anything else."""
     found = _VALUES.search(sql)
-    return f"{sql[: found.end()]}{f', {found[1]}' * (SEVERAL - 1)}{sql[found.end() :]}" if found else None
+    if found is None or "?" in sql[found.end() :]:
+        return None
+    return f"{sql[: found.end()]}{f', {found[1]}' * (SEVERAL - 1)}{sql[found.end() :]}"
 
 
 def _grouped(rows: Sequence[Sequence[Any]]) -> tuple[list[list[Any]], Sequence[Sequence[Any]]]:

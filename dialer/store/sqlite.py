@@ -117,6 +117,8 @@ class _Own:
 
     async def begin(self) -> None:
         """Takes the lock: at once where nobody has it, as nearly always; else it is waited for, in a thread."""
+        if self.raw.in_transaction:
+            self.raw.execute("ROLLBACK")  # of a commit that failed: nobody may make it durable after all
         with suppress(sqlite3.Error):  # what is wrong comes again below, and is said there
             self.raw.execute("PRAGMA busy_timeout=0")
             self.raw.execute("BEGIN IMMEDIATE")

@@ -83,7 +83,9 @@ def _headers(reply: HookReply) -> list[tuple[bytes, bytes]]:
 def _request(scope: Scope, body: bytes) -> HookRequest:
     """Of a header that comes twice the first counts."""
     path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1").strip(" \t") for name, value in reversed(scope["headers"])
+    }
     return HookRequest(scope["method"], path, scope["query_string"].decode("utf-8", "replace"), headers, body)
 
 

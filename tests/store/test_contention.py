@@ -76,8 +76,10 @@ async def hold(store: Store, work: Any, until: asyncio.Event, held: asyncio.Even
     loop = asyncio.get_running_loop()
 
     def wait(tx: Tx) -> None:
-        work(tx)
-        loop.call_soon(held.set)
+        try:
+            work(tx)
+        finally:
+            loop.call_soon(held.set)
         for _ in range(200):
             tx.execute(text("SELECT pg_sleep(0.02)"))
             if until.is_set():
@@ -88,12 +90,11 @@ async def hold(store: Store, work: Any, until: asyncio.Event, held: asyncio.Even
 
 def _once(identity: str) -> Any:
     """An event of no attempt, unless it is known: whether it was written."""
-    row = {"attempt_id": None, "kind": "text", "at": NOW, "received_at": NOW, "identity": identity, "stray": True}
 
     def work(tx: Tx) -> bool:
         if attempts.known_identities(tx, [identity]):
             return False
-        attempts.add_events(tx, [{**row, "data": {}}])
+        attempts.add_events(tx, [(None, "text", NOW, NOW, identity, True, {})])
         return True
 
     return work

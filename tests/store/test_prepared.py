@@ -1,12 +1,18 @@
 """Prepared statements: lists of any length, types both ways, and the database's refusals as SQLAlchemy raises them."""
 
+import gc
+import importlib
+import pkgutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.exc import DBAPIError
 
+from dialer import store
 from dialer.store import InlineStore, Store, Tx
 from dialer.store import tables as t
 from dialer.store.common import add_missing, insert_all, insert_rows, put_all, put_rows
@@ -103,3 +109,19 @@ async def test_rows_of_several_a_statement_are_all_there_in_their_order(database
         await store.write(lambda tx: insert_rows(tx, t.flags, ("name", "value", "set_at"), rows))
     assert "f000" not in str(refused.value)
     await store.close()
+
+
+def test_every_statement_is_one_for_both_databases() -> None:
+    """Each is compiled: one with a list written into it, which SQLite would not understand, is refused."""
+    for module in pkgutil.iter_modules(store.__path__):
+        importlib.import_module(f"dialer.store.{module.name}")
+    every = [each for each in gc.get_objects() if isinstance(each, Prepared)]
+    assert len(every) > 50
+    for dialect in (sqlite.dialect(paramstyle="qmark"), asyncpg.dialect()):
+        for each in every:
+            each._compiled(dialect)
+
+
+def test_a_list_written_into_a_statement_is_refused() -> None:
+    with pytest.raises(AssertionError, match="a list is given with each call"):
+        Prepared(select(t.flags.c.value).where(t.flags.c.name.in_(("a", "b"))))._compiled(sqlite.dialect())

@@ -74,3 +74,23 @@ def test_no_statement_and_no_link_gets_into_the_log() -> None:
         text = json.loads(stream.getvalue())["error"]
         assert str(error.orig) in text
         assert not {"SELECT", "sqlalche.me", "\n"} & {word for word in ("SELECT", "sqlalche.me", "\n") if word in text}
+
+
+def test_who_leaves_does_not_keep_the_database_away(clock: Any) -> None:
+    """A loop that ended while it was away says nothing any more: what is stopped must not be given up for it."""
+    troubles = Troubles(clock, "w-1")
+    assert not troubles.is_news("dialing", AWAY)
+    assert not troubles.is_news("signs of life", AWAY)
+    troubles.leaves("dialing")
+    troubles.works("signs of life")
+    assert not troubles.is_away
+
+
+def test_a_bell_alone_says_once_a_minute_that_it_is_away(clock: Any) -> None:
+    troubles = Troubles(clock, "w-1")
+    with capture_logs() as told:
+        for _ in range(90):
+            assert not troubles.is_news("bell", AWAY, lasts=False)
+            troubles.works("dialing")
+            clock.move(1)
+    assert [row["event"] for row in told] == ["database_lost", "database_lost"]
