@@ -1,6 +1,5 @@
 """Prepared statements: lists of any length, types both ways, and the database's refusals as SQLAlchemy raises them."""
 
-import gc
 import importlib
 import pkgutil
 from datetime import UTC, date, datetime
@@ -113,9 +112,8 @@ async def test_rows_of_several_a_statement_are_all_there_in_their_order(database
 
 def test_every_statement_is_one_for_both_databases() -> None:
     """Each is compiled: one with a list written into it, which SQLite would not understand, is refused."""
-    for module in pkgutil.iter_modules(store.__path__):
-        importlib.import_module(f"dialer.store.{module.name}")
-    every = [each for each in gc.get_objects() if isinstance(each, Prepared)]
+    modules = [importlib.import_module(f"dialer.store.{one.name}") for one in pkgutil.iter_modules(store.__path__)]
+    every = [each for module in modules for each in vars(module).values() if isinstance(each, Prepared)]
     assert len(every) > 50
     for dialect in (sqlite.dialect(paramstyle="qmark"), asyncpg.dialect()):
         for each in every:
