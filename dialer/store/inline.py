@@ -108,4 +108,4 @@ class Mishap(Protocol):
 
 
 def _failure(text: str) -> OperationalError:
-    return OperationalError("a simulated fault", None, sqlite3.OperationalError(text))
+    return OperationalError("a simulated fault", None, sqlite3.OperationalError(f"{text} (a simulated fault)"))
