@@ -152,7 +152,7 @@ def paused_campaigns_go_on(monkey: Monkey) -> None:
     monkey.setattr(attempts, "ACTIVE", frozenset({"active", "paused"}))  # the last look stands against it too
 
 
-@plant("while_stopped")
+@plant("while_stopped", acts_a_day=24.0)
 def a_halt_is_not_seen(monkey: Monkey) -> None:
     monkey.setattr(claiming, "flag", lambda tx, name: "")
     look = attempts.last_look
