@@ -229,6 +229,8 @@ class Diff:
         planbook.add_accounts(tx, self._joined)
         attempts, accounts, verdicts = [], [], []
         campaign_id, now = self._one.campaign_id, self._now
+        # What is due together stands together: a claim, and all news of it, then touches few pages of the table.
+        self._new.sort(key=_slot)
         numbers = take_numbers(tx, [draft.due_on for draft, *_ in self._new])
         for number, (draft, members, state, reason, shared) in zip(numbers, self._new, strict=True):
             is_cancelled = state is State.CANCELLED
@@ -303,6 +305,10 @@ class _Shared(NamedTuple):
 
 _New = tuple[Draft, tuple[Member, ...], State, Reason | None, _Shared]
 """An attempt to write: as drafted, for these of its accounts."""
+
+
+def _slot(new: _New) -> datetime:
+    return new[0].planned_for
 
 
 def _valid_until(draft: Draft, ring_s: float) -> datetime:
