@@ -19,7 +19,7 @@ from dialer.house import House, Launched
 from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
 from dialer.room import Taken
-from dialer.store import Tx, desk, phones
+from dialer.store import Tx, at_hand, desk, phones
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import flag
@@ -103,6 +103,10 @@ class Claim:
 
     def run(self) -> Claimed:
         """Takes the highest priority first, over all active campaigns, until room or time is used up."""
+        with at_hand.untouched(self._tx):
+            return self._run()
+
+    def _run(self) -> Claimed:
         if flag(self._tx, "halt"):
             self._result.halted = True
             self._save_lines()

@@ -194,7 +194,7 @@ class _Batch:
                 self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
         back = [attempt for attempt, _ in self.returned.values()]
         over = [*self.settling, *back]
-        attempt_store.move(self.tx, self.moving.changed())
+        attempt_store.move(self.tx, self.moving.both())
         attempt_store.add_events(self.tx, self.rows)
         phones.release(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
         costs = {one["attempt_id"]: one for one in (*over, *self.late)}.values()
@@ -203,6 +203,8 @@ class _Batch:
         attempt_store.complete(self.tx, {one["attempt_id"]: one for one in (*self.settling, *self.book.attempts)})
         touched = self.book.write()
         followup.add(self.tx, self.house, self.settling, self.now)
+        attempt_store.keep(self.tx, self.moving.by_id)
+        # This may withdraw what is about to be placed: then nothing is at hand the next time.
         replan_persons(self.tx, self.house, touched | {one["person_id"] for one in back}, self.now)
         failed = [_ended(attempt, Kind.ENDED) for attempt in self.settling]
         return failed + [_ended(attempt, kind) for attempt, kind in self.returned.values()]
@@ -212,22 +214,22 @@ class _Moving:
     """The attempts that a batch of news is about, as plain values that the news moves."""
 
     def __init__(self, tx: Tx, news: Sequence[News], refs: set[str]) -> None:
-        self._by_id = attempt_store.moving(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
-        self._by_ref = {a["provider_ref"]: a for a in self._by_id.values() if a["provider_ref"]}
-        self._was = {key: dict(attempt) for key, attempt in self._by_id.items()}
+        self._was = attempt_store.moving(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
+        self.by_id = {key: dict(attempt) for key, attempt in self._was.items()}
+        self._by_ref = {a["provider_ref"]: a for a in self.by_id.values() if a["provider_ref"]} if refs else {}
 
     def find(self, one: News) -> dict[str, Any] | None:
         if one.attempt_id is not None:
-            return self._by_id.get(one.attempt_id)
+            return self.by_id.get(one.attempt_id)
         return self._by_ref.get(one.ref) if one.ref else None
 
     def reserved(self) -> dict[int, Decimal | None]:
         """What each attempt had reserved before this news."""
         return {key: attempt["cost"] for key, attempt in self._was.items()}
 
-    def changed(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """(as it was read, as it is now) of those that moved."""
-        return [(self._was[key], attempt) for key, attempt in self._by_id.items() if attempt != self._was[key]]
+    def both(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """(as it was read, as it is now)."""
+        return [(self._was[key], attempt) for key, attempt in self.by_id.items()]
 
 
 def _row(one: News, attempt: dict[str, Any] | None, stray: bool, now: datetime) -> attempt_store.EventRow:

@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import compress
+from operator import is_not, itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Numeric, String, bindparam, cast, func, literal_column, select, update
 
+from dialer.store import at_hand
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, add_missing, in_parts, insert_all, insert_for, insert_rows, put_all
 from dialer.store.prepared import Prepared
@@ -182,6 +185,7 @@ MOVED = (
     "withdrawn",
 )  # fmt: skip
 """The columns an event may move."""
+_moved = itemgetter(*MOVED)
 _NEEDED = (
     "attempt_id", "campaign_id", "version", "person_id", "cause", "channel", "script", "line", "valid_until", *MOVED,
 )  # fmt: skip
@@ -205,9 +209,16 @@ def by_id(tx: Tx, attempt_ids: Iterable[int]) -> dict[int, AnyRow]:
 
 def moving(tx: Tx, attempt_ids: Iterable[int], refs: Iterable[str]) -> dict[int, dict[str, Any]]:
     """attempt id → what news may move, and needs to know, of the attempt. `refs`: of those that are named by their
-    provider's reference only."""
+    provider's reference only. What is at hand is not read; it is not to be changed."""
+    kept = at_hand.rows(tx)
     found: dict[int, dict[str, Any]] = {}
-    for part in in_parts(attempt_ids):
+    unknown = []
+    for key in attempt_ids:
+        if key in kept:
+            found[key] = kept[key]
+        else:
+            unknown.append(key)
+    for part in in_parts(unknown):
         found.update({attempt["attempt_id"]: attempt for attempt in _moving_by_id.plain(tx, ids=part)})
     for part in in_parts(refs):
         for attempt in _moving_by_ref.plain(tx, refs=part):
@@ -220,6 +231,12 @@ def complete(tx: Tx, moving: Mapping[int, dict[str, Any]]) -> None:
     for part in in_parts(moving):
         for others in _others.plain(tx, ids=part):
             moving[others["attempt_id"]].update(others)
+
+
+def keep(tx: Tx, moved: Mapping[int, dict[str, Any]]) -> None:
+    """Keeps at hand what runs of these, as `moving` had them and `move` wrote them."""
+    running = {key: attempt for key, attempt in moved.items() if attempt["state"] in RUNNING}
+    at_hand.keep(tx, running, {key: attempt for key, attempt in moved.items() if key not in running})
 
 
 @lru_cache(maxsize=512)
@@ -240,8 +257,8 @@ def move(tx: Tx, rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) ->
     groups: dict[tuple[str, ...], list[tuple[Values, Values]]] = {}
     for was, now in rows:
         # What was not touched is the same object: asked first, it spares most comparisons.
-        names = tuple([name for name in MOVED if now[name] is not was[name] and now[name] != was[name]])
-        groups.setdefault(names, []).append((was, now))
+        others = compress(MOVED, map(is_not, _moved(now), _moved(was)))
+        groups.setdefault(tuple([name for name in others if now[name] != was[name]]), []).append((was, now))
     for names, moved in groups.items():
         if names:
             columns = {f"to_{name}": [now[name] for _, now in moved] for name in names}

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
-from dialer.store import sqlite
+from dialer.store import at_hand, sqlite
 from dialer.store.database import Store, Tx
 
 T = TypeVar("T")
@@ -51,6 +51,7 @@ class InlineStore(Store):
             found = work(self._tx)
             raw.execute("COMMIT")
         except BaseException:
+            at_hand.forget(self._tx)
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
             raise

@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from dialer.store import at_hand
+
 T = TypeVar("T")
 BUSY_S = 5.0
 """Seconds to wait for another process's lock, each time."""
@@ -51,6 +53,7 @@ class Link:
             found = work(own.tx) if quick else await _in_thread(work, own.tx)
             await own.say("COMMIT")
         except BaseException:
+            at_hand.forget(own.tx)
             if own.raw.in_transaction:
                 own.raw.execute("ROLLBACK")
             raise
