@@ -23,7 +23,7 @@ from dialer.moves import apply
 from dialer.news import News
 from dialer.planning import replan_persons
 from dialer.secret import MASKED
-from dialer.store import Tx, locks, phones
+from dialer.store import Tx, locks, movement, phones
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 500
@@ -194,16 +194,16 @@ class _Batch:
                 self.book.said(attempt, Outcome(attempt["outcome"]), None, attempt["ended_at"])
         back = [attempt for attempt, _ in self.returned.values()]
         over = [*self.settling, *back]
-        attempt_store.move(self.tx, self.moving.both())
+        movement.move(self.tx, self.moving.both())
         attempt_store.add_events(self.tx, self.rows)
         phones.release(self.tx, [one["attempt_id"] for one in over if one["channel"] == "voice"])
         costs = {one["attempt_id"]: one for one in (*over, *self.late)}.values()
         for day, amounts in settle.corrections(self.house, costs, self.moving.reserved()).items():
             attempt_store.add_spend(self.tx, day, amounts)
-        attempt_store.complete(self.tx, {one["attempt_id"]: one for one in (*self.settling, *self.book.attempts)})
+        movement.complete(self.tx, {one["attempt_id"]: one for one in (*self.settling, *self.book.attempts)})
         touched = self.book.write()
         followup.add(self.tx, self.house, self.settling, self.now)
-        attempt_store.keep(self.tx, self.moving.by_id)
+        movement.keep(self.tx, self.moving.by_id)
         # This may withdraw what is about to be placed: then nothing is at hand the next time.
         replan_persons(self.tx, self.house, touched | {one["person_id"] for one in back}, self.now)
         failed = [_ended(attempt, Kind.ENDED) for attempt in self.settling]
@@ -214,7 +214,7 @@ class _Moving:
     """The attempts that a batch of news is about, as plain values that the news moves."""
 
     def __init__(self, tx: Tx, news: Sequence[News], refs: set[str]) -> None:
-        self._was = attempt_store.moving(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
+        self._was = movement.moving(tx, {one.attempt_id for one in news if one.attempt_id}, refs)
         self.by_id = {key: dict(attempt) for key, attempt in self._was.items()}
         self._by_ref = {a["provider_ref"]: a for a in self.by_id.values() if a["provider_ref"]} if refs else {}
 

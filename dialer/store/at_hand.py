@@ -16,7 +16,7 @@ MOST = 20_000
 """Attempts at hand, some 1.5 kB each; further ones are read each time."""
 _KEY = "at_hand"
 Rows = dict[int, dict[str, Any]]
-"""attempt id → its columns, as `attempts.moving` has them."""
+"""attempt id → its columns, as `movement.moving` has them."""
 
 
 class _AtHand:
@@ -40,7 +40,8 @@ def rows(tx: Connection) -> Rows:
 
 
 def keep(tx: Connection, changed: Rows, over: Rows) -> None:
-    """What was written since `rows`, in this transaction, has left these running as they are here, and those over; no other running attempt has changed."""
+    """What was written since `rows`, in this transaction, left these running as they are here, and those over; no
+    other running attempt has changed."""
     if not is_kept(tx):
         return
     found = _of(tx)

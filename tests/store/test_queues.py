@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dialer.store import InlineStore, Tx, attempts, desk, law, planbook, queues, running, status_rows
+from dialer.store import InlineStore, Tx, attempts, desk, law, movement, planbook, queues, running, status_rows
 from dialer.store.schema import create
 
 NOW = datetime(2026, 1, 14, tzinfo=UTC)
@@ -24,7 +24,7 @@ HOT: dict[str, Callable[[Tx], Any]] = {
     "contacts": lambda tx: law.contacts(tx, ["P-1"], ["+8613800138001"], NOW, "creditor", True),
     "last_look": lambda tx: attempts.last_look(tx, {1: NOW}, "worker"),
     "by_id": lambda tx: attempts.by_id(tx, [1]),
-    "moving": lambda tx: attempts.moving(tx, [1], ["r"]),
+    "moving": lambda tx: movement.moving(tx, [1], ["r"]),
     "known_identities": lambda tx: attempts.known_identities(tx, ["e"]),
     "stops": lambda tx: planbook.stops(tx, ["P-1"], ["+8613800138001"], NOW.date()),
     "persons_of": lambda tx: desk.persons_of(tx, ["+8613800138001"]),
