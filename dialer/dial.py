@@ -18,6 +18,7 @@ from dialer.house import House
 from dialer.inbound import Inbox
 from dialer.lines import Line, Lines
 from dialer.log import log
+from dialer.lull import Lull
 from dialer.news import News
 from dialer.room import Room
 from dialer.store import Tx
@@ -41,6 +42,7 @@ class Dialer:
     inbox: Inbox
     dialogues: Dialogues
     worker: str
+    lull: Lull
     placed: Callable[[int], None] = field(default=lambda placement_id: None)
     """As the worker's."""
     last_placed_at: datetime | None = None
@@ -76,6 +78,7 @@ class Dialer:
                     ),
                 )
         if claimed.placements:
+            self.lull.expect(placement.at for placement in claimed.placements)
             self._start(self._place_in_turn(claimed.placements))
         return claimed
 

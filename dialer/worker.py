@@ -15,6 +15,7 @@ from dialer.house import House
 from dialer.inbound import Inbox
 from dialer.lines import AHEAD, Line, Lines
 from dialer.log import log
+from dialer.lull import Lull
 from dialer.news import of_event
 from dialer.reconcile import Reconciler
 from dialer.restored import Restorer
@@ -85,7 +86,12 @@ class Worker:
         self.dialogues = Dialogues(self.house, self.inbox)
         self.inbox.closed, self.inbox.heard = self.dialogues.end, self.look.set
         self.room = await self._room()
-        self.dialer = Dialer(self.house, self.lines, self.room, self.inbox, self.dialogues, self.name, self.placed)
+        lull = Lull(self.house.clock)
+        if not self.house.store.is_shared:
+            self.house.store.lull = lull.wait
+        self.dialer = Dialer(
+            self.house, self.lines, self.room, self.inbox, self.dialogues, self.name, lull, self.placed
+        )
         self.reconciler = Reconciler(self.house, self.lines, self.inbox, self.dialer, self.name)
         self.restorer = Restorer(self.house, self.lines, self.name)
         for fitted in self.adapters.values():

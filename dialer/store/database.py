@@ -1,7 +1,7 @@
 """Transactions: writers that commit in groups, and the readers beside them, on either database."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -54,6 +54,9 @@ class Store:
     Functions given to `write` must be repeatable: jobs that wait together share one commit, and when one
     of them fails the others are run again on their own. They change nothing outside the database.
     """
+
+    lull: Callable[[], Awaitable[None]] | None = None
+    """Waited for before what is quick, where that holds up the event loop: nothing is about to happen then."""
 
     def __init__(self, url: str, **options: str) -> None:
         """`options` go with every transaction, for statements that need a secret of the settings."""
@@ -119,6 +122,8 @@ class Store:
     async def _commit_groups(self) -> None:
         try:
             while self._waiting:
+                if self.lull is not None and all(job.quick for job in self._waiting):
+                    await self.lull()
                 group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
                 await self._commit(group)
         finally:
