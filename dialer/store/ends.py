@@ -62,8 +62,13 @@ def named(column: Column[Any]) -> str:
     return f'"{column.name}"'
 
 
+def stored(table: Table) -> list[Column[Any]]:
+    """Its columns, less what the database works out itself."""
+    return [column for column in table.columns if column.computed is None]
+
+
 def columns(table: Table) -> str:
-    return ", ".join(map(named, table.columns))
+    return ", ".join(map(named, stored(table)))
 
 
 class FileEnd:
@@ -80,12 +85,12 @@ class FileEnd:
     async def pages(self, table: Table) -> AsyncIterator[Rows]:
         made = f"SELECT {columns(table)} FROM {table.name} ORDER BY {order(table)}"
         found = self._raw.execute(made)
-        documents = [n for n, column in enumerate(table.columns) if isinstance(column.type, JSON)]
+        documents = [n for n, column in enumerate(stored(table)) if isinstance(column.type, JSON)]
         while rows := found.fetchmany(BATCH):
             yield [_as_text(row, documents) for row in rows] if documents else rows
 
     async def put(self, table: Table, rows: Rows) -> None:
-        places = ", ".join("?" * len(table.columns))
+        places = ", ".join("?" * len(stored(table)))
         self._raw.executemany(f"INSERT INTO {table.name} ({columns(table)}) VALUES ({places})", rows)
 
     async def ask(self, sql: str, *given: Any) -> Rows:
@@ -138,8 +143,8 @@ class ServerEnd:
             yield [tuple(map(_common, row)) for row in rows]
 
     async def put(self, table: Table, rows: Rows) -> None:
-        native = [_native(column) for column in table.columns]
-        names = [column.name for column in table.columns]
+        native = [_native(column) for column in stored(table)]
+        names = [column.name for column in stored(table)]
         try:
             given = [
                 tuple(v if to is None or v is None else to(v) for to, v in zip(native, row, strict=True))

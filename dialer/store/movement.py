@@ -26,7 +26,7 @@ _NEEDED = (
     "attempt_id", "campaign_id", "version", "person_id", "cause", "channel", "script", "line", "valid_until", *MOVED,
 )  # fmt: skip
 """What most news asks of an attempt: half of its columns cost half of the time."""
-_more = tuple(column.name for column in t.attempts.columns if column.name not in _NEEDED)
+_more = tuple(column.name for column in t.attempts.columns if column.name not in (*_NEEDED, "final"))
 _moving = select(*(_a[name] for name in _NEEDED))
 _moving_by_id = Prepared(_moving.where(_a.attempt_id.in_(bindparam("ids", expanding=True))))
 _moving_by_ref = Prepared(_moving.where(_a.provider_ref.in_(bindparam("refs", expanding=True))))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select
 
 from dialer.store import tables as t
 from dialer.store.attempts import IS_RUNNING
@@ -15,23 +15,23 @@ _a, _l, _k = t.attempts.c, t.lines.c, t.tasks.c
 _known_lines = select(_l.line)
 
 
-_alike = (_a.campaign_id, _a.segment, _a.round, _a.state, _a.outcome)
-_at_rest = text("attempts.state IN ('planned', 'settled', 'expired', 'blocked', 'cancelled')")
-"""Written out, not bound, as the partial index wants it."""
-
-
 def progress(tx: Tx) -> dict[int, list[AnyRow]]:
     """campaign id → (segment, round, state, outcome, attempts), by segment and round.
 
     Walks over an index of every attempt: about half a second for a million.
     """
+    round_of = (_a.campaign_id, _a.segment, _a.round)
+    # By what each database's index has, see `tables`.
+    key, state = (
+        (_a.final, func.coalesce(_a.final, "planned")) if tx.dialect.name == "postgresql" else (_a.state, _a.state)
+    )
+    rows: list[AnyRow] = []
+    for name, by, which in ((state, key, _a.check_at.is_(None)), (_a.state, _a.state, IS_RUNNING)):
+        wanted = select(*round_of, name.label("state"), _a.outcome, func.count().label("attempts"))
+        rows += tx.execute(wanted.where(which).group_by(*round_of, by, _a.outcome)).all()
     found: dict[int, list[AnyRow]] = {}
-    for which in (_at_rest, IS_RUNNING):
-        rows = tx.execute(select(*_alike, func.count().label("attempts")).where(which).group_by(*_alike))
-        for row in rows:
-            found.setdefault(row.campaign_id, []).append(row)
-    for each in found.values():
-        each.sort(key=lambda row: (row.segment, row.round))
+    for row in sorted(rows, key=lambda row: (row.segment, row.round)):
+        found.setdefault(row.campaign_id, []).append(row)
     return found
 
 

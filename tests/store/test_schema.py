@@ -17,6 +17,9 @@ from dialer.store.migrate import versions
 from dialer.store.schema import HEAD, create, upgrade, version
 from dialer.store.worker_tables import EVERY
 
+OF_POSTGRESQL = "ix_attempts_final"
+"""An index that only PostgreSQL has; SQLite has another for the same."""
+
 
 def test_migrations_equal_the_tables(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
@@ -24,10 +27,13 @@ def test_migrations_equal_the_tables(tmp_path: Path) -> None:
     engine = create_engine(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, EVERY) == []
-        found = inspect(connection)
+        found = [one for one in compare_metadata(context, EVERY) if getattr(one[1], "name", "") != OF_POSTGRESQL]
+        assert found == []
+        there = inspect(connection)
         for table in EVERY.tables.values():
-            assert {i["name"] for i in found.get_indexes(table.name)} == {i.name for i in table.indexes}
+            assert {i["name"] for i in there.get_indexes(table.name)} == {
+                index.name for index in table.indexes if index.name != OF_POSTGRESQL
+            }
     engine.dispose()
     assert upgrade(url) == HEAD == versions()[0]
 
@@ -37,7 +43,7 @@ def test_partial_indexes_come_with_their_conditions(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "a.db") as connection:
         made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
     connection.close()
-    assert "WHERE state = 'planned'" in made["ix_attempts_due"]
+    assert "WHERE claimed_at IS NULL AND settled_at IS NULL" in made["ix_attempts_due"]
     assert "WHERE NOT cancelled" in made["uq_attempt_accounts_round"]
     assert made["uq_attempt_accounts_round"].startswith("CREATE UNIQUE INDEX")
 
