@@ -1,15 +1,29 @@
 """Work B, whole life: dispatch, and the facts, the gate, four events a call, the outcome, what follows."""
 
 import asyncio
+import json
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from benchmarks import by_hand, figures, stage
-from benchmarks.contender import Options, Work, ours
+from benchmarks.apart import ROOT
+from benchmarks.contender import Contender, Options, Work, ours
+from dialer import garbage
+from dialer.house import House
+from dialer.worker import Fitted, Worker
 
 
 def work(options: Options) -> Work:
     count = options.size(500, 3_000, 20_000)
     limit = options.size(5_000, 20_000)
+    given = {"count": count, "workers": 2}
+    two = [Contender("this dialer, PostgreSQL, 2 workers", base, "benchmarks.work_b:many", given)
+           for base in options.databases if base == "postgresql"]  # fmt: skip
     return Work(
         "B",
         f"B. Whole life: {count:,} calls due at once",
@@ -18,6 +32,7 @@ def work(options: Options) -> Work:
         {"rate": "settled /s", "followed": "follow-ups a call", "peak_mb": "peak MB"},
         [
             *ours("benchmarks.work_b:life", options, count=count),
+            *two,
             *by_hand.contenders(options, "whole_life", limit),
         ],
     )
@@ -29,8 +44,81 @@ def life(database: str, folder: str, count: int) -> dict[str, float]:
 
 async def _life(database: str, folder: Path, count: int) -> dict[str, float]:
     async with stage.house(folder, database) as house:
-        await stage.plan(house, folder, count)
-        rate = await stage.dial(house, await stage.when_due(house, count))
-        found = await house.store.read(stage.outcomes)
-    follow_ups = sum(number for what, number in found.items() if what.endswith("sms"))
-    return {"rate": rate, "followed": follow_ups / count, "peak_mb": figures.peak_mb()}
+        rate = await stage.dial(house, await _planned(house, folder, count))
+        return {"rate": rate, "followed": await _followed(house, count), "peak_mb": figures.peak_mb()}
+
+
+async def _planned(house: House, folder: Path, count: int) -> datetime:
+    """When so many are due: a fifth of what is planned is due later, so that the window is open to the last."""
+    await stage.plan(house, folder, count + count // 4)
+    return await stage.when_due(house, count)
+
+
+async def _followed(house: House, count: int) -> float:
+    found = await house.store.read(stage.outcomes)
+    return sum(number for what, number in found.items() if what.endswith("sms")) / count
+
+
+# --- many workers, each a process ------------------------------------------------------------------------------------
+
+
+def many(database: str, folder: str, count: int, workers: int) -> dict[str, float]:
+    return asyncio.run(_many(database, Path(folder), count, workers))
+
+
+async def _many(database: str, folder: Path, count: int, workers: int) -> dict[str, float]:
+    async with stage.house(folder, database) as house, AsyncExitStack() as stack:
+        until = await _planned(house, folder, count)
+        waiting = await house.store.read(lambda tx: stage.unsettled(tx, house, until))
+        children = [await stack.enter_async_context(_child(database, folder, until, n)) for n in range(workers)]
+        for child in children:
+            assert child.stdin is not None
+            child.stdin.write(b"go\n")
+        started = time.perf_counter()
+        while await house.store.look(lambda tx: stage.unsettled(tx, house, until)):
+            if time.perf_counter() - started > stage.STUCK_S or any(child.returncode for child in children):
+                raise RuntimeError("not all are settled")
+            await asyncio.sleep(0.2)
+        taken = time.perf_counter() - started
+        return {"rate": waiting / taken, "followed": await _followed(house, count)}
+
+
+@asynccontextmanager
+async def _child(database: str, folder: Path, until: datetime, number: int) -> AsyncIterator[Process]:
+    """A worker that is ready, and works from a line on its input to the end of that."""
+    own = folder / f"worker{number}"
+    own.mkdir()
+    given = {"database": database, "folder": str(own), "until": until.isoformat()}
+    command = (sys.executable, "-m", "benchmarks.apart", "benchmarks.work_b:beside", json.dumps(given))
+    child = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        assert await child.stdout.readline() == b"ready\n"
+        yield child
+        child.stdin.close()
+        await child.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+
+
+def beside(database: str, folder: str, until: str) -> float:
+    return asyncio.run(_beside(database, Path(folder), datetime.fromisoformat(until)))
+
+
+async def _beside(database: str, folder: Path, until: datetime) -> float:
+    async with stage.house(folder, database) as house:
+        worker = Worker(house, {"mock": Fitted(stage.NoOp(), stage.NO_OP)}, folder.name)
+        await worker.open()
+        garbage.settle()
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        house.clock.set(until)
+        running = asyncio.create_task(worker.run())
+        await asyncio.to_thread(sys.stdin.read)
+        worker.stop()
+        await running
+        await worker.drain(10)
+        await worker.close()
+    return 0.0
