@@ -237,23 +237,10 @@ attempts = Table(
     ),
     Index("ix_attempts_person_id_claimed_at", "person_id", "claimed_at"),
     # Persons may share a number. Partial: an attempt gets here once, when it is taken up.
-    Index(
-        "ix_attempts_phone_claimed_at",
-        "phone",
-        "claimed_at",
-        **only("claimed_at IS NOT NULL"),
-    ),
+    Index("ix_attempts_phone_claimed_at", "phone", "claimed_at", **only("claimed_at IS NOT NULL")),
     # What runs has a `check_at`, nothing else has one; by it, a change of state alone costs no work of this index.
-    Index(
-        "ix_attempts_running",
-        "check_at",
-        **only("check_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_attempts_provider_ref",
-        "provider_ref",
-        **only("provider_ref IS NOT NULL"),
-    ),
+    Index("ix_attempts_running", "check_at", **only("check_at IS NOT NULL")),
+    Index("ix_attempts_provider_ref", "provider_ref", **only("provider_ref IS NOT NULL")),
     # For whoever watches: what does not run, counted from the index alone. PostgreSQL goes by `final`, see `state`;
     # SQLite can't count from an index with such a column, and needs the one that its condition names.
     Index(
@@ -269,12 +256,7 @@ attempts = Table(
     Index(
         "ix_attempts_final", "campaign_id", "segment", "round", "final", "outcome", **only("check_at IS NULL")
     ).ddl_if("postgresql"),
-    Index(
-        "ix_attempts_line_placed_at",
-        "line",
-        "placed_at",
-        **only("placed_at IS NOT NULL"),
-    ),
+    Index("ix_attempts_line_placed_at", "line", "placed_at", **only("placed_at IS NOT NULL")),
 )
 
 attempt_accounts = Table(
@@ -338,11 +320,7 @@ events = Table(
     Column("stray", Boolean, nullable=False),
     Column("data", JSON, nullable=False),
     # What made attempts lost, for the report; few events do.
-    Index(
-        "ix_events_losses",
-        "attempt_id",
-        **only("kind IN ('uncertain', 'lease_expired', 'silent') AND NOT stray"),
-    ),
+    Index("ix_events_losses", "attempt_id", **only("kind IN ('uncertain', 'lease_expired', 'silent') AND NOT stray")),
 )
 
 promises = Table(
@@ -372,11 +350,7 @@ tasks = Table(
     Column("detail", String, nullable=False),
     Column("opened_at", Instant, nullable=False),
     Column("done_at", Instant),
-    Index(
-        "ix_tasks_open_person_id",
-        "person_id",
-        **only("done_at IS NULL"),
-    ),
+    Index("ix_tasks_open_person_id", "person_id", **only("done_at IS NULL")),
 )
 
 lines = Table(
