@@ -81,6 +81,7 @@ class Worker:
     async def open(self) -> None:
         """Opens the adapters and takes over what an earlier run left."""
         self.turned_s = asyncio.get_running_loop().time()
+        await self.house.store.warm()
         self.lines = await self._read_lines()
         self.inbox = Inbox(self.house, self.lines, self.wake.set, gather_s=self.gather.total_seconds())
         self.dialogues = Dialogues(self.house, self.inbox)

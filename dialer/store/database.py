@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite
 from dialer.store.addresses import driver_url, remedy, sqlite_file
+from dialer.store.prepared import compile_all
 
 Tx = Connection
 """A running transaction. Statements by noun take it; rooms outside the store only pass it on."""
@@ -90,6 +91,10 @@ class Store:
     async def look(self, work: Callable[[Tx], T]) -> T:
         """Runs `work`, one statement or a few that need not agree, and at once: nothing long."""
         return await self._link.look(work)
+
+    async def warm(self) -> None:
+        """Compiles the statements of what is imported, before anything is due."""
+        await self.look(lambda tx: compile_all(tx.dialect))
 
     async def forget_pages(self) -> bool:
         """Moves what was written into the database's file and empties the log beside it, which holds old pages.

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.engine import Row
@@ -28,6 +29,15 @@ SEVERAL = 50
 _VALUES = re.compile(r"^INSERT INTO [^?]* VALUES (\((?:\?, )*\?\))(?= ON CONFLICT|$)")
 
 
+_EVERY: "WeakSet[Prepared]" = WeakSet()
+
+
+def compile_all(dialect: Dialect) -> None:
+    """Compiles every statement that is not yet: what takes milliseconds each is then not done while something is due."""
+    for prepared in list(_EVERY):
+        prepared._compiled(dialect)
+
+
 class Prepared:
     """One statement with named parameters. A list parameter (`expanding`) takes any number of values up to IN_MAX.
 
@@ -37,6 +47,7 @@ class Prepared:
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         self._by_dialect: dict[str, _Compiled] = {}
+        _EVERY.add(self)
 
     def all(self, tx: Connection, **given: Any) -> list[Any]:
         """Its rows. Raises DBAPIError, as every statement does."""
