@@ -33,7 +33,7 @@ _EVERY: "WeakSet[Prepared]" = WeakSet()
 
 
 def compile_all(dialect: Dialect) -> None:
-    """Compiles every statement that is not yet: what takes milliseconds each is then not done while something is due."""
+    """Compiles every statement that is not yet. It takes milliseconds each: not while something is due."""
     for prepared in list(_EVERY):
         prepared._compiled(dialect)
 
