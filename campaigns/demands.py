@@ -5,7 +5,7 @@ from datetime import date
 from campaigns.model import Channel
 from campaigns.optout import names_stop_word
 from campaigns.rules import Consent, Content, Demand, NumberCheck, OptOut, Party, Ratio, Ring
-from campaigns.verdict import Ask, Block, Facts, Saying
+from campaigns.verdict import Ask, Block, Facts, Wording
 
 BEGINNING = 100
 """Characters of a text that count as its beginning: what is said in the first seven seconds or so."""
@@ -51,9 +51,9 @@ def _unchecked(rule: NumberCheck, facts: Facts, today: date) -> Block | None:
 
 def _unsaid(rule: OptOut | Content, ask: Ask) -> Block | None:
     """Words are looked at as the person gets them. A confirmation says one thing only."""
-    if ask.saying is None or ask.kind == "confirmation":
+    saying = ask.saying
+    if saying is None or ask.kind == "confirmation":
         return None
-    saying = ask.saying()
     if isinstance(rule, OptOut):
         offered = saying.offers_stop if ask.channel is Channel.VOICE else names_stop_word(_own(saying), rule.words)
         return None if offered else Block(rule.id, "it offers no way to stop", {"missing": ["stop"]})
@@ -67,7 +67,7 @@ def _unsaid(rule: OptOut | Content, ask: Ask) -> Block | None:
     return Block(rule.id, f"it tells {', '.join(told)}", {"told": told}) if told else None
 
 
-def _own(saying: Saying) -> str:
+def _own(saying: Wording) -> str:
     """The text without what was filled in: a lender named "TD Finance" offers nothing by its name."""
     text = saying.text
     for forms in saying.names.values():
@@ -76,5 +76,5 @@ def _own(saying: Saying) -> str:
     return text
 
 
-def _tells(saying: Saying, name: str, text: str) -> bool:
+def _tells(saying: Wording, name: str, text: str) -> bool:
     return any(form and form in text for form in saying.names.get(name, ()))

@@ -1,10 +1,10 @@
 """What the gate is asked, what it looks at, and what it says."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from campaigns.limits import Whose
 from campaigns.model import Agreement, Channel, Contact
@@ -46,15 +46,29 @@ class Block:
 Verdict = Pass | Defer | Block
 
 
+class Wording(Protocol):
+    """What is said, as the person gets it. It may be worked out where it is asked for: few rules ask for the text."""
+
+    @property
+    def text(self) -> str:
+        """A message's text, or the first words of a call."""
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """What each name of a template says here, in all its forms: `lender`, `amount` …"""
+
+    @property
+    def offers_stop(self) -> bool:
+        """Whether a key of the call stops all contact. A message has to name a stop word in its text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """What is said, as the person gets it: a message's text, or the first words of a call."""
+    """A wording that is known as a whole."""
 
     text: str
     names: Mapping[str, tuple[str, ...]]
-    """What each name of a template says here, in all its forms: `lender`, `amount` …"""
     offers_stop: bool
-    """Whether a key of the call stops all contact. A message has to name a stop word in its text."""
 
 
 @dataclass(slots=True)
@@ -76,7 +90,7 @@ class Ask:
     kind: Literal["reminder", "confirmation"] = "reminder"
     """A confirmation answers a person's own opt-out: no cap counts it, and what `reply` waives is waived."""
     modes: tuple[str, ...] = ("notify", "interactive")
-    saying: Callable[[], Saying] | None = None
+    saying: Wording | None = None
     """None: nothing is rendered yet, and what is said is not looked at."""
 
 

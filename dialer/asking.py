@@ -97,7 +97,7 @@ def ask_of(spoken: dialogue.Spoken, ring_s: float, has_text: bool = True) -> Ask
         tuple(sorted(dues)),
         tuple(sorted({account.role for account in accounts})) or ("borrower",),
         "confirmation" if confirms else "reminder",
-        saying=spoken.saying if accounts and has_text and not confirms else None,
+        saying=spoken if accounts and has_text and not confirms else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The running dialogues: which step each call stands at, kept in memory and, with every key, in the database."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,6 @@ from campaigns import script as scripts
 from campaigns.file import Script
 from campaigns.message import Values, choose, forms, render
 from campaigns.model import Channel
-from campaigns.verdict import Saying
 from config.settings import LineSettings
 from dialer import confirmation, secret
 from dialer.attempt import Kind, State
@@ -95,7 +94,8 @@ class Words:
 
 @dataclass(slots=True)
 class Spoken:
-    """What one attempt would say, worked out when it is first asked for, and once. `row`: an attempt's."""
+    """What one attempt would say, worked out when it is first asked for. `row`: an attempt's. It is the `Wording` that
+    the gate is asked about."""
 
     house: House
     one: Launched
@@ -104,7 +104,6 @@ class Spoken:
     now: datetime
     _values: Values | None = None
     _text: str | None = None
-    _saying: Saying | None = None
 
     @property
     def values(self) -> Values:
@@ -132,12 +131,15 @@ class Spoken:
             self._text = render(template, values)
         return self._text
 
-    def saying(self) -> Saying:
-        """What the person would hear first, or read: for rules about what is said."""
-        if self._saying is None:
-            offers_stop = self.row.channel == Channel.VOICE and self.one.offers_stop(self.row.script)
-            self._saying = Saying(self.text, forms(self.values), offers_stop)
-        return self._saying
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """What the names say, in all their forms."""
+        return forms(self.values)
+
+    @property
+    def offers_stop(self) -> bool:
+        """Whether a key of the call stops all contact."""
+        return self.row.channel == Channel.VOICE and self.one.offers_stop(self.row.script)
 
     def words(self, line: LineSettings) -> Words:
         """All that it says on this line."""

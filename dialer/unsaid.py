@@ -87,7 +87,7 @@ def _refused(
         forms(values),
         isinstance(part, Script) and offers_stop(part),
     )
-    ask = Ask(channel, ("UTC",), "", "", 0.0, saying=lambda: saying)
+    ask = Ask(channel, ("UTC",), "", "", 0.0, saying=saying)
     facts = Facts("", "active", True, "", "", "", (), None)
     return demands.unmet(rule, ask, facts, SAMPLE_DAY)
 

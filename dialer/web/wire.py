@@ -53,5 +53,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def server(app: ASGIApp, host: str, port: int) -> Server:
     """A server to `await serve()`; ended by `should_exit = True`."""
-    config = uvicorn.Config(app, host=host, port=port, http=Wire, log_config=None, access_log=False, lifespan="off")
+    # Nobody asks who sent a request: what a proxy's headers say of it is not looked at.
+    config = uvicorn.Config(
+        app, host=host, port=port, http=Wire, log_config=None, access_log=False, lifespan="off", proxy_headers=False
+    )
     return Server(config)

@@ -58,7 +58,7 @@ def test_a_limited_message_may_name_nothing_but_the_lender(text: str) -> None:
 )
 def test_a_lenders_name_offers_no_way_to_stop(text: str, lender: str, offers: bool) -> None:
     said = Saying(text, {"lender": (lender,)}, False)
-    verdict = check(ask(channel=SMS, saying=lambda: said), facts(), ruleset(rule("optout", channels=["sms"])), NOON)
+    verdict = check(ask(channel=SMS, saying=said), facts(), ruleset(rule("optout", channels=["sms"])), NOON)
     assert isinstance(verdict, Pass) is offers
 
 

@@ -198,15 +198,10 @@ def verdict_of(case: Case) -> Verdict:
     zone = ZONES[case.pack]
     whose = Whose("P-1", "+1", "7", case.accounts[0])
     words = case.text
-
-    def saying() -> Saying:
-        assert words is not None
-        names = {"lender": ("Acme",), "lender_phone": ("+1800",), "amount": ("$5",)}
-        return Saying(words, names, "press 9" in words)
-
+    names = {"lender": ("Acme",), "lender_phone": ("+1800",), "amount": ("$5",)}
     asked = Ask(
         case.channel, (zone,), "CN", case.line_type, 0, whose, case.dues, case.roles,
-        saying=saying if words is not None else None,
+        saying=Saying(words, names, "press 9" in words) if words is not None else None,
     )  # fmt: skip
     made_by = str(case.made_by or case.channel)
     earlier = [

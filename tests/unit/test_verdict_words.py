@@ -37,7 +37,7 @@ def question(*zones: str, **changes: Any) -> Ask:
 
 
 def said(text: str, offers_stop: bool = False) -> Any:
-    return lambda: Saying(text, {"amount": ("100",), "lender": ("Harbour",)}, offers_stop)
+    return Saying(text, {"amount": ("100",), "lender": ("Harbour",)}, offers_stop)
 
 
 REFUSALS: list[tuple[str, dict[str, Any], Ask, Facts, str, str, str]] = [
