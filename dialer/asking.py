@@ -31,7 +31,8 @@ class Known:
     history: History
     stops: Stops
     agreements: Mapping[str, Sequence[Agreement]] = field(default_factory=dict)
-    abandoned: Callable[[Launched, Ruleset], tuple[int, int]] = lambda one, rules: (0, 0)
+    abandoned: Callable[[Launched, Ruleset], tuple[int, int]] | None = None
+    """The calls in the period of a ratio; None: no rule has one."""
 
 
 def load(
@@ -43,9 +44,7 @@ def load(
     `is_now`: our own contacts count even where another clock, or ours before it was set, made them later than `now`.
     """
     persons, phones = sorted({row.person_id for row in rows}), sorted({row.phone for row in rows})
-    rules = {
-        one.rules(roster[row.attempt_id], row.country, house.line_packs(one, row.channel)) for row in rows
-    }  # fmt: skip
+    rules = {_rules(house, one, row, roster[row.attempt_id]) for row in rows}
     since = now - max((each.look_back for each in rules), default=timedelta())
     by_account = any(each.counts_by_account for each in rules)
     found = law.contacts(tx, persons, phones, since, house.party, by_account)
@@ -54,8 +53,13 @@ def load(
         History(_until(found, now, is_now)),
         planbook.stops(tx, persons, phones, house.today(now)),
         law.agreements(tx, persons),
-        partial(_abandoned, tx, now, {}),
+        partial(_abandoned, tx, now, {}) if any(each.ratio_days for each in rules) else None,
     )
+
+
+def _rules(house: House, one: Launched, row: Any, accounts: Sequence[Any]) -> Ruleset:
+    """With those of every line that it may take."""
+    return one.rules(accounts, row.country, house.line_packs(one, row.channel))
 
 
 def _until(contacts: Iterable[Contact], now: datetime, is_now: bool) -> Iterator[Contact]:
@@ -86,6 +90,7 @@ def ask_of(spoken: dialogue.Spoken, ring_s: float, has_text: bool = True) -> Ask
     one, row, accounts = spoken.one, spoken.row, spoken.accounts
     channel, confirms = CHANNELS[row.channel], row.cause == confirmation.CAUSE
     dues = {row.due_on, *[account.oldest_due_on for account in accounts]} - {None}
+    roles = {account.role for account in accounts}
     ids = tuple([account.account_id for account in accounts])
     return Ask(
         channel,
@@ -94,8 +99,8 @@ def ask_of(spoken: dialogue.Spoken, ring_s: float, has_text: bool = True) -> Ask
         row.line_type,
         lead(channel, ring_s).total_seconds(),
         Whose(row.person_id, row.phone, str(one.campaign_id), ids),
-        tuple(sorted(dues)),
-        tuple(sorted({account.role for account in accounts})) or ("borrower",),
+        tuple(sorted(dues) if len(dues) > 1 else dues),
+        tuple(sorted(roles) if len(roles) > 1 else roles) or ("borrower",),
         "confirmation" if confirms else "reminder",
         saying=spoken if accounts and has_text and not confirms else None,
     )
@@ -129,7 +134,7 @@ def facts_of(
         agreements=known.agreements.get(row.person_id, ()),
         checked_on=_checked_on(accounts),
         clock_off_s=house.clock.off_s(),
-        abandoned=known.abandoned(one, one.rules(accounts, row.country, house.line_packs(one, row.channel))),
+        abandoned=(0, 0) if known.abandoned is None else known.abandoned(one, _rules(house, one, row, accounts)),
     )
 
 
