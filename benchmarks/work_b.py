@@ -74,11 +74,15 @@ async def _many(database: str, folder: Path, count: int, workers: int) -> dict[s
         for child in children:
             assert child.stdin is not None
             child.stdin.write(b"go\n")
-        started = time.perf_counter()
-        while await house.store.look(lambda tx: stage.unsettled(tx, house, until)):
-            if time.perf_counter() - started > stage.STUCK_S or any(child.returncode for child in children):
-                raise RuntimeError("not all are settled")
+        left, started = waiting, time.perf_counter()
+        seen_at = started
+        while left:
             await asyncio.sleep(0.2)
+            before, left = left, await house.store.look(lambda tx: stage.unsettled(tx, house, until))
+            seen_at = time.perf_counter() if left < before else seen_at
+            is_stuck = time.perf_counter() - seen_at > stage.STUCK_S
+            if is_stuck or any(child.returncode is not None for child in children):
+                raise RuntimeError(f"{left} of {waiting} attempts are not settled")
         taken = time.perf_counter() - started
         return {"rate": waiting / taken, "followed": await _followed(house, count)}
 

@@ -31,17 +31,23 @@ def changes(news: Any, now: datetime) -> dict[str, Any]:
     texts = _texts(news)
     if not "".join(texts).isprintable() or any(map(gt, map(len, texts), _MAXIMA)):
         for (name, maximum), value in zip(LENGTHS.items(), texts, strict=True):
-            if value and (len(value) > maximum or not value.isprintable()):
-                found[name] = _text(name, value, maximum)
-    at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)
-    is_told = bool(news.identity)
-    if (is_told and not now - LATE_MAX <= at <= now) or at is not news.at:
+            if value and (sound := _text(name, value, maximum)) != value:
+                found[name] = sound
+    at = news.at if news.at.tzinfo is UTC else _in_utc(news.at)
+    if news.identity:
         # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves
         # keeps its instant: the clock may have been set back since.
-        found["at"] = min(max(at, now - LATE_MAX), now)
+        at = min(max(at, now - LATE_MAX), now)
+    if at is not news.at:
+        found["at"] = at
     if not 0 <= news.talk_s <= TALK_MAX_S:  # nor is what is no number
         found["talk_s"] = 0.0
-    return {name: value for name, value in found.items() if value != getattr(news, name)} if found else found
+    return found
+
+
+def _in_utc(at: datetime) -> datetime:
+    """As the database gives it back. What has no zone is taken for UTC."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _text(name: str, value: str, maximum: int) -> str:

@@ -1,5 +1,6 @@
 """The moments between placements. While a transaction runs nothing else does, and what comes due meanwhile is late."""
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,4 +41,5 @@ class Lull:
             if at - now > PATIENCE:
                 return
         if at > now:
-            await self.clock.sleep_until(at)
+            # Not by the clock: that may be set back meanwhile, and what is to be written must not wait for it.
+            await asyncio.sleep((at - now).total_seconds())

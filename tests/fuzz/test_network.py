@@ -5,6 +5,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -76,6 +77,8 @@ def test_what_is_too_long_keeps_what_tells_it_apart() -> None:
     assert bounds.changes(News(None, now, identity="x" * 200, text="好" * 2_000, talk_s=60), now) == {}
     late = News(None, now + timedelta(days=9), talk_s=float("nan"), identity="told")
     assert bounds.changes(late, now) == {"at": now, "talk_s": 0.0}
+    elsewhere = now.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert bounds.changes(News(None, elsewhere, identity="x"), now)["at"].tzinfo is UTC  # so that times subtract
     assert bounds.changes(late._replace(identity=""), now) == {"talk_s": 0.0}  # our own, before the clock was set back
 
 

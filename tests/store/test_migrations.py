@@ -34,11 +34,11 @@ def within(url: str, work: Callable[[Connection], Any]) -> Any:
         return once(work, writes=True)
 
 
-def first_version(url: str) -> None:
+def first_version(url: str, number: str = "0001") -> None:
     def make(connection: Connection) -> None:
         config = migrate._config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, number)
 
     within(url, make)
 
@@ -101,6 +101,27 @@ def test_numbers_go_on_after_an_upgrade(empty: str) -> None:
     added = text("INSERT INTO events (kind, at, received_at, stray, data) VALUES ('x', 1, 1, false, '{}')"
                  " RETURNING event_id")  # fmt: skip
     assert within(empty, lambda tx: tx.execute(added).scalar()) == 3
+
+
+def test_what_the_index_of_the_planned_goes_by_holds_for_every_row(empty: str) -> None:
+    first_version(empty, "0008")
+    states = {1: "planned", 2: "cancelled", 3: "placing"}
+
+    def odd(connection: Connection) -> None:
+        known = MetaData()
+        known.reflect(connection, only=["attempts"])
+        attempts = known.tables["attempts"]
+        set_at = {"claimed_at": 5, "settled_at": 5, "check_at": 5}
+        for key, state in states.items():
+            row = {column.name: value(column.type, key) for column in attempts.columns}
+            times = {**set_at, "settled_at": None} if state != "planned" else set_at
+            connection.execute(attempts.insert(), {**row, "attempt_id": key, "state": state, **times})
+
+    within(empty, odd)
+    upgrade(empty)
+    wanted = text("SELECT attempt_id, claimed_at, settled_at, check_at, final FROM attempts ORDER BY attempt_id")
+    rows = [tuple(row) for row in within(empty, lambda tx: tx.execute(wanted).all())]
+    assert rows == [(1, None, None, 5, None), (2, 5, 2, None, "cancelled"), (3, 5, None, 5, None)]
 
 
 def test_four_upgrade_at_once_and_one_does_it(empty: str) -> None:

@@ -1,5 +1,6 @@
 """The moments between placements: a small transaction begins where nothing is about to go out."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,3 +64,34 @@ def test_slots_of_several_claims_are_one_row_and_old_ones_are_forgotten() -> Non
         return found
 
     assert run_virtual(START, act) == pytest.approx([6 + LEFT_MS] * 3, abs=0.1)
+
+
+def test_a_clock_that_is_set_back_meanwhile_holds_nothing_up() -> None:
+    class SetBack:
+        """A clock that an hour is taken from."""
+
+        def __init__(self, clock: VirtualClock) -> None:
+            self.clock, self.shift = clock, timedelta(0)
+
+        def now(self) -> datetime:
+            return self.clock.now() + self.shift
+
+        def off_s(self) -> float:
+            return 0.0
+
+        async def sleep_until(self, at: datetime) -> None:
+            await self.clock.sleep_until(at - self.shift)
+            while self.now() < at:  # as the machine's does
+                await self.clock.sleep_until(at - self.shift)
+
+    async def act(clock: VirtualClock) -> timedelta:
+        moved = SetBack(clock)
+        lull = Lull(moved)
+        lull.expect([START + timedelta(milliseconds=5)])
+        waiting = asyncio.ensure_future(lull.wait())
+        await asyncio.sleep(0.001)
+        moved.shift = -timedelta(hours=1)
+        await waiting
+        return clock.now() - START
+
+    assert run_virtual(START, act) <= PATIENCE

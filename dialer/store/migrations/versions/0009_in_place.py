@@ -8,7 +8,8 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-FINAL = "CASE WHEN state IN ('settled', 'expired', 'blocked', 'cancelled') THEN state END"
+OVER = "state IN ('settled', 'expired', 'blocked', 'cancelled')"
+FINAL = f"CASE WHEN {OVER} THEN state END"
 ROUND = ["campaign_id", "segment", "round"]
 DUE = ["campaign_id", "channel", "priority", "due_at"]
 AT_REST = "state IN ('planned', 'settled', 'expired', 'blocked', 'cancelled')"
@@ -16,9 +17,12 @@ AT_REST = "state IN ('planned', 'settled', 'expired', 'blocked', 'cancelled')"
 
 def upgrade() -> None:
     is_server = op.get_bind().dialect.name == "postgresql"
-    # So it is since there are attempts; what the index goes by from here on must not leave one out.
+    # So it is since there are attempts; what the indexes go by from here on must not leave one out.
     stray = "claimed_at IS NOT NULL OR settled_at IS NOT NULL"
     op.execute(f"UPDATE attempts SET claimed_at = NULL, settled_at = NULL WHERE state = 'planned' AND ({stray})")
+    op.execute(f"UPDATE attempts SET settled_at = due_at WHERE settled_at IS NULL AND {OVER}")
+    op.execute(f"UPDATE attempts SET check_at = NULL WHERE check_at IS NOT NULL AND {OVER}")
+    _fill(70)  # before the tables are written anew, so that there is room in their pages
     kept = "the state where it is a final one: by it they are counted"
     # SQLite adds none that is stored, PostgreSQL indexes none that is not.
     made = sa.Computed(FINAL, persisted=is_server or None)
@@ -30,7 +34,6 @@ def upgrade() -> None:
         _index("ix_attempts_final", [*ROUND, "final", "outcome"], "check_at IS NULL")
     else:
         _index("ix_attempts_progress", [*ROUND, "state", "outcome", "check_at"], "check_at IS NULL")
-    _fill(70)
 
 
 def downgrade() -> None:
