@@ -104,8 +104,9 @@ class Inbox:
     async def _write(self, batch: list[tuple[News, _Sender]]) -> None:
         news = [one for one, _ in batch]
         now = self.house.clock.now()
+        latest = _latest(self.house, now)
         try:
-            ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now), quick=True)
+            ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now, latest), quick=True)
         except Exception as error:  # noqa: BLE001 - every sender is told that its news is not durable
             if len(batch) > 1:
                 # One piece that can't be written must not keep the others from being durable.
@@ -124,10 +125,16 @@ class Inbox:
             sender.kept()
 
 
-def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime) -> list[Ended]:
-    """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such."""
-    # A clock that was just set back must not pull what providers tell into the past.
-    latest = now + timedelta(seconds=house.clock.off_s())
+def _latest(house: House, now: datetime) -> datetime:
+    """A clock that was just set back must not pull what providers tell into the past. Asked when `now` is: by the time
+    that it is written the clock may be right again."""
+    return now + timedelta(seconds=house.clock.off_s())
+
+
+def ingest(tx: Tx, house: House, news: Sequence[News], now: datetime, latest: datetime | None = None) -> list[Ended]:
+    """Puts news to the attempts in one transaction. Repeated news is dropped, stray news kept as such. `latest`: when
+    that what providers tell can have happened."""
+    latest = latest or _latest(house, now)
     news = [one._replace(**changed) if (changed := bounds.changes(one, latest)) else one for one in news]
     refs = {one.ref for one in news if one.ref and one.attempt_id is None and one.kind is not None}
     locks.persons_of(tx, {one.attempt_id for one in news if one.attempt_id}, refs)

@@ -67,3 +67,25 @@ def test_a_coarse_or_wrong_clock_of_the_provider_puts_no_call_outside_its_window
         assert row.claimed_at <= after.placed_at <= row.claimed_at + PLACING
 
     play(tmp_path, "2026-01-13 08:00", act)
+
+
+def test_a_clock_that_is_right_again_when_news_is_written_moves_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set back while the news came, set right before it was written: the news is as it was told."""
+
+    async def act(scene: Scene) -> None:
+        row = await one_call(scene)
+        write, told_at = store_of(scene).write, scene.clock.now() + timedelta(seconds=14)
+
+        async def later(work: Any, quick: bool = False) -> Any:
+            scene.clock.is_off_s = 0.0
+            return await write(work, quick)
+
+        scene.clock.is_off_s = 15.0
+        monkeypatch.setattr(scene.house.store, "write", later)
+        event = Event(EventKind.RINGING, told_at, str(row.attempt_id), row.provider_ref, identity="told")
+        await scene.worker.inbox.take([of_event(event)])
+        assert [one.at for one in scene.rows("events") if one.identity == "told"] == [told_at]
+
+    play(tmp_path, "2026-01-13 08:00", act)
