@@ -40,7 +40,9 @@ async def look(database: str, clock: Clock) -> Condition:
     if found.readable and found.version is None:
         found.faults.append("it is empty; dialer db upgrade makes its tables, an import too")
     elif found.readable and found.version != schema.HEAD:
-        found.faults.append(f"it has version {found.version}, this program {schema.HEAD}; dialer db upgrade")
+        is_newer = found.version is not None and found.version > schema.HEAD
+        remedy = "a newer dialer made it, upgrade the program" if is_newer else "dialer db upgrade"
+        found.faults.append(f"it has version {found.version}, this program {schema.HEAD}; {remedy}")
     return found
 
 

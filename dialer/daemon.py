@@ -138,7 +138,8 @@ async def _join(house: House, worker: Worker) -> Crew | None:
 async def _listen(server: web.Server, host: str, port: int, hooks: socket.socket | None) -> None:
     """Where nobody calls back, a port that is taken must not keep borrowers from being reminded: it is said."""
     try:
-        await server.serve(None if hooks is None else [hooks])
+        # Our own socket: of one that it can't have uvicorn would say so in words of its own.
+        await server.serve([hooks or web.listen(host, port)])
     except (SystemExit, OSError):
         log.error(
             "web_not_listening",

@@ -118,7 +118,13 @@ def _make(to: str, months: Sequence[date]) -> None:
 
 
 def _refuse(standing: store.Standing, now: datetime, name: str) -> None:
-    """Raises DialerError where somebody dials, or where it is not known what became of a placement."""
+    """Raises DialerError where somebody dials, where it is not known what became of a placement, and for a database
+    that was moved already."""
+    if standing.halt.startswith(MOVED):
+        raise DialerError(
+            f"{name} was {standing.halt}: that one goes on, and is to be copied. If it is to be this one after all, halt "
+            "it with another reason first"
+        )
     if alive := sorted(worker for worker, at in standing.seen.items() if at >= now - DEAD):
         raise DialerError(f"{name}: a worker dials from it ({', '.join(alive)}); stop every daemon first")
     if standing.placing:

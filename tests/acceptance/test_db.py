@@ -135,6 +135,10 @@ def test_an_older_database_and_one_that_takes_no_writes_are_told(postgres_url: s
     write(postgres_url, sql("UPDATE alembic_version SET version_num = '0005'"))
     found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
     assert found.faults[0].startswith("it has version 0005, this program")
+    assert found.faults[0].endswith("; dialer db upgrade")
+    write(postgres_url, sql("UPDATE alembic_version SET version_num = '9999'"))
+    newer = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
+    assert newer.faults[0].endswith("; a newer dialer made it, upgrade the program")
     write(postgres_url, sql("UPDATE alembic_version SET version_num = '" + found.wanted + "'"))
     write(postgres_url, sql("ALTER TABLE flags ADD CONSTRAINT none CHECK (name = '') NOT VALID"))
     found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]

@@ -296,3 +296,6 @@ def test_a_database_that_was_moved_stays_halted(tmp_path: Path, whole: Path) -> 
 
     with pytest.raises(DialerError, match=r"was moved to .*new\.db.*; the halt stays"):
         in_thread(lift())
+    with pytest.raises(DialerError, match=r"was moved to .*new\.db.*: that one goes on"):
+        copy(f"sqlite:///{old}", f"sqlite:///{tmp_path}/second.db")
+    assert not (tmp_path / "second.db").exists()
