@@ -26,6 +26,8 @@ LOOK_S = 0.5
 """The same for a look, which nothing but a restored backup or a new log can hold up."""
 BUSY_TRIES = 6
 READERS = 2
+CACHE_KIB, LOOK_CACHE_KIB = 32 * 1024, 4 * 1024
+"""KiB of pages that a connection keeps: a worker is to stay small. What is beyond, the system's own cache has."""
 WRITES = "dialer_writes"
 """Execution option of a connection that is going to write."""
 
@@ -67,7 +69,7 @@ class Link:
         """Nothing waits here: with a write-ahead log, who reads is kept by nobody."""
         async with self._opening:  # of two first looks at once, one opens
             if self._looker is None:
-                self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S)
+                self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S, LOOK_CACHE_KIB)
         return work(self._looker.tx)
 
     async def forget_pages(self) -> bool:
@@ -110,11 +112,11 @@ def is_locked(error: Exception) -> bool:
 class _Own:
     """One connection whose transactions are begun and ended by hand."""
 
-    def __init__(self, url: URL, options: Mapping[str, str], busy_s: float) -> None:
+    def __init__(self, url: URL, options: Mapping[str, str], busy_s: float, cache_kib: int = CACHE_KIB) -> None:
         given = {"check_same_thread": False, "timeout": busy_s}
         self._busy_ms = int(busy_s * 1000)
         self._engine = create_engine(plain(url), poolclass=StaticPool, connect_args=given)
-        prepare(self._engine, synchronous="FULL")
+        prepare(self._engine, "FULL", cache_kib)
         self.tx = by_hand(self._engine, options)
         self.raw: sqlite3.Connection = self.tx.connection.driver_connection  # type: ignore[assignment]
 
@@ -169,7 +171,7 @@ def _reading(url: URL, options: Mapping[str, str]) -> AsyncEngine:
     return engine
 
 
-def prepare(engine: Engine, synchronous: str) -> None:
+def prepare(engine: Engine, synchronous: str, cache_kib: int = CACHE_KIB) -> None:
     """Transactions of our own making, WAL, and the durability the promise needs.
 
     SQLAlchemy opens no transaction on a SELECT, and a deferred read-then-write fails at once under load
@@ -183,7 +185,7 @@ def prepare(engine: Engine, synchronous: str) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL", f"synchronous={synchronous}", "cache_size=-65536", "temp_store=MEMORY",
+            "journal_mode=WAL", f"synchronous={synchronous}", f"cache_size=-{cache_kib}", "temp_store=MEMORY",
             "secure_delete=ON",
         ):  # fmt: skip
             cursor.execute(f"PRAGMA {pragma}")
