@@ -122,8 +122,8 @@ def _refuse(standing: store.Standing, now: datetime, name: str) -> None:
     that was moved already."""
     if standing.halt.startswith(MOVED):
         raise DialerError(
-            f"{name} was {standing.halt}: that one goes on, and is to be copied. If it is to be this one after all, halt "
-            "it with another reason first"
+            f"{name} was {standing.halt}: that one goes on, copy it. If it is to be this one after all, halt it with "
+            "another reason first"
         )
     if alive := sorted(worker for worker, at in standing.seen.items() if at >= now - DEAD):
         raise DialerError(f"{name}: a worker dials from it ({', '.join(alive)}); stop every daemon first")
