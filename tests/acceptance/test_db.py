@@ -42,7 +42,7 @@ def test_a_database_is_made_looked_at_and_moved(
         assert f'write database = "{shown(url)}" into the settings' in done.out
         done = run(capsys, "db", "copy", url)
         assert done.code == 1
-        assert "is not empty" in done.err
+        assert "was moved to postgresql" in done.err
         assert run(capsys, "status", "--json").out.count("moved to postgresql") == 2
         monkeypatch.setenv("DIALER_DATABASE", url)
         told = json.loads(run(capsys, "db", "check", "--json").out)

@@ -92,9 +92,9 @@ async def test_two_first_looks_at_once_open_one_connection(url: str, monkeypatch
     opened: list[float] = []
     begin = sqlite._Own.__init__
 
-    def count(self: sqlite._Own, address: URL, options: Mapping[str, str], busy_s: float) -> None:
+    def count(self: sqlite._Own, address: URL, options: Mapping[str, str], busy_s: float, kept_kib: int) -> None:
         opened.append(busy_s)
-        begin(self, address, options, busy_s)
+        begin(self, address, options, busy_s, kept_kib)
 
     monkeypatch.setattr(sqlite._Own, "__init__", count)
     store = Store(url)
