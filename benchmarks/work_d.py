@@ -15,6 +15,8 @@ from dialer.store import tables as t
 from tests.support.live import free_port
 
 RATE = 100
+START = timedelta(seconds=6)
+"""So long the worker and the process beside it have to be up before the first slot."""
 RING_S = 30
 """So long before its end a window takes no more calls."""
 
@@ -45,7 +47,7 @@ async def _life(database: str, folder: Path, seconds: int) -> dict[str, float]:
     async with stage.house(folder, database, "twilio", rate=1_000, **twilio_side.settings(port)) as house:
         await stage.plan(house, folder, RATE * (60 * minutes - RING_S), ends=ends)
         opens = datetime(2026, 1, 11, 9, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
-        house.clock.set(opens - timedelta(seconds=2))
+        house.clock.set(opens - START)
         async with twilio_side.beside("steady") as child:
 
             def taken(order: object, url: str, at: float) -> None:
