@@ -16,7 +16,7 @@ from tests.support.live import free_port
 
 RATE = 100
 START = timedelta(seconds=6)
-"""So long the worker and the process beside it have to be up before the first slot."""
+"""So long before the first slot the worker, and the process beside it, are started."""
 RING_S = 30
 """So long before its end a window takes no more calls."""
 

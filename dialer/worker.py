@@ -135,7 +135,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.inbox.drain()
-        self.house.store.lull = None
+        self.house.store.lull = None  # its slots are nobody's any more
 
     async def report_lines(self) -> None:
         """Writes where the lines and their breakers stand, for `dialer status`: a sign of life too.

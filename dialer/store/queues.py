@@ -15,8 +15,8 @@ from dialer.store.prepared import Prepared
 
 _a = t.attempts.c
 PLANNED = (_a.state == literal_column("'planned'")) & _a.claimed_at.is_(None) & _a.settled_at.is_(None)
-"""By the columns that the partial index goes by: `state` itself is in no index. Written out, not bound: PostgreSQL uses
-one only where the statement itself shows that it applies."""
+"""With the columns that the partial index goes by; see `state` in `tables`. Written out, not bound: PostgreSQL uses it
+only where the statement itself shows that it applies."""
 
 Queue = tuple[int, str, int]
 """(campaign id, channel, priority): what one priority of one campaign sends over one channel."""

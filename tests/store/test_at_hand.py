@@ -118,3 +118,54 @@ async def test_a_shared_database_keeps_nothing_at_hand(postgres_url: str) -> Non
     await store.write(lambda tx: at_hand.keep(tx, {7: {"attempt_id": 7}}, {}))
     assert await store.write(lambda tx: dict(at_hand.rows(tx))) == {}
     await store.close()
+
+
+def test_attempts_are_numbered_in_the_order_of_their_slots(tmp_path: Path) -> None:
+    """What is due together lies together: a commit then writes few pages."""
+
+    async def act(scene: Scene) -> None:
+        numbers = range(10, 40)
+        accounts = "".join(account(n, f"+86138000000{n}") for n in numbers)
+        await scene.load(accounts, "".join(due(n, "2026-01-15") for n in numbers))
+        await scene.launch()
+        slots = [row.planned_for for row in sorted(scene.rows(), key=lambda row: row.attempt_id)]
+        assert len(slots) >= 30
+        assert slots == sorted(slots)
+
+    play(tmp_path, "2026-01-13 08:00", act)
+
+
+async def test_a_quick_transaction_waits_for_the_lull_and_another_does_not(tmp_path: Path) -> None:
+    from dialer.store.schema import upgrade
+
+    url = f"sqlite:///{tmp_path}/dialer.db"
+    upgrade(url)
+    store, waits = Store(url), []
+
+    async def lull() -> None:
+        waits.append("waited")
+
+    store.lull = lull
+    await store.write(lambda tx: waits.append("quick"), quick=True)
+    await store.write(lambda tx: waits.append("long"))
+    await store.close()
+    assert waits == ["waited", "quick", "long"]
+
+
+def test_a_worker_minds_the_slots_of_what_it_claimed(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        scene.mock.on(ALICE).rings_out()
+        await _placed_by_itself(scene)
+        assert scene.house.store.lull == scene.worker.dialer.lull.wait
+        slot = next(row.planned_for for row in scene.rows() if row.claimed_at)
+        (expected,) = scene.worker.dialer.lull._slots
+        assert abs(expected - slot) < timedelta(milliseconds=1)
+
+    play(tmp_path, "2026-01-13 08:00", act)
+
+
+async def _placed_by_itself(scene: Scene) -> None:
+    await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+    await scene.launch()
+    await scene.start()
+    await scene.until("2026-01-14 12:00")
