@@ -68,6 +68,7 @@ class Bases:
             self._server = _server(self.folder / "postgresql")
             self.facts = _facts(self._server.get_uri())
         except Exception as error:
+            self.close()
             self._wrong = f"no PostgreSQL: {type(error).__name__}: {error}"
             raise RuntimeError(self._wrong) from error
 
