@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import People, Values, add_missing, within
+from dialer.store.common import People, Values, accounts_of, add_missing, in_parts
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 
@@ -89,20 +89,20 @@ def add_members(tx: Tx, campaign_id: int, rows: Sequence[tuple[str, str, dict[st
 
 
 _m = t.members.c
-_members = {
-    is_list: Prepared(
-        select(_m.account_id, _m.installment_id, _m.late, _m.stopped, _m.paused_until)
-        .join(t.accounts, t.accounts.c.account_id == _m.account_id)
-        .where(_m.campaign_id == bindparam("campaign"), within(t.accounts.c.person_id, is_list))
+_members = Prepared(
+    select(_m.account_id, _m.installment_id, _m.late, _m.stopped, _m.paused_until).where(
+        _m.campaign_id == bindparam("campaign"), _m.account_id.in_(bindparam("accounts", expanding=True))
     )
-    for is_list in (False, True)
-}
+)
 
 
 def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:
     """(account, installment) → (late counts by months as text, stopped, paused until)."""
-    rows = _members[people.is_list].all(tx, **people.given, campaign=campaign_id)
-    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    return {
+        (row[0], row[1]): (row[2], row[3], row[4])
+        for part in in_parts(accounts_of(tx, people))
+        for row in _members.all(tx, campaign=campaign_id, accounts=part)
+    }
 
 
 _mark = update(t.members).where(
