@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("APScheduler", "procrastinate", "SQLAlchemy", "aiosqlite", "asyncpg", "psycopg", "fastapi", "uvicorn")
@@ -91,10 +91,17 @@ def write(path: Path, tables: Sequence[Table], command: str, machine: Sequence[s
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
+
+
 def machine(disk: str, server: Mapping[str, str], commit: str, load: Sequence[float]) -> list[str]:
     """The machine, the versions and the durability, a line each. `load`: before the run."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    packages = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
     found = [
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.system()} {platform.release()};"
         f" databases on {disk or 'an unknown file system'}",

@@ -39,7 +39,6 @@ async def from_store(asked: Question, store: Store, with_lines: bool, progress: 
 def _store_page(tx: Tx, asked: Question, people: People) -> Page:
     page = Page(halted=flag(tx, "halt"))
     launched = campaign_store.named(tx, asked.campaign.name)
-    known = campaign_store.members(tx, launched.campaign_id, people) if launched else {}
     first, last = asked.dues
     if launched:
         page.status = launched.status
@@ -47,6 +46,8 @@ def _store_page(tx: Tx, asked: Question, people: People) -> Page:
     rows = forecast_store.roster(tx, people, asked.since, last, with_names=asked.writing is not None)
     if asked.writing is not None:
         page.named = {row.account_id: Named.of(row) for row in rows}
+    accounts = dict.fromkeys(row.account_id for row in rows)
+    known = campaign_store.members(tx, launched.campaign_id, accounts) if launched else {}
     for _, account_rows in groupby(rows, key=lambda row: row.account_id):
         _add_members(asked, page, list(account_rows), known)
     persons, phones = {row.person_id for row in rows}, {row.phone for row in rows}

@@ -141,7 +141,7 @@ def _roster(tx: Tx, house: House, one: Launched, people: People, now: datetime) 
     rows = planbook.due(tx, people, first, last)
     if not rows:
         return _Roster(first, [], Play(), set())
-    known = campaign_store.members(tx, one.campaign_id, people)
+    known = campaign_store.members(tx, one.campaign_id, dict.fromkeys(row[6] for row in rows))
     roster = _Roster(first, [], Play(), set(known))
     counts = _Counts(tx, house.today(now), segment.months_of(one.file), first, last)
     is_due = {due_on: calendar.is_due_in(due_on, one.file.audience) for due_on in {row[1] for row in rows}}

@@ -21,6 +21,10 @@ IS_RUNNING: ColumnElement[bool] = literal_column(
 )
 """Written out, not bound, as the partial index wants it."""
 
+IN_FORCE: ColumnElement[bool] = literal_column("(NOT attempt_accounts.cancelled)")
+"""An account that was not taken out. In the index's own words: SQLite uses a partial index for no others, and
+`~cancelled` becomes `cancelled = 0`."""
+
 _other = t.installments.alias("other")
 _oldest = (
     select(func.min(_other.c.due_on))

@@ -1,13 +1,13 @@
 """Statements about campaigns, their frozen files, and their members."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, select, update
 
 from dialer.store import tables as t
-from dialer.store.common import People, Values, accounts_of, add_missing, in_parts
+from dialer.store.common import Values, add_missing, in_parts
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 
@@ -96,11 +96,13 @@ _members = Prepared(
 )
 
 
-def members(tx: Tx, campaign_id: int, people: People) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:
-    """(account, installment) → (late counts by months as text, stopped, paused until)."""
+def members(
+    tx: Tx, campaign_id: int, account_ids: Iterable[str]
+) -> dict[tuple[str, str], tuple[dict[str, int], str, datetime]]:
+    """(account, installment) → (late counts by months as text, stopped, paused until), of these accounts."""
     return {
         (row[0], row[1]): (row[2], row[3], row[4])
-        for part in in_parts(accounts_of(tx, people))
+        for part in in_parts(account_ids)
         for row in _members.all(tx, campaign=campaign_id, accounts=part)
     }
 

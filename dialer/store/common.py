@@ -48,19 +48,6 @@ def within(column: Column[str], is_list: bool) -> ColumnElement[bool]:
     return (column > bindparam("after")) & (column <= bindparam("until"))
 
 
-_accounts_of = {
-    is_list: Prepared(select(t.accounts.c.account_id).where(within(t.accounts.c.person_id, is_list)))
-    for is_list in (False, True)
-}
-
-
-def accounts_of(tx: Tx, people: People) -> list[str]:
-    """The ids of these people's accounts. By them other tables are asked: joined to these people instead, SQLite would
-    walk over the whole other table."""
-    columns = _accounts_of[people.is_list].columns(tx, **people.given)
-    return list(columns[0]) if columns else []
-
-
 def insert_for(dialect: str, table: Table) -> Any:
     """An INSERT that knows ON CONFLICT: the same words in both dialects, from two modules."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
@@ -210,6 +197,6 @@ def note_action(tx: Tx, action: str, subject: str, detail: str, now: datetime) -
 
 
 __all__ = [
-    "AnyRow", "People", "Values", "accounts_of", "add_missing", "flag", "flag_once", "in_parts", "insert_all",
-    "insert_for", "insert_rows", "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
+    "AnyRow", "People", "Values", "add_missing", "flag", "flag_once", "in_parts", "insert_all", "insert_for",
+    "insert_rows", "note_action", "put_all", "put_rows", "set_flag", "take_numbers", "within",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, func, or_, select, text, update
 from dialer.play import Stops
 from dialer.store import optouts
 from dialer.store import tables as t
-from dialer.store.attempts import IS_RUNNING
-from dialer.store.common import IN_MAX, AnyRow, People, Values, accounts_of, in_parts, insert_all, insert_rows, within
+from dialer.store.attempts import IN_FORCE, IS_RUNNING
+from dialer.store.common import IN_MAX, AnyRow, People, Values, in_parts, insert_all, insert_rows, within
 from dialer.store.database import Tx
 from dialer.store.prepared import Prepared
 from dialer.store.queues import PLANNED
@@ -145,14 +145,16 @@ def planned(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[A
     return _planned[people.is_list].all(tx, **people.given, campaign=campaign_id, since=since)
 
 
+_accounts_of = {
+    is_list: Prepared(select(_a.account_id).where(within(_a.person_id, is_list))) for is_list in (False, True)
+}
 _elsewhere = Prepared(
     select(_t.attempt_id, _t.cause, _t.state, _t.day_offset, _t.window, _ta.account_id, _ta.installment_id)
     .join_from(t.attempt_accounts, t.attempts, _t.attempt_id == _ta.attempt_id)
     .join(t.accounts, _a.account_id == _ta.account_id)
     .where(
         _ta.account_id.in_(bindparam("accounts", expanding=True)),
-        # In the index's own words: SQLite uses a partial index for no others.
-        text("NOT attempt_accounts.cancelled"),
+        IN_FORCE,
         _t.person_id != _a.person_id,
         _t.campaign_id == bindparam("campaign"),
         _t.due_on >= bindparam("since"),
@@ -164,11 +166,12 @@ _elsewhere = Prepared(
 def planned_elsewhere(tx: Tx, campaign_id: int, people: People, since: date) -> Sequence[AnyRow]:
     """What is written about these persons' accounts for others, who had them before: one row per attempt and account.
 
-    attempt_id, cause, state, day_offset, window, account_id, installment_id.
+    attempt_id, cause, state, day_offset, window, account_id, installment_id. The accounts are asked for first: joined
+    to these people, SQLite would walk over all that is planned.
     """
     return [
         row
-        for part in in_parts(accounts_of(tx, people))
+        for part in in_parts(_accounts_of[people.is_list].scalars(tx, **people.given))
         for row in _elsewhere.all(tx, accounts=part, campaign=campaign_id, since=since)
     ]
 

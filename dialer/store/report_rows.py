@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from dialer.store import tables as t
+from dialer.store.attempts import IN_FORCE
 from dialer.store.common import AnyRow
 from dialer.store.database import Tx
 from dialer.store.types import Instant
@@ -42,10 +43,6 @@ def _quarter_of(at: ColumnElement[Any]) -> ColumnElement[int]:
 
 _quarter = _quarter_of(_a.placed_at)
 _handed_over = _quarter_of(func.coalesce(_a.placed_at, _a.claimed_at))
-
-# In the index's own words: SQLite uses a partial index for no others, and `~cancelled` becomes `cancelled = 0`.
-_IN_FORCE = text("NOT attempt_accounts.cancelled")
-
 
 _IS_REMINDER = _a.cause != "confirmation"
 """Whoever is told that nothing more will come is not reminded."""
@@ -137,7 +134,7 @@ def placed_by_quarter(tx: Tx, scope: Scope) -> Sequence[AnyRow]:
 
 def funnel(tx: Tx, scope: Scope, outcomes: Sequence[str]) -> AnyRow:
     """(planned, placed, reached): installments by how far the reminders of them came; reached: these outcomes."""
-    placed = and_(_IN_FORCE, _a.claimed_at.is_not(None))
+    placed = and_(IN_FORCE, _a.claimed_at.is_not(None))
     one = (
         select(
             func.max(case((placed, 1), else_=0)).label("placed"),
@@ -275,7 +272,7 @@ def _followed(days: Sequence[PaymentDay], backs: Sequence[str], scope: Scope, ou
         .where(
             _aa.account_id == _p.account_id,
             _aa.installment_id == _p.installment_id,
-            _IN_FORCE,
+            IN_FORCE,
             _a.outcome.in_(outcomes),
             _IS_REMINDER,
             _a.placed_at >= span.c[backs[-1]],
