@@ -243,20 +243,22 @@ def _refusal(asking: _Asking) -> Defer | Block:
         if rule.on_breach == "block":
             return Block(rule.id, reason, saw)
         waits.append(Defer(until, rule.id, reason, saw))
-    longest = max(waits, key=lambda wait: wait.until)
-    if isinstance(rules.rules.get(longest.rule), Window) and _never_open(asking):
+    shut = [wait for wait in waits if isinstance(rules.rules.get(wait.rule), Window)]
+    if shut and _never_open(asking):
+        longest = max(shut, key=lambda wait: wait.until)
         reason = f"{longest.reason}; no hour of {HORIZON_DAYS} days after is permitted by all rules"
         return Block(longest.rule, reason, longest.saw, "fix_data")
-    return longest
+    return max(waits, key=lambda wait: wait.until)
 
 
 def _never_open(asking: _Asking) -> bool:
-    """Whether the windows that hold leave no hour between them, though each has its own."""
+    """Whether the windows that hold all that time leave no hour between them, though each has its own."""
     ask, now = asking.ask, asking.now
     last = now + HORIZON_DAYS * _DAY
+    days = [asking.today + number * _DAY for number in range(HORIZON_DAYS + 1)]
     legal = [(now, last)]
     for rule in asking.rules.hours[ask.channel]:
-        if asking.binds(rule, asking.today):
+        if all(asking.binds(rule, day) for day in days):
             legal = intersect(legal, asking.rules.only(rule.id).windows(ask.channel, ask.zones, now, last))
     return not legal
 

@@ -1,16 +1,17 @@
 """The gate: the cases of compliance.md that windows decide, and the house's own checks."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from campaigns.gate import Block, Pass, check
+from campaigns.limits import Whose
 from campaigns.model import Channel
 from campaigns.rules import Pack
-from campaigns.ruleset import merge
+from campaigns.ruleset import Ruleset, merge
 from tests.support.law import (
     EASTER,
     EASTERN,
@@ -22,6 +23,7 @@ from tests.support.law import (
     VOICE,
     ask,
     at,
+    calls,
     deferred,
     facts,
     line,
@@ -94,13 +96,33 @@ def test_case_7_an_empty_intersection_is_never() -> None:
     assert verdict.rule == "test.window"
 
 
+MORNING = rule("window", "test.morning", open=[{"days": "all", "from": "08:00", "until": "12:00"}])
+EVENING = rule("window", "test.evening", open=[{"days": "all", "from": "18:00", "until": "20:00"}])
+
+
+def merged(*rules: dict[str, Any]) -> Ruleset:
+    """Each in a pack of its own: one pack may not contradict itself."""
+    return merge([Pack.model_validate({"name": "test", "rules": [one]}) for one in rules], "creditor")
+
+
 def test_rules_that_leave_no_hour_between_them_block() -> None:
-    morning = rule("window", "test.morning", open=[{"days": "all", "from": "08:00", "until": "12:00"}])
-    evening = rule("window", "test.evening", open=[{"days": "all", "from": "18:00", "until": "20:00"}])
-    packs = [Pack.model_validate({"name": "test", "rules": [rule]}) for rule in (morning, evening)]
-    verdict = check(ask(), facts(), merge(packs, "creditor"), at("2026-01-14T10:00"))
+    verdict = check(ask(), facts(), merged(MORNING, EVENING), at("2026-01-14T10:00"))
     assert isinstance(verdict, Block)
     assert verdict.rule == "test.evening"
+
+
+def test_a_cap_that_lasts_longer_does_not_hide_that_no_hour_is_left() -> None:
+    cap = rule("cap", max=1, count=["placed"], period={"type": "calendar_month", "length": 1, "day_one": "event"})
+    made = facts(calls(None, at("2026-01-13T10:00"), person="P-1"))
+    verdict = check(ask(whose=Whose("P-1")), made, merged(MORNING, EVENING, cap), at("2026-01-14T10:00"))
+    assert isinstance(verdict, Block)
+    assert verdict.rule == "test.evening"
+
+
+def test_an_hour_that_comes_when_a_rule_ends_is_waited_for() -> None:
+    ending = {**EVENING, "effective_to": date(2026, 1, 16)}
+    verdict = check(ask(), facts(), merged(MORNING, ending), at("2026-01-14T10:00"))
+    assert deferred(verdict) == ("test.evening", at("2026-01-14T18:00"))
 
 
 @pytest.mark.parametrize(
