@@ -120,8 +120,8 @@ def test_a_cap_that_lasts_longer_does_not_hide_that_no_hour_is_left() -> None:
 
 
 def test_an_hour_that_comes_when_a_rule_ends_is_waited_for() -> None:
-    ending = {**EVENING, "effective_to": date(2026, 1, 16)}
-    verdict = check(ask(), facts(), merged(MORNING, ending), at("2026-01-14T10:00"))
+    ending = {**EVENING, "stage": ["pre_due"]}
+    verdict = check(ask(dues=(date(2026, 1, 16),)), facts(), merged(MORNING, ending), at("2026-01-14T10:00"))
     assert deferred(verdict) == ("test.evening", at("2026-01-14T18:00"))
 
 
