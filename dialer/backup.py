@@ -16,6 +16,7 @@ from dialer.errors import DialerError
 from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
+from dialer.store.holder import only_one
 from dialer.store.schema import upgrade, version
 
 OURS = ("", "-wal", "-shm", "-journal", ".mark", ".daemon")
@@ -170,9 +171,6 @@ def _link(file: Path, name: Path) -> None:
 
 @contextmanager
 def _no_daemon(database: str) -> Iterator[None]:
-    # The daemon's libraries take their time to import.
-    from dialer.daemon import only_one
-
     with ExitStack() as stack:
         try:
             stack.enter_context(only_one(database))

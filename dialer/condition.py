@@ -7,10 +7,10 @@ from datetime import datetime
 from campaigns.gate import CLOCK_OFF_MAX_S
 from dialer.clock import Clock
 from dialer.condition_model import Condition, Judged, TableRows
-from dialer.crew import DEAD
 from dialer.errors import DialerError
 from dialer.store import ends, health, schema, shown, sqlite_file
 from dialer.store.health import Server
+from dialer.store.workers import DEAD
 
 PER_WORKER = 8
 """Connections of one worker: 3 that write, 4 that read, 1 that stays."""

@@ -15,12 +15,11 @@ from dialer.house import House
 from dialer.log import log
 from dialer.store import workers
 from dialer.store.database import DBAPIError, said
+from dialer.store.workers import DEAD
 from dialer.troubles import Troubles
 
 BEAT_S = 2.0
 """Seconds between two signs of life."""
-DEAD = timedelta(seconds=10)
-"""Without one for so long a worker is dead: what it left running is looked after by others."""
 PRESENT = timedelta(seconds=6)
 """So long after its last sign of life a worker may take up attempts. It stops well before others believe it dead, or
 they would take over what it is just about to place."""

@@ -1,17 +1,14 @@
 """`dialer run`: builds the house from the settings, starts the loops and the bells, and stops cleanly."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -29,8 +26,8 @@ from dialer.mark import Marker
 from dialer.notify import Notifier
 from dialer.pulse import Pulse
 from dialer.stopping import Stop
-from dialer.store import sqlite_file
 from dialer.store.database import said
+from dialer.store.holder import only_one
 from dialer.web import app as web
 from dialer.worker import Fitted, Worker
 
@@ -50,7 +47,7 @@ async def run(settings: Settings) -> None:
     fitted = fit_adapters(settings)
     with only_one(settings.database), _hooks(settings, fitted) as port:
         notifier.tell(STATUS="opening the database; a large one takes its time after an upgrade")
-        async with open_house(settings) as house:
+        async with open_house(settings, holds=True) as house:
             await zones.refresh(house)
             marker = await Marker.open(house.store, settings.database, house.clock)
             name = f"{os.uname().nodename}-{os.getpid()}-{uuid4().hex[:6]}"
@@ -219,57 +216,3 @@ def _guarded(worker: Worker, work: Callable[[], Awaitable[None]]) -> Callable[[]
                 log.error("bell_failed", error=said(error), hint="it is tried again at its next time")
 
     return ring
-
-
-@contextmanager
-def only_one(database: str, leaves: bool = True) -> Iterator[None]:
-    """One daemon a SQLite file: an operating-system lock beside it, gone with the process however it ends.
-
-    Where it `leaves` nothing, a file that it made for the lock is taken away again.
-    """
-    file = sqlite_file(database)
-    if file is None:
-        yield
-        return
-    path = Path(f"{file}.daemon")
-    was_there = path.exists()
-    with _locked(path, file):
-        try:
-            yield
-        finally:
-            if not leaves and not was_there:
-                path.unlink(missing_ok=True)
-
-
-def _locked(path: Path, file: Path) -> Any:
-    """The lock's open file. Raises DialerError where another process has it."""
-    while True:
-        try:
-            handle = path.open("a+")
-        except OSError as error:
-            raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
-        try:
-            _lock(handle, path, file)
-            # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
-                    return handle
-        except BaseException:
-            handle.close()
-            raise
-        handle.close()
-
-
-def _lock(handle: Any, path: Path, file: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read().strip() or "unknown"
-        raise DialerError(
-            f"another daemon (process {holder}) already dials from {file}; "
-            "stop it first, or give this one its own database"
-        ) from error
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()

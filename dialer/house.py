@@ -21,9 +21,9 @@ from dialer import check, mark
 from dialer.clock import Clock, DisciplinedClock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
-from dialer.store import Store, Tx, optouts, partitions
+from dialer.store import InlineStore, Store, Tx, optouts, partitions
 from dialer.store import campaigns as campaign_store
-from dialer.store.schema import upgrade
+from dialer.store.schema import create, upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,24 @@ async def add_months(house: House) -> None:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, makes: bool = True) -> AsyncIterator[House]:
+async def without_database(settings: Settings) -> AsyncIterator[House]:
+    """A house over a database in memory, with nothing in it: as it would be, had it been made."""
+    store = InlineStore()
+    create(store)
+    try:
+        yield House(settings, SystemClock(), store)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, makes: bool = True, holds: bool = False) -> AsyncIterator[House]:
     """The house of one process on the machine's clock; the database is upgraded first, and made where this `makes` one.
 
-    Raises DialerError where it can't be used, or is not there.
+    `holds`: as of the upgrade. Raises DialerError where it can't be used, or is not there.
     """
     # In a thread: the upgrade of a large database takes its time, and whoever waits wants to see that.
-    await asyncio.to_thread(upgrade, settings.database, makes)
+    await asyncio.to_thread(upgrade, settings.database, makes, holds)
     key = settings.forget_key
     store = Store(settings.database, **({optouts.OPTION: key.get_secret_value()} if key else {}))
     clock = DisciplinedClock() if store.is_shared else SystemClock()

@@ -6,11 +6,11 @@ effect, whatever the attempt's state is.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from campaigns.model import Disposition, Outcome
 from campaigns.script import asks_for_digits
@@ -27,7 +27,7 @@ from dialer.store import Tx, locks, movement, phones
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 500
-"""News in one transaction: while it is written, nothing else is done."""
+"""Senders whose news shares one transaction, mostly a piece each: while it is written, nothing else is done."""
 
 
 @dataclass(slots=True)
@@ -40,17 +40,14 @@ class Ended:
     """Whether the network failed; None where nothing was tried."""
 
 
-@dataclass(slots=True)
-class _Sender:
-    """Who waits until all of its news is durable."""
+class _Sent(NamedTuple):
+    """What one sender wants to be durable, all of it in one transaction."""
 
-    left: int
+    news: Sequence[News]
     done: "asyncio.Future[None]"
 
     def kept(self) -> None:
-        """One more piece is durable."""
-        self.left -= 1
-        if not self.left and not self.done.done():
+        if not self.done.done():
             self.done.set_result(None)
 
     def failed(self, error: Exception) -> None:
@@ -72,19 +69,18 @@ class Inbox:
     """Called when anything was written: when to look after what runs may be another instant."""
     gather_s: float = 0.0
     """How long news waits for company: 0 in production (the database's own pace), longer in simulations."""
-    _waiting: list[tuple[News, _Sender]] = field(default_factory=list)
+    _waiting: list[_Sent] = field(default_factory=list)
     _running: "asyncio.Task[None] | None" = None
 
-    async def take(self, news: Iterable[News]) -> None:
+    async def take(self, news: Sequence[News]) -> None:
         """Returns once all of it is durable and has taken effect."""
-        mine = list(news)
-        if not mine:
+        if not news:
             return
-        sender = _Sender(len(mine), asyncio.get_running_loop().create_future())
-        self._waiting += [(one, sender) for one in mine]
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Sent(news, done))
         if self._running is None:
             self._running = asyncio.create_task(self._write_all(), name="inbox")
-        await sender.done  # a sender that is cancelled takes nothing back
+        await done  # a sender that is cancelled takes nothing back
 
     async def drain(self) -> None:
         """Waits until nothing waits."""
@@ -101,28 +97,36 @@ class Inbox:
         finally:
             self._running = None
 
-    async def _write(self, batch: list[tuple[News, _Sender]]) -> None:
-        news = [one for one, _ in batch]
+    async def _write(self, batch: Sequence[_Sent]) -> None:
+        """One piece that can't be written must not keep the others from being durable: then each is by itself."""
+        news = [one for sent in batch for one in sent.news]
+        error = await self._written(news)
+        if error is None:
+            for sent in batch:
+                sent.kept()
+        elif len(news) == 1 or self.house.store.is_common(error):
+            for sent in batch:
+                sent.failed(error)
+        else:
+            for sent in batch:
+                errors = [error for one in sent.news if (error := await self._written([one]))]
+                sent.failed(errors[0]) if errors else sent.kept()
+
+    async def _written(self, news: Sequence[News]) -> Exception | None:
+        """Writes it in one transaction, and tells those who follow it. Returns what kept it from being durable."""
         now = self.house.clock.now()
         latest = _latest(self.house, now)
         try:
             ended = await self.house.store.write(lambda tx: ingest(tx, self.house, news, now, latest), quick=True)
         except Exception as error:  # noqa: BLE001 - every sender is told that its news is not durable
-            if len(batch) > 1:
-                # One piece that can't be written must not keep the others from being durable.
-                for alone in batch:
-                    await self._write([alone])
-            else:
-                batch[0][1].failed(error)
-            return
+            return error
         for one in ended:
             self.lines.ended(one.line, one.attempt_id, one.infrastructure, now)
             self.closed(one.attempt_id)
         self.heard()
         if ended or any(one.kind is None for one in news):
             self.written()
-        for _, sender in batch:
-            sender.kept()
+        return None
 
 
 def _latest(house: House, now: datetime) -> datetime:

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from campaigns.model import Channel
-from dialer.crew import DEAD
 from dialer.house import House
 from dialer.lines import Line, Lines
 from dialer.store import Tx, workers
 from dialer.store import attempts as attempt_store
+from dialer.store.workers import DEAD
 
 Slots = Mapping[tuple[str, Channel], Sequence[datetime]]
 """(line, channel) → the instants at which it may place next."""

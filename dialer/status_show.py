@@ -13,11 +13,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dialer.alarms import Alarm
-from dialer.crew import DEAD
 from dialer.grid import GAP, Column, Grid
 from dialer.house import House
 from dialer.next_hour import STEP, NextHour, Planned
 from dialer.status_model import STATES, CampaignStatus, LineStatus, Progress, Status, WorkerStatus
+from dialer.store.workers import DEAD
 
 GLYPHS = {
     "settled": ("█", "green"), "running": ("▓", "bold cyan"), "expired": ("▒", "yellow"), "blocked": ("▚", "magenta"),

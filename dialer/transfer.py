@@ -11,12 +11,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 from dialer.clock import Clock
-from dialer.crew import DEAD
 from dialer.errors import DialerError
 from dialer.operate import MOVED
 from dialer.store import ends, partitions, schema, sqlite_file
 from dialer.store import transfer as store
 from dialer.store.addresses import driver_url, settable, shown
+from dialer.store.holder import only_one
+from dialer.store.workers import DEAD
 
 Begin = Callable[[int], store.Advance]
 """Hears how many rows will be told of, and gives what hears of them."""
@@ -112,7 +113,7 @@ def _all_or_nothing(file: Path | None) -> Iterator[list[Path]]:
 
 
 def _make(to: str, months: Sequence[date]) -> None:
-    schema.upgrade(to)
+    schema.upgrade(to, holds=True)
     if months:
         partitions.make_for(to, months)
 
@@ -153,9 +154,6 @@ async def _now(end: ends.End, clock: Clock) -> datetime:
 
 def _nobody(database: str) -> ExitStack:
     """Raises DialerError where a daemon has the database's file."""
-    # The daemon's libraries take their time to import.
-    from dialer.daemon import only_one
-
     stack = ExitStack()
     try:
         stack.enter_context(only_one(database, leaves=False))

@@ -133,7 +133,7 @@ def import_(
         else:
             print_report(report, out)
 
-    with_house(config, work)
+    with_house(config, work, tries=dry_run)
 
 
 @app.command()

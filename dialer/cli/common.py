@@ -54,12 +54,16 @@ def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Sett
     return settings
 
 
-def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", reads: bool = False) -> T:
-    """Opens the installation's database for one command. One that only `reads` makes none where there is none."""
+def with_house(
+    config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", reads: bool = False, tries: bool = False
+) -> T:
+    """Opens the installation's database for one command. One that only `reads` makes none where there is none; one that
+    only `tries` works on an empty one in memory then.
+    """
     from dialer import garbage
     from dialer.cli.progress import Working
-    from dialer.house import open_house
-    from dialer.store import explained
+    from dialer.house import open_house, without_database
+    from dialer.store import explained, schema
 
     settings = settings_of(config)
     # Quick, but for the first time after an upgrade of the program.
@@ -68,7 +72,9 @@ def with_house(config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", 
     async def run() -> T:
         async with AsyncExitStack() as stack:
             async with opening:
-                house = await stack.enter_async_context(open_house(settings, makes=not reads))
+                is_there = not tries or await asyncio.to_thread(schema.is_made, settings.database)
+                opened = open_house(settings, makes=not reads) if is_there else without_database(settings)
+                house = await stack.enter_async_context(opened)
             garbage.settle()
             return await work(house)
 

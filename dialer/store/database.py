@@ -149,7 +149,7 @@ class Store:
             results = await self._transact(work, all(job.quick for job in group))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to whoever asked for the work
             # A commit that failed may have taken effect all the same: who asked has to look, it is not done again here.
-            if len(group) > 1 and not worked and not self._is_common(error):
+            if len(group) > 1 and not worked and not self.is_common(error):
                 for job in group:
                     await self._commit([job])
                 return
@@ -181,7 +181,7 @@ class Store:
         """Whether another worker may have written the same just now: run once more, the work sees it."""
         return tries == 1 and self._link.is_taken(error)
 
-    def _is_common(self, error: Exception) -> bool:
+    def is_common(self, error: Exception) -> bool:
         """Whether it is no job's fault: each by itself would fail the same way, one after the other."""
         return self._link.is_common(error)
 

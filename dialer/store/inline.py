@@ -11,6 +11,7 @@ from sqlalchemy.pool import StaticPool
 
 from dialer.store import at_hand, sqlite
 from dialer.store.database import Store, Tx
+from dialer.store.types import document
 
 T = TypeVar("T")
 
@@ -29,7 +30,9 @@ class InlineStore(Store):
         if beside is not None:
             self._engine, self._tx = beside._engine, beside._tx
             return
-        self._engine = create_engine(self.url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        self._engine = create_engine(
+            self.url, poolclass=StaticPool, connect_args={"check_same_thread": False}, json_serializer=document
+        )
         sqlite.prepare(self._engine, synchronous="OFF")
         self._tx = sqlite.by_hand(self._engine, {})
 
@@ -56,6 +59,9 @@ class InlineStore(Store):
                 raw.execute("ROLLBACK")
             raise
         return found
+
+    def is_common(self, error: Exception) -> bool:
+        return sqlite.is_locked(error)
 
     async def forget_pages(self) -> bool:
         return True  # no log lies beside what is in memory
@@ -94,9 +100,7 @@ class FailingStore(InlineStore):
         return result
 
     def _is_passing(self, error: Exception) -> bool:
-        return sqlite.is_locked(error)
-
-    _is_common = _is_passing
+        return self.is_common(error)
 
     def _is_overtaken(self, error: Exception, tries: int) -> bool:
         return False  # SQLite has one writer

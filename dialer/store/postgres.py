@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from dialer.store.types import EPOCH, MICROSECOND
+from dialer.store.types import EPOCH, MICROSECOND, document
 
 T = TypeVar("T")
 FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -150,20 +150,13 @@ class Link:
 def engine(url: URL, size: int, options: Mapping[str, str] | None = None) -> AsyncEngine:
     """Connections that begin nothing by themselves."""
     made = create_async_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=CONNECT_S,
-        isolation_level="AUTOCOMMIT",
-        hide_parameters=True,
-        execution_options={**(options or {})},
+        url, pool_size=size, max_overflow=0, pool_timeout=CONNECT_S, isolation_level="AUTOCOMMIT", hide_parameters=True,
+        json_serializer=document, execution_options={**(options or {})},
         connect_args={
-            "server_settings": SESSION,
-            "timeout": CONNECT_S,
-            "command_timeout": STATEMENT_S,
+            "server_settings": SESSION, "timeout": CONNECT_S, "command_timeout": STATEMENT_S,
             "statement_cache_size": 500,
         },
-    )
+    )  # fmt: skip
     event.listen(made.sync_engine, "connect", lambda one, record: watch(one.driver_connection))
     event.listen(made.sync_engine, "handle_error", _without_values)
     return made

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
-from dialer.store import postgres, sqlite
+from dialer.store import postgres, sqlite, workers
 from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
+from dialer.store.holder import holder
 from dialer.store.inline import InlineStore
 from dialer.store.worker_tables import EVERY
 
@@ -36,11 +37,11 @@ def create(store: InlineStore) -> None:
     store.run(EVERY.create_all)
 
 
-def upgrade(url: str, makes: bool = True) -> str | None:
+def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
     """Brings the database to this program's version. Returns the version it came from; None: it was made.
 
-    Raises DialerError where it is no database of ours, or a newer program wrote it; and, unless this `makes` one, where
-    there is none.
+    `holds`: a file is this process's alone. Raises DialerError where it is no database of ours, or a newer program
+    wrote it; where an older one still works on it; and, unless this `makes` one, where there is none.
     """
     file = sqlite_file(url)
     if not makes and file is not None and not file.exists():
@@ -57,8 +58,34 @@ def upgrade(url: str, makes: bool = True) -> str | None:
                 raise DialerError(
                     f"database {shown(parsed)} has version {before}, made by a newer dialer; upgrade the program"
                 )
+            if before is not None and not holds:
+                _refuse_the_living(parsed, once, before)
             once(migrate.upgrade, writes=True)
         return before
+
+
+def _refuse_the_living(url: URL, once: Once, before: str) -> None:
+    """Raises DialerError where a daemon of before is at work: the tables would change under its feet."""
+    if url.get_backend_name() == "postgresql":
+        names = once(_alive)
+    else:
+        names = [f"process {pid}"] if (pid := holder(str(url))) else []
+    if names:
+        raise DialerError(
+            f"database {shown(url)} has version {before}, this program {HEAD}, and an older daemon still works on it "
+            f"({', '.join(names)}); stop it first, then run this again"
+        )
+
+
+def _alive(connection: Connection) -> list[str]:
+    """The workers with a sign of life; there may be no table of them yet."""
+    return workers.alive(connection) if inspect(connection).has_table("workers") else []
+
+
+def is_made(url: str) -> bool:
+    """Whether there is a database with our tables. Raises DialerError where it is not ours."""
+    file = sqlite_file(url)
+    return (file is None or file.exists()) and version(url) is not None
 
 
 def version(url: str) -> str | None:

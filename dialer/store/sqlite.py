@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from dialer.store import at_hand
+from dialer.store.types import document
 
 T = TypeVar("T")
 BUSY_S = 5.0
@@ -115,7 +116,7 @@ class _Own:
     def __init__(self, url: URL, options: Mapping[str, str], busy_s: float, cache_kib: int = CACHE_KIB) -> None:
         given = {"check_same_thread": False, "timeout": busy_s}
         self._busy_ms = int(busy_s * 1000)
-        self._engine = create_engine(plain(url), poolclass=StaticPool, connect_args=given)
+        self._engine = create_engine(plain(url), poolclass=StaticPool, connect_args=given, json_serializer=document)
         prepare(self._engine, "FULL", cache_kib)
         self.tx = by_hand(self._engine, options)
         self.raw: sqlite3.Connection = self.tx.connection.driver_connection  # type: ignore[assignment]
@@ -160,7 +161,12 @@ def by_hand(engine: Engine, options: Mapping[str, str]) -> Connection:
 
 def _reading(url: URL, options: Mapping[str, str]) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=READERS, max_overflow=0, connect_args={"timeout": BUSY_S}, execution_options={**options}
+        url,
+        pool_size=READERS,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_S},
+        execution_options={**options},
+        json_serializer=document,
     )
     prepare(engine.sync_engine, synchronous="FULL")
 

@@ -1,7 +1,7 @@
 """Statements of many workers on one database: signs of life, and what they reserve on the lines. PostgreSQL only."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import bindparam, func, select, text, update
@@ -15,6 +15,9 @@ from dialer.store.postgres import DUTY
 from dialer.store.prepared import Prepared
 from dialer.store.types import EPOCH, Instant
 
+DEAD = timedelta(seconds=10)
+"""Without a sign of life for so long a worker is dead: what it left running is looked after by others."""
+
 _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 
 
@@ -24,6 +27,17 @@ _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 def every(tx: Tx) -> Sequence[AnyRow]:
     """worker, started_at, seen_at."""
     return tx.execute(select(w.workers).order_by(_w.worker)).all()
+
+
+_alive = text(
+    "SELECT worker FROM workers WHERE seen_at >= (extract(epoch FROM clock_timestamp()) - :lately) * 1000000 "
+    "ORDER BY worker"
+)
+
+
+def alive(tx: Tx) -> list[str]:
+    """The workers that have shown life lately, by the server's own clock. PostgreSQL only."""
+    return list(tx.execute(_alive, {"lately": DEAD.total_seconds()}).scalars())
 
 
 _duty = text(

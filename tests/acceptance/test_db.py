@@ -1,6 +1,7 @@
 """`dialer db`: what it says of a database; what is wrong ends with a line and exit code 1, never a traceback."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from dialer import condition
 from dialer.condition import look
 from dialer.store import health, schema, shown
 from dialer.store.health import Server
+from dialer.store.holder import only_one
+from tests.store.test_migrations import first_version
 from tests.support import postgres
 from tests.support.command import run
 from tests.support.postgres import in_thread
@@ -55,6 +58,33 @@ def test_a_database_is_made_looked_at_and_moved(
             done = run(capsys, *words)
             assert done.code == 1
             assert done.err.startswith("dialer: ")
+
+
+def test_a_dry_run_makes_no_database(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run(capsys, "import", "accounts", "accounts.csv", "--dry-run", "--json")
+    assert (done.code, json.loads(done.out)["new"]) == (0, 13), done.err
+    assert not (here / "dialer.db").exists()
+    with postgres.database(is_empty=True) as url:
+        monkeypatch.setenv("DIALER_DATABASE", url)
+        assert json.loads(run(capsys, "import", "accounts", "accounts.csv", "--dry-run", "--json").out)["new"] == 13
+        assert schema.version(url) is None
+
+
+def test_a_database_is_not_upgraded_while_a_daemon_of_before_dials_from_it(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{here}/dialer.db"
+    first_version(url, "0008")
+    with only_one(url):
+        for words in (["status"], ["db", "upgrade"], ["import", "accounts", "accounts.csv"]):
+            done = run(capsys, *words)
+            assert done.code == 1, words
+            assert "has version 0008" in done.err
+            assert f"an older daemon still works on it (process {os.getpid()}); stop it first" in done.err
+        assert schema.version(url) == "0008"
+    assert "was brought from version 0008" in run(capsys, "db", "upgrade").out
 
 
 READING = (

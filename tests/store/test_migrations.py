@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import JSON, Boolean, Connection, Date, Integer, MetaData, Numer
 
 from dialer.errors import DialerError
 from dialer.store import migrate, schema
+from dialer.store.holder import only_one
 from dialer.store.schema import HEAD, upgrade, version
 from dialer.store.worker_tables import EVERY
 from tests.support import postgres
@@ -146,6 +148,43 @@ def test_what_is_not_ours_and_what_is_newer_is_refused(empty: str) -> None:
     within(empty, lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(DialerError, match="newer dialer"):
         upgrade(empty)
+
+
+def test_nothing_changes_under_a_daemon_of_before(empty: str) -> None:
+    first_version(empty, "0008")
+    with at_work(empty):
+        with pytest.raises(DialerError, match=r"an older daemon still works on it .*; stop it first"):
+            upgrade(empty)
+        assert version(empty) == "0008"
+    assert upgrade(empty) == "0008"
+    with at_work(empty):
+        assert upgrade(empty) == HEAD  # nothing is to be changed: every command comes here
+
+
+def test_a_daemon_upgrades_the_file_that_it_holds(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first_version(url)
+    with only_one(url):
+        assert upgrade(url, holds=True) == "0001"
+
+
+@contextmanager
+def at_work(url: str) -> Iterator[None]:
+    """A daemon, as others see it."""
+    if not url.startswith("postgresql"):
+        with only_one(url):
+            yield
+        return
+
+    def seen(ago_s: int) -> Callable[[Connection], Any]:
+        at = f"(extract(epoch FROM clock_timestamp()) - {ago_s}) * 1000000"
+        statement = f"INSERT INTO workers (worker, started_at, seen_at) VALUES ('w', 0, {at})"
+        again = "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
+        return lambda connection: connection.execute(text(f"{statement} {again}"))
+
+    within(url, seen(ago_s=1))
+    yield
+    within(url, seen(ago_s=11))
 
 
 DIVIDED = {"uq_events_identity", "uq_events_event_id", "uq_verdicts_verdict_id"}

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import text
 
 from dialer import audit, operate, transfer
-from dialer.daemon import only_one
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.store import InlineStore, Store, Tx, ends, peek, schema, worker_tables
 from dialer.store.common import first_number, flag, insert_all, put_all, take_numbers
+from dialer.store.holder import only_one
 from dialer.store.transfer import tables
 from tests.support import postgres
 from tests.support.postgres import in_thread
