@@ -192,9 +192,14 @@ def delete_person(tx: Tx, known: Known) -> dict[str, int]:
     return counts
 
 
+_of_any_campaign = t.members.c.campaign_id.in_(select(t.campaigns.c.campaign_id))
+"""The key of members begins with it: without, all of them would be walked over."""
+
+
 def _delete(tx: Tx, table: Table, column: str, values: Iterable[Any], counts: dict[str, int]) -> None:
+    also = [_of_any_campaign] if table is t.members else []
     for some in in_parts(values):
-        done = tx.execute(delete(table).where(table.c[column].in_(some)))
+        done = tx.execute(delete(table).where(table.c[column].in_(some), *also))
         counts[table.name] = counts.get(table.name, 0) + done.rowcount
 
 

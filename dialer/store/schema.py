@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0009"
+HEAD = "0010"
 """The version this program knows: the last of `migrations/versions` (a test compares them)."""
 MAKE = "`dialer import` or `dialer db upgrade` makes it; or see `database` in the settings"
 """What to do where there is no database yet."""

@@ -1,7 +1,8 @@
 """`/hooks/ADAPTER/…`: what providers tell us over HTTP. The adapter answers; what it was told is durable by then.
 
 413 above 64 KiB, 404 for an adapter that no line uses, 503 where it can not be written down now: it may be sent again.
-Refusals are counted and said, once a minute for each adapter and status: a wrong secret and an attack look alike.
+Refusals and failures are counted and said, once a minute for each adapter and status: a wrong secret and an attack look
+alike.
 """
 
 import asyncio
@@ -56,19 +57,21 @@ class Hooks:
         try:
             reply = await self._answer(name, _request(scope, body))
         except Exception as error:  # noqa: BLE001 - the provider is told that it was not taken
-            log.error("hook_failed", adapter=name, error=f"{type(error).__name__}: {error}")
-            reply = HookReply(503, "not now")
+            return self._noted(name, HookReply(503, "not now"), error)
         return self._noted(name, reply)
 
-    def _noted(self, name: str, reply: HookReply) -> HookReply:
+    def _noted(self, name: str, reply: HookReply, error: Exception | None = None) -> HookReply:
         key = (name, reply.status)
         self.counts[key] += 1
         if reply.status >= 400:
             now = self._now()
             if now - self._said.get(key, now - SAID_AGAIN) >= SAID_AGAIN:
                 self._said[key] = now
-                why, so_many = reply.body, self.counts[key]
-                log.warning("hook_refused", adapter=name, status=reply.status, why=why, so_many=so_many)
+                told = {"adapter": name, "status": reply.status, "so_many": self.counts[key]}
+                if error is None:
+                    log.warning("hook_refused", why=reply.body, **told)
+                else:
+                    log.error("hook_failed", error=f"{type(error).__name__}: {error}", **told)
         return reply
 
 

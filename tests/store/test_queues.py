@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from dialer.store import InlineStore, Tx, attempts, desk, law, movement, planbook, queues, running, status_rows, tables
+from dialer.store import (
+    InlineStore,
+    Tx,
+    attempts,
+    desk,
+    erasure,
+    law,
+    movement,
+    planbook,
+    queues,
+    running,
+    status_rows,
+    tables,
+)  # fmt: skip
 from dialer.store import campaigns as campaign_store
 from dialer.store.common import People
 from dialer.store.schema import create
@@ -49,17 +62,24 @@ for told, some in PEOPLE.items():
     }
 HOT["members"] = lambda tx: campaign_store.members(tx, 1, ["L-1", "L-1001"])
 HOT["history"] = lambda tx: planbook.history(tx, ["L-1"], NOW.date(), NOW.date())
+HOT["delete_attempts"] = lambda tx: erasure.delete_attempts(tx, [1, 2])
+HOT["delete_persons"] = lambda tx: erasure.delete_persons(tx, [somebody(tx)])
 HOT["next_people"] = lambda tx: planbook.next_people(tx, "P-1", 5)
 SMALL = {"suppressions", "flags", "campaigns", "lines", "spend"}
 """Tables that do not grow with the backlog."""
 
 
-def elsewhere(tx: Tx, people: People) -> None:
-    """Asks where one of these people has an account: without any, nothing more is asked."""
+def somebody(tx: Tx) -> str:
+    """One who has an account: of those without any nothing more is asked."""
     if not tx.execute(select(tables.accounts.c.account_id).where(tables.accounts.c.person_id == "P-1001")).first():
         values = dict.fromkeys((column.name for column in tables.accounts.columns if not column.nullable), "")
         values |= {"account_id": "L-1001", "person_id": "P-1001", "imported_at": NOW, "zones": ("Asia/Shanghai",)}
         tx.execute(tables.accounts.insert(), values)
+    return "P-1001"
+
+
+def elsewhere(tx: Tx, people: People) -> None:
+    somebody(tx)
     planbook.planned_elsewhere(tx, 1, people, NOW.date())
 
 
@@ -76,7 +96,7 @@ def scans(name: str, drop: str = "") -> list[str]:
         raw.set_trace_callback(ran.append)  # with the values written in: prepared statements pass by the engine
         HOT[name](tx)
         raw.set_trace_callback(None)
-        asked = [text for text in ran if text.startswith(("SELECT", "UPDATE"))]
+        asked = [text for text in ran if text.startswith(("SELECT", "UPDATE", "DELETE"))]
         assert asked
         return [row[3] for text in asked for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 

@@ -102,9 +102,13 @@ def test_what_can_not_be_taken_now_may_come_again(tmp_path: Path) -> None:
     async def act(scene: Scene, client: httpx.AsyncClient, taken: list[HookRequest]) -> None:
         with capture_logs() as said:
             reply = await client.post("/hooks/mock/x")
+            await client.post("/hooks/mock/x")
+            await scene.until("2026-01-13 08:02")
+            await client.post("/hooks/mock/x")
         assert reply.status_code == 503
         assert "locked" not in reply.text
-        assert [line["event"] for line in said] == ["hook_failed", "hook_refused"]
+        told = [(line["event"], line["so_many"], line["error"]) for line in said]
+        assert told == [("hook_failed", many, "RuntimeError: database is locked") for many in (1, 3)]
 
     with_hooks(tmp_path, act, RuntimeError("database is locked"))
 
