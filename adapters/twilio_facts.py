@@ -128,7 +128,7 @@ def timestamp(text: str | None, now: datetime) -> datetime:
     """
     try:
         at = _aware(parsedate_to_datetime(text), now) if text else now
-    except ValueError:
+    except (ValueError, OverflowError):  # such as the first day of the year 1, east of Greenwich
         return now
     return now if timedelta(0) <= now - at < FRESH else at
 

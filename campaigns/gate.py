@@ -258,7 +258,7 @@ def _never_open(asking: _Asking) -> bool:
     days = [asking.today + number * _DAY for number in range(HORIZON_DAYS + 1)]
     legal = [(now, last)]
     for rule in asking.rules.hours[ask.channel]:
-        if all(asking.binds(rule, day) for day in days):
+        if rule.on_breach != "warn" and all(asking.binds(rule, day) for day in days):
             legal = intersect(legal, asking.rules.only(rule.id).windows(ask.channel, ask.zones, now, last))
     return not legal
 

@@ -33,21 +33,18 @@ def changes(news: Any, now: datetime) -> dict[str, Any]:
         for (name, maximum), value in zip(LENGTHS.items(), texts, strict=True):
             if value and (sound := _text(name, value, maximum)) != value:
                 found[name] = sound
-    at = news.at if news.at.tzinfo is UTC else _in_utc(news.at)
+    at = news.at if news.at.tzinfo else news.at.replace(tzinfo=UTC)  # what has no zone is taken for UTC
     if news.identity:
         # Nothing has happened yet that we hear of now, whatever the provider's clock says. What we did ourselves
         # keeps its instant: the clock may have been set back since.
         at = min(max(at, now - LATE_MAX), now)
+    if at.tzinfo is not UTC:  # as the database gives it back; after the bounds: the first and last days overflow
+        at = at.astimezone(UTC)
     if at is not news.at:
         found["at"] = at
     if not 0 <= news.talk_s <= TALK_MAX_S:  # nor is what is no number
         found["talk_s"] = 0.0
     return found
-
-
-def _in_utc(at: datetime) -> datetime:
-    """As the database gives it back. What has no zone is taken for UTC."""
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _text(name: str, value: str, maximum: int) -> str:

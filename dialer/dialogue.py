@@ -104,6 +104,7 @@ class Spoken:
     now: datetime
     _values: Values | None = None
     _text: str | None = None
+    _names: Mapping[str, tuple[str, ...]] | None = None
 
     @property
     def values(self) -> Values:
@@ -134,7 +135,9 @@ class Spoken:
     @property
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """What the names say, in all their forms."""
-        return forms(self.values)
+        if self._names is None:
+            self._names = forms(self.values)
+        return self._names
 
     @property
     def offers_stop(self) -> bool:

@@ -27,7 +27,7 @@ from dialer.store import Tx, locks, movement, phones
 from dialer.store import attempts as attempt_store
 
 BATCH_MAX = 500
-"""Senders whose news shares one transaction, mostly a piece each: while it is written, nothing else is done."""
+"""Pieces of news in one transaction, more where one sender has more: while it is written, nothing else is done."""
 
 
 @dataclass(slots=True)
@@ -41,17 +41,18 @@ class Ended:
 
 
 class _Sent(NamedTuple):
-    """What one sender wants to be durable, all of it in one transaction."""
+    """What one sender wants to be durable, and who waits for it."""
 
     news: Sequence[News]
     done: "asyncio.Future[None]"
 
-    def kept(self) -> None:
-        if not self.done.done():
+    def tell(self, error: Exception | None) -> None:
+        """It is durable, or this kept some of it from being so."""
+        if self.done.done():
+            return  # who waited was cancelled
+        if error is None:
             self.done.set_result(None)
-
-    def failed(self, error: Exception) -> None:
-        if not self.done.done():
+        else:
             self.done.set_exception(error)
 
 
@@ -92,25 +93,38 @@ class Inbox:
             while self._waiting:
                 if self.gather_s:
                     await asyncio.sleep(self.gather_s)
-                batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-                await self._write(batch)
+                await self._write(self._batch())
         finally:
             self._running = None
 
+    def _batch(self) -> list[_Sent]:
+        """The next senders in turn, until they have enough together."""
+        upto = pieces = 0
+        while pieces < BATCH_MAX and upto < len(self._waiting):
+            pieces += len(self._waiting[upto].news)
+            upto += 1
+        batch, self._waiting = self._waiting[:upto], self._waiting[upto:]
+        return batch
+
     async def _write(self, batch: Sequence[_Sent]) -> None:
-        """One piece that can't be written must not keep the others from being durable: then each is by itself."""
+        """In one transaction. One piece that can't be written must not keep the others from being durable: then each is
+        written by itself, unless all of them would fail."""
         news = [one for sent in batch for one in sent.news]
         error = await self._written(news)
-        if error is None:
-            for sent in batch:
-                sent.kept()
-        elif len(news) == 1 or self.house.store.is_common(error):
-            for sent in batch:
-                sent.failed(error)
-        else:
-            for sent in batch:
-                errors = [error for one in sent.news if (error := await self._written([one]))]
-                sent.failed(errors[0]) if errors else sent.kept()
+        if error is not None and len(news) > 1 and not self.house.store.is_common(error):
+            await self._write_apart(batch)
+            return
+        for sent in batch:
+            sent.tell(error)
+
+    async def _write_apart(self, batch: Sequence[_Sent]) -> None:
+        for number, sent in enumerate(batch):
+            errors = [error for one in sent.news if (error := await self._written([one])) is not None]
+            sent.tell(errors[0] if errors else None)
+            if common := [error for error in errors if self.house.store.is_common(error)]:
+                for other in batch[number + 1 :]:
+                    other.tell(common[0])
+                return
 
     async def _written(self, news: Sequence[News]) -> Exception | None:
         """Writes it in one transaction, and tells those who follow it. Returns what kept it from being durable."""

@@ -275,7 +275,7 @@ def _tasks(tasks: dict[str, int]) -> Part:
     if not tasks:
         return Part(1)
     text = ", ".join(f"{kind} {count:,}" for kind, count in sorted(tasks.items()))
-    return Part(1, [Text(f"Open tasks: {text}")])
+    return Part(1, [Text(f"Open tasks: {text}; `dialer tasks` lists them")])
 
 
 def _number(count: int) -> str:

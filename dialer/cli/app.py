@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dialer.cli import actions, backup, db, record, referee, usage
+from dialer.cli import actions, backup, db, record, referee, tasks, usage
 from dialer.cli import call as call_command
 from dialer.cli import rules as rules_command
 from dialer.cli.common import (
@@ -119,6 +119,7 @@ def import_(
     from dialer.cli.imports import import_file, print_report
     from dialer.law_rows import EVERY_KIND
     from dialer.planning import replan_touched
+    from dialer.store import InlineStore, shown
 
     if kind not in EVERY_KIND:
         raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: {", ".join(EVERY_KIND)}')
@@ -128,6 +129,9 @@ def import_(
             house.store, house.clock, house.settings.lender.country, kind, file, replan_touched(house),  # type: ignore[arg-type]
             dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
         )  # fmt: skip
+        if isinstance(house.store, InlineStore):
+            name = shown(house.settings.database)
+            report.notices.append(f"there is no database {name} yet: compared with an empty one")
         if json:
             out.print_json(report.model_dump_json())
         else:
@@ -389,5 +393,6 @@ record.add_to(app)
 backup.add_to(app)
 db.add_to(app)
 actions.add_to(app)
+tasks.add_to(app)
 referee.add_to(app)
 call_command.add_to(app)

@@ -9,7 +9,7 @@ class Done(BaseModel):
     """What a command did."""
 
     action: str
-    """`launch`, `status`, `halt`, `unhalt`, `suppress`, `lift`, `paid` or `reverse`."""
+    """`launch`, `status`, `halt`, `unhalt`, `suppress`, `lift`, `paid`, `reverse` or `done`."""
     subject: str
     """To what, or to whom; phones are masked."""
     changed: bool

@@ -47,7 +47,7 @@ def _of_views() -> dict[str, type[BaseModel]]:
     """Commands that tell; `audit-head` is the command `audit head`. Each model comes from the module of its command;
     all together take their time to import."""
     from dialer.audit import Audit, HeadReport
-    from dialer.cli import actions, check, plan, views
+    from dialer.cli import actions, check, plan, tasks, views
     from dialer.cli.call import CallReport
     from dialer.cli.digest import DigestReport
     from dialer.cli.referee import RefereeReport
@@ -72,12 +72,13 @@ def _of_views() -> dict[str, type[BaseModel]]:
         "schema": SchemaReport,
         "simulate": Report,
         "status": Status,
+        "tasks": tasks.TaskList,
     }
 
 
 def _of_operations() -> dict[str, type[BaseModel]]:
     """Commands that change something, or are about what they change."""
-    from dialer.cli import backup, db, done, imports, init, record
+    from dialer.cli import backup, db, done, imports, init, record, tasks
     from dialer.condition_model import Condition
 
     return {
@@ -86,6 +87,7 @@ def _of_operations() -> dict[str, type[BaseModel]]:
         "db-check": Condition,
         "db-copy": db.CopyReport,
         "db-upgrade": db.UpgradeReport,
+        "done": tasks.TasksDone,
         "forget": record.ForgetReport,
         "halt": done.HaltDone,
         "import": imports.ImportReport,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, exists, literal_column, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, literal_column, select, update
 
 from dialer.store import tables as t
 from dialer.store.common import AnyRow, Values, in_parts, insert_all
@@ -97,6 +97,49 @@ def add_tasks_once(tx: Tx, rows: Sequence[Values]) -> None:
         for found in tx.execute(still_open):
             fresh.pop((found.kind, found.person_id, found.detail), None)
     add_tasks(tx, list(fresh.values()))
+
+
+_k = t.tasks.c
+
+
+def _open(kind: str, person: str) -> list[ColumnElement[bool]]:
+    """Of one kind, or of one person; empty: of any."""
+    return [
+        _k.done_at.is_(None),
+        *([_k.kind == kind] if kind else []),
+        *([_k.person_id == person] if person else []),
+    ]
+
+
+def open_tasks(tx: Tx, kind: str, person: str, most: int) -> Sequence[AnyRow]:
+    """Tasks that nobody has done, the oldest first: task_id, kind, person_id, attempt_id, detail, opened_at."""
+    wanted = select(_k.task_id, _k.kind, _k.person_id, _k.attempt_id, _k.detail, _k.opened_at)
+    return tx.execute(wanted.where(*_open(kind, person)).order_by(_k.opened_at, _k.task_id).limit(most)).all()
+
+
+def count_open_tasks(tx: Tx, kind: str, person: str) -> int:
+    return int(tx.execute(select(func.count()).select_from(t.tasks).where(*_open(kind, person))).scalar_one())
+
+
+def tasks_of(tx: Tx, task_ids: Sequence[int]) -> dict[int, datetime | None]:
+    """task id → when it was done; None: it is open. Unknown ones are left out."""
+    rows = (tx.execute(select(_k.task_id, _k.done_at).where(_k.task_id.in_(part))) for part in in_parts(task_ids))
+    return {key: done_at for part in rows for key, done_at in part}
+
+
+def close_tasks(tx: Tx, task_ids: Sequence[int], now: datetime) -> None:
+    for part in in_parts(task_ids):
+        tx.execute(update(t.tasks).where(_k.task_id.in_(part), _k.done_at.is_(None)).values(done_at=now))
+
+
+def accounts_of(tx: Tx, persons: Sequence[str]) -> dict[str, list[str]]:
+    """person → account ids."""
+    a = t.accounts.c
+    found: dict[str, list[str]] = {person: [] for person in persons}
+    for part in in_parts(persons):
+        for person, account in tx.execute(select(a.person_id, a.account_id).where(a.person_id.in_(part))):
+            found[person].append(account)
+    return found
 
 
 def persons_of(tx: Tx, phones: Sequence[str]) -> dict[str, set[str]]:

@@ -1,21 +1,30 @@
-"""Who has a SQLite file: one daemon, by a lock of the operating system's, gone with the process however it ends."""
+"""Who has a SQLite file: one daemon, by a lock of the operating system's, gone with the process however it ends.
+
+The lock lies beside the file, with the daemon's process and its version of the schema. Who brings the file to another
+version shares the lock meanwhile: no daemon begins then.
+"""
 
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import IO
 
 from dialer.errors import DialerError
 from dialer.store.addresses import sqlite_file
+from dialer.store.migrations import HEAD
+
+WAIT_S, PAUSE_S = 60.0, 0.05
+"""Seconds that a daemon waits for an upgrade to end, and between two looks."""
 
 
 @contextmanager
 def only_one(database: str, leaves: bool = True) -> Iterator[None]:
-    """One daemon a SQLite file: the lock lies beside it.
+    """One daemon a SQLite file. Raises DialerError where another has it.
 
-    Where it `leaves` nothing, a file that it made for the lock is taken away again. Raises DialerError.
+    Where it `leaves` nothing, a file that it made for the lock is taken away again.
     """
     file = sqlite_file(database)
     if file is None:
@@ -23,23 +32,54 @@ def only_one(database: str, leaves: bool = True) -> Iterator[None]:
         return
     path = Path(f"{file}.daemon")
     was_there = path.exists()
-    with _locked(path, file):
-        try:
-            yield
-        finally:
-            if not leaves and not was_there:
-                path.unlink(missing_ok=True)
+    with _locked(path, file), _kept(path, leaves or was_there):
+        yield
 
 
-def _locked(path: Path, file: Path) -> Any:
-    """The lock's open file. Raises DialerError where another process has it."""
+@contextmanager
+def no_daemon_of_before(database: str) -> Iterator[None]:
+    """Meanwhile no daemon of an older version works on the file, nor begins to. Raises DialerError where one does.
+
+    One of this version may: it is about to bring the file to it, and is waited for at the database.
+    """
+    file = sqlite_file(database)
+    if file is None:
+        yield
+        return
+    path = Path(f"{file}.daemon")
+    was_there = path.exists()
+    with _opened(path) as handle, _kept(path, was_there):
+        if not _try(handle, fcntl.LOCK_SH):
+            process, version = _holder(handle)
+            if version != HEAD:
+                raise DialerError(f"an older daemon still works on {file} (process {process}); stop it first")
+        yield
+
+
+@contextmanager
+def _kept(path: Path, stays: bool) -> Iterator[None]:
+    """What does not stay is taken away while it is locked: whoever waits for it then looks for another."""
+    try:
+        yield
+    finally:
+        if not stays:
+            path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        wrong = f"{path}: {error.strerror}; who works with the database needs to write to this file, and to its folder"
+        raise DialerError(wrong) from error
+
+
+def _locked(path: Path, file: Path) -> IO[str]:
+    """The lock's open file. Raises DialerError where another daemon has it."""
     while True:
+        handle = _opened(path)
         try:
-            handle = path.open("a+")
-        except OSError as error:
-            raise DialerError(f"{path}: {error.strerror}; the daemon needs a folder it can write to") from error
-        try:
-            _lock(handle, path, file)
+            _lock(handle, file)
             # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
@@ -50,34 +90,36 @@ def _locked(path: Path, file: Path) -> Any:
         handle.close()
 
 
-def _lock(handle: Any, path: Path, file: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.seek(0)
-        holder = handle.read().strip() or "unknown"
-        raise DialerError(
-            f"another daemon (process {holder}) already dials from {file}; "
-            "stop it first, or give this one its own database"
-        ) from error
+def _lock(handle: IO[str], file: Path) -> None:
+    waits = int(WAIT_S / PAUSE_S)
+    while not _try(handle, fcntl.LOCK_EX):
+        if not _try(handle, fcntl.LOCK_SH):
+            process, _ = _holder(handle)
+            raise DialerError(
+                f"another daemon (process {process}) already dials from {file}; "
+                "stop it first, or give this one its own database"
+            )
+        # It is only shared: somebody brings the database to this version.
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        waits -= 1
+        if not waits:
+            raise DialerError(f"{file} is being brought to another version by somebody else; try again when that ends")
+        Event().wait(PAUSE_S)
     handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
+    handle.write(f"{os.getpid()} {HEAD}\n")
     handle.flush()
 
 
-def holder(database: str) -> str:
-    """The process that has the file; empty: none has. Whoever else asks at the same time is not in the way."""
-    file = sqlite_file(database)
-    if file is None:
-        return ""
+def _try(handle: IO[str], how: int) -> bool:
     try:
-        with Path(f"{file}.daemon").open() as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return handle.read().strip() or "unknown"
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise DialerError(f"{file}.daemon: {error.strerror}; see who may read and write it, and its folder") from error
-    return ""
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(handle: IO[str]) -> tuple[str, str]:
+    """The process that has the lock, and its version; older daemons wrote none."""
+    handle.seek(0)
+    process, _, version = handle.read().strip().partition(" ")
+    return process or "unknown", version

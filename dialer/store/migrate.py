@@ -1,5 +1,6 @@
 """The only importer of Alembic: makes the tables and brings them from version to version."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -12,13 +13,15 @@ from dialer.store.postgres import UPGRADE
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, look: Callable[[Connection], None]) -> None:
     """Runs what is missing up to the last version, in this transaction: who is killed in it leaves the old version.
 
-    Whoever comes while another process upgrades waits for it, and finds nothing to do.
+    Whoever comes while another process upgrades waits for it, and finds nothing to do. `look`: of a server's database,
+    asked whether it may be, when nobody else upgrades it.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE})
+        look(connection)
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -141,7 +141,7 @@ class Link:
         return state_of(error) in PASSING
 
     def is_common(self, error: Exception) -> bool:
-        return self.is_passing(error) or is_away(error)
+        return is_away(error)  # what is locked is one row, and those who need another are not kept
 
     def is_taken(self, error: Exception) -> bool:
         return state_of(error) == TAKEN

@@ -1,7 +1,7 @@
 """The schema's version: looked at before every command. What is behind is upgraded by `migrate`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
@@ -12,18 +12,20 @@ from sqlalchemy.pool import NullPool
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite, workers
 from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
-from dialer.store.holder import holder
+from dialer.store.holder import no_daemon_of_before
 from dialer.store.inline import InlineStore
+from dialer.store.migrations import HEAD
 from dialer.store.worker_tables import EVERY
 
 T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
-HEAD = "0010"
-"""The version this program knows: the last of `migrations/versions` (a test compares them)."""
 MAKE = "`dialer import` or `dialer db upgrade` makes it; or see `database` in the settings"
 """What to do where there is no database yet."""
+
+
+__all__ = ["HEAD", "MAKE", "create", "is_made", "upgrade", "version"]
 
 
 class Once(Protocol):
@@ -40,8 +42,8 @@ def create(store: InlineStore) -> None:
 def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
     """Brings the database to this program's version. Returns the version it came from; None: it was made.
 
-    `holds`: a file is this process's alone. Raises DialerError where it is no database of ours, or a newer program
-    wrote it; where an older one still works on it; and, unless this `makes` one, where there is none.
+    `holds`: where it is a file, it is this process's alone. Raises DialerError where it is no database of ours, or a
+    newer program wrote it; where an older one still works on it; and, unless this `makes` one, where there is none.
     """
     file = sqlite_file(url)
     if not makes and file is not None and not file.exists():
@@ -58,28 +60,22 @@ def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
                 raise DialerError(
                     f"database {shown(parsed)} has version {before}, made by a newer dialer; upgrade the program"
                 )
-            if before is not None and not holds:
-                _refuse_the_living(parsed, once, before)
-            once(migrate.upgrade, writes=True)
+            with nullcontext() if holds or before is None else no_daemon_of_before(url):
+                once(lambda connection: migrate.upgrade(connection, _refuse_the_living), writes=True)
         return before
 
 
-def _refuse_the_living(url: URL, once: Once, before: str) -> None:
-    """Raises DialerError where a daemon of before is at work: the tables would change under its feet."""
-    if url.get_backend_name() == "postgresql":
-        names = once(_alive)
-    else:
-        names = [f"process {pid}"] if (pid := holder(str(url))) else []
-    if names:
+def _refuse_the_living(connection: Connection) -> None:
+    """Raises DialerError where workers of before dial from a server's database: its tables would change under them."""
+    url = connection.engine.url
+    version = _version(connection, url)
+    if version in (None, HEAD) or not inspect(connection).has_table("workers"):
+        return
+    if names := workers.alive(connection):
         raise DialerError(
-            f"database {shown(url)} has version {before}, this program {HEAD}, and an older daemon still works on it "
-            f"({', '.join(names)}); stop it first, then run this again"
+            f"database {shown(url)} has version {version}, this program {HEAD}, and older workers still dial from it "
+            f"({', '.join(names)}); stop them first"
         )
-
-
-def _alive(connection: Connection) -> list[str]:
-    """The workers with a sign of life; there may be no table of them yet."""
-    return workers.alive(connection) if inspect(connection).has_table("workers") else []
 
 
 def is_made(url: str) -> bool:

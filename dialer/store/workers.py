@@ -13,7 +13,7 @@ from dialer.store.common import AnyRow, Values, insert_for, put_all
 from dialer.store.database import Tx
 from dialer.store.postgres import DUTY
 from dialer.store.prepared import Prepared
-from dialer.store.types import EPOCH, Instant
+from dialer.store.types import EPOCH, MICROSECOND, Instant
 
 DEAD = timedelta(seconds=10)
 """Without a sign of life for so long a worker is dead: what it left running is looked after by others."""
@@ -30,14 +30,15 @@ def every(tx: Tx) -> Sequence[AnyRow]:
 
 
 _alive = text(
-    "SELECT worker FROM workers WHERE seen_at >= (extract(epoch FROM clock_timestamp()) - :lately) * 1000000 "
+    "SELECT worker FROM workers WHERE abs(seen_at - extract(epoch FROM clock_timestamp()) * 1000000) <= :lately "
     "ORDER BY worker"
 )
 
 
 def alive(tx: Tx) -> list[str]:
-    """The workers that have shown life lately, by the server's own clock. PostgreSQL only."""
-    return list(tx.execute(_alive, {"lately": DEAD.total_seconds()}).scalars())
+    """The workers that have shown life lately, by the server's own clock; what lies ahead of it says nothing, it was
+    set back. PostgreSQL only."""
+    return list(tx.execute(_alive, {"lately": DEAD // MICROSECOND}).scalars())
 
 
 _duty = text(

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,7 +28,14 @@ VALUES = Values(
     "王丽", "示例", "+864001234567", date(2026, 1, 15), (Decimal(7),), "CNY", ("1",), date(2026, 1, 14), "zh-CN"
 )
 ANY = st.one_of(st.text(max_size=30), ODD, st.sampled_from(["x" * 5_000, "\ud800", "TD", "退订", "STOP", ALICE]))
-AT = st.one_of(st.datetimes(timezones=st.just(UTC)), st.datetimes(), st.just(datetime(2026, 1, 14, 2, tzinfo=UTC)))
+EDGES = (  # which no other zone can tell
+    datetime.min.replace(tzinfo=timezone(timedelta(hours=8))),
+    datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+)  # fmt: skip
+AT = st.one_of(
+    st.datetimes(timezones=st.just(UTC)), st.datetimes(), st.sampled_from(EDGES),
+    st.just(datetime(2026, 1, 14, 2, tzinfo=UTC)),
+)  # fmt: skip
 EVENTS = st.builds(
     Event,
     st.sampled_from(EventKind),

@@ -1,10 +1,12 @@
 """Migrations on both databases: what they make, what they keep, and who comes second."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from sqlalchemy import JSON, Boolean, Connection, Date, Integer, MetaData, Numer
 
 from dialer.errors import DialerError
 from dialer.store import migrate, schema
-from dialer.store.holder import only_one
+from dialer.store.addresses import sqlite_file
+from dialer.store.holder import no_daemon_of_before, only_one
 from dialer.store.schema import HEAD, upgrade, version
 from dialer.store.worker_tables import EVERY
 from tests.support import postgres
@@ -153,38 +156,68 @@ def test_what_is_not_ours_and_what_is_newer_is_refused(empty: str) -> None:
 def test_nothing_changes_under_a_daemon_of_before(empty: str) -> None:
     first_version(empty, "0008")
     with at_work(empty):
-        with pytest.raises(DialerError, match=r"an older daemon still works on it .*; stop it first"):
+        with pytest.raises(DialerError, match=r"older .*; stop (it|them) first"):
             upgrade(empty)
+        if empty.startswith("postgresql"):
+            with pytest.raises(DialerError, match="older workers still dial from it"):
+                upgrade(empty, holds=True)  # a new worker holds nothing there
         assert version(empty) == "0008"
     assert upgrade(empty) == "0008"
     with at_work(empty):
         assert upgrade(empty) == HEAD  # nothing is to be changed: every command comes here
 
 
-def test_a_daemon_upgrades_the_file_that_it_holds(tmp_path: Path) -> None:
+def test_a_worker_whose_clock_ran_ahead_keeps_nobody_from_upgrading(postgres_url: str) -> None:
+    with postgres.database(is_empty=True) as url:
+        first_version(url, "0008")
+        within(url, lambda connection: connection.execute(text(SEEN.format(ago_s=-3600))))
+        assert upgrade(url) == "0008"
+
+
+def test_a_daemon_upgrades_the_file_that_it_holds_and_others_wait_for_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/a.db"
     first_version(url)
+    with only_one(url):
+        assert upgrade(url) == "0001"  # the lock says that its daemon is of this version
+    first_version(url := f"sqlite:///{tmp_path}/b.db")
     with only_one(url):
         assert upgrade(url, holds=True) == "0001"
 
 
+def test_no_daemon_begins_while_somebody_upgrades(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    began = Event()
+
+    def begin() -> None:
+        with only_one(url):
+            began.set()
+
+    with ThreadPoolExecutor(1) as daemon:
+        with no_daemon_of_before(url), no_daemon_of_before(url):
+            begins = daemon.submit(begin)
+            assert not began.wait(0.2)
+        begins.result(10)
+    assert began.is_set()
+
+
+SEEN = """
+INSERT INTO workers (worker, started_at, seen_at)
+VALUES ('w', 0, (extract(epoch FROM clock_timestamp()) - {ago_s}) * 1000000)
+ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at
+"""
+
+
 @contextmanager
 def at_work(url: str) -> Iterator[None]:
-    """A daemon, as others see it."""
-    if not url.startswith("postgresql"):
-        with only_one(url):
-            yield
+    """A daemon of before, as others see it: what lies beside a file names its process alone."""
+    if url.startswith("postgresql"):
+        within(url, lambda connection: connection.execute(text(SEEN.format(ago_s=1))))
+        yield
+        within(url, lambda connection: connection.execute(text(SEEN.format(ago_s=11))))
         return
-
-    def seen(ago_s: int) -> Callable[[Connection], Any]:
-        at = f"(extract(epoch FROM clock_timestamp()) - {ago_s}) * 1000000"
-        statement = f"INSERT INTO workers (worker, started_at, seen_at) VALUES ('w', 0, {at})"
-        again = "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
-        return lambda connection: connection.execute(text(f"{statement} {again}"))
-
-    within(url, seen(ago_s=1))
-    yield
-    within(url, seen(ago_s=11))
+    with only_one(url):
+        Path(f"{sqlite_file(url)}.daemon").write_text(f"{os.getpid()}\n")
+        yield
 
 
 DIVIDED = {"uq_events_identity", "uq_events_event_id", "uq_verdicts_verdict_id"}

@@ -125,6 +125,12 @@ def test_an_hour_that_comes_when_a_rule_ends_is_waited_for() -> None:
     assert deferred(verdict) == ("test.evening", at("2026-01-14T18:00"))
 
 
+def test_a_window_that_only_warns_blocks_nothing() -> None:
+    rules = merged(MORNING, {**EVENING, "on_breach": "warn"})
+    verdict = check(ask(), facts(), rules, at("2026-01-14T13:00"))
+    assert deferred(verdict) == ("test.morning", at("2026-01-15T08:00"))
+
+
 @pytest.mark.parametrize(
     ("now", "allowed"), [("20:59:50", False), ("20:59:30", True), ("20:59:30.000001", False), ("08:00:00", True)]
 )

@@ -181,8 +181,8 @@ def test_who_locks_a_file_that_was_taken_away_meanwhile_locks_the_next(source: s
     path = tmp_path / "dialer.db.daemon"
     opened, was = [], Path.open
 
-    def taken_away(self: Path, *how: Any) -> Any:
-        handle = was(self, *how)
+    def taken_away(self: Path, *how: Any, **more: Any) -> Any:
+        handle = was(self, *how, **more)
         if self == path and not opened:
             path.unlink()
         opened.append(handle)
