@@ -5,6 +5,7 @@ campaign's rules are two packs: `cn`, and `house` which is merged into every cam
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -254,6 +255,13 @@ async def plan(one: House, folder: Path, accounts: int, **how: Any) -> dict[str,
         "planned": planned / planned_s,
         "attempts": planned,
     }
+
+
+async def rest(one: House) -> None:
+    """Waits until what was planned is on the disk, as it is long before the first of it is due."""
+    if one.store.is_shared:
+        await one.store.write(lambda tx: tx.exec_driver_sql("CHECKPOINT"))
+    await asyncio.to_thread(os.sync)
 
 
 def count_rows(tx: Tx) -> None:

@@ -8,7 +8,7 @@ from benchmarks.contender import Options, Work, ours
 
 
 def work(options: Options) -> Work:
-    count = options.size(1_000, 5_000, 20_000)
+    count = options.size(1_000, 10_000, 20_000)
     limit = options.size(5_000, 20_000)
     return Work(
         "A",

@@ -19,7 +19,7 @@ from dialer.worker import Fitted, Worker
 
 
 def work(options: Options) -> Work:
-    count = options.size(500, 3_000, 20_000)
+    count = options.size(500, 10_000, 20_000)
     limit = options.size(5_000, 20_000)
     given = {"count": count, "workers": 2}
     two = [Contender("this dialer, PostgreSQL, 2 workers", base, "benchmarks.work_b:many", given)
@@ -62,6 +62,10 @@ async def _followed(house: House, count: int) -> float:
 # --- many workers, each a process ------------------------------------------------------------------------------------
 
 
+MANY_LOOK_S = 0.1
+"""How often it is looked whether all is settled: counting is work for the server that the workers share."""
+
+
 def many(database: str, folder: str, count: int, workers: int) -> dict[str, float]:
     return asyncio.run(_many(database, Path(folder), count, workers))
 
@@ -77,7 +81,7 @@ async def _many(database: str, folder: Path, count: int, workers: int) -> dict[s
         left, started = waiting, time.perf_counter()
         seen_at = started
         while left:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(MANY_LOOK_S)
             before, left = left, await house.store.look(lambda tx: stage.unsettled(tx, house, until))
             seen_at = time.perf_counter() if left < before else seen_at
             is_stuck = time.perf_counter() - seen_at > stage.STUCK_S

@@ -22,7 +22,7 @@ RING_S = 30
 
 
 def work(options: Options) -> Work:
-    seconds = options.size(5, 30, 60)
+    seconds = options.size(5, 60)
     return Work(
         "D",
         f"D. Punctuality: {RATE} a second for {seconds} s",

@@ -24,7 +24,13 @@ def work(options: Options) -> Work:
     sizes = SIZES[options.level]
     due = options.size(500, 2_500)
     contenders = [
-        Contender(f"{one.name}, {size:,} planned", one.database, one.function, {**one.values, "backlog": size}, 1)
+        Contender(
+            f"{one.name}, {size:,} planned",
+            one.database,
+            one.function,
+            {**one.values, "backlog": size},
+            runs(size, options),
+        )
         for size in sizes
         for one in ours("benchmarks.work_e:life", options, due=due)
     ]
@@ -42,6 +48,11 @@ def work(options: Options) -> Work:
     )
 
 
+def runs(size: int, options: Options) -> int:
+    """Millions take minutes to plan."""
+    return 1 if size >= 1_000_000 else options.runs
+
+
 def plan(database: str, folder: str, backlog: int, due: int) -> tuple[float, str]:
     return asyncio.run(_plan(database, Path(folder), backlog, due))
 
@@ -50,6 +61,7 @@ async def _plan(database: str, folder: Path, backlog: int, due: int) -> tuple[fl
     """Attempts planned, and when `due` of them are due: that is looked for here, where it fills no worker's memory."""
     async with stage.house(folder, database) as house:
         found = await stage.plan(house, folder, backlog // len(ROUNDS), days=ROUNDS)
+        await stage.rest(house)
         return found["attempts"], (await stage.when_due(house, due)).isoformat()
 
 

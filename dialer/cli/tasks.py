@@ -88,7 +88,7 @@ def _show(found: list[Task], count: int, house: "House") -> None:
 
 
 def done(
-    task: Annotated[list[int], typer.Argument(metavar="TASK…", help="Ids, as `dialer tasks` shows them.")],
+    task: Annotated[list[int], typer.Argument(metavar="TASK", help="Ids, as `dialer tasks` shows them.")],
     reason: Annotated[str, typer.Option(metavar="R", help="What was done; kept in the record.")] = "",
     config: Config = CONFIG,
     json: Json = False,

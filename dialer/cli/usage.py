@@ -41,6 +41,8 @@ def _told(error: Any) -> str:
     command = error.ctx.command if error.ctx else None
     params = command.params if command else []
     match type(error).__name__:
+        case "NoSuchOption" if _is_of_commands(error.option_name, command):
+            return f"{error.option_name}: stands before the command; accepted: behind it"
         case "NoSuchOption":
             return f"{error.option_name}: is not known{_one_of(error.option_name, _options(params))}"
         case "MissingParameter":
@@ -71,6 +73,11 @@ def _one_of(word: str, known: Iterable[str]) -> str:
 
 def _options(params: Iterable[Any]) -> list[str]:
     return [*(name for param in params for name in param.opts if name.startswith("--")), "--help"]
+
+
+def _is_of_commands(option: str, group: Any) -> bool:
+    """Whether it is an option of any command of this group, before which it was written."""
+    return any(option in _options(one.params) for one in getattr(group, "commands", {}).values())
 
 
 def _name(param: Any) -> str:
