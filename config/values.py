@@ -110,11 +110,18 @@ def _number(value: object) -> object:
     return value
 
 
+_ESCAPED = " (in a password @ : / ? # % are written %40 %3A %2F %3F %23 %25)"
+
+
 def _database(value: str) -> str:
     if value.startswith("postgres://"):
         raise ValueError("begins with postgres://, which is written postgresql:// here")
     if not re.fullmatch(r"sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?", value):
-        raise ValueError("is not the address of a database")
+        raise ValueError(f"is not the address of a database{_ESCAPED if '@' in value else ''}")
+    try:
+        _ = urlsplit(value).port
+    except ValueError:
+        raise ValueError(f"names a host or a port that cannot be one{_ESCAPED}") from None
     return value
 
 

@@ -47,6 +47,8 @@ class Crew:
     _seen_s: float | None = None
     """When the last sign of life that was written was begun, by the event loop's clock."""
     _away: bool = False
+    _back_s: float | None = None
+    """When the database was found back the last time, by the event loop's clock."""
     _looking: "asyncio.Task[None] | None" = None
 
     def __post_init__(self) -> None:
@@ -99,7 +101,7 @@ class Crew:
         self._seen_s = began_s
         self.troubles.works("signs of life")
         if self._away:
-            self._away = False
+            self._away, self._back_s = False, began_s
             self.noticed()
         if not self.on_duty and await self._attendance.take_duty():
             self.on_duty = True
@@ -107,9 +109,10 @@ class Crew:
             self.began()
 
     async def _look(self) -> None:
-        """Whether other workers are dead. By a clock that is off, all of them would seem to be."""
-        now = self.house.clock.now()
-        if self.house.is_clock_off():
+        """Whether other workers are dead. By a clock that is off all of them would seem to be, and while the database
+        was away none of them could show that it lives."""
+        now, now_s = self.house.clock.now(), asyncio.get_running_loop().time()
+        if self.house.is_clock_off() or (self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()):
             return
         missing = await self.house.store.look(lambda tx: workers.missing(tx, now - DEAD))
         if missing - {self.worker}:

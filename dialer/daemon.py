@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from uuid import uuid4
@@ -210,7 +210,8 @@ def _guarded(worker: Worker, work: Callable[[], Awaitable[None]]) -> Callable[[]
 
     async def ring() -> None:
         try:
-            await work()
+            with suppress(asyncio.CancelledError):  # it stops: APScheduler would tell it as a fault
+                await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon goes on
             if worker.troubles.is_news("bell", error, lasts=False):
                 log.error("bell_failed", error=said(error), hint="it is tried again at its next time")

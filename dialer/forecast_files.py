@@ -291,7 +291,7 @@ def _news(receiver: Any) -> int | _Part:
 
 def _run(work: _Work, number: int, sender: Any) -> None:
     """The life of a process."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with the one that began it
     try:
         sender.send(work.share(number, sender.send))
     except DialerError as error:

@@ -163,6 +163,7 @@ async def open_house(settings: Settings, makes: bool = True, holds: bool = False
 
     `holds`: as of the upgrade. Raises DialerError where it can't be used, or is not there.
     """
+    mark.refuse_where_gone(settings.database)
     # In a thread: the upgrade of a large database takes its time, and whoever waits wants to see that.
     await asyncio.to_thread(upgrade, settings.database, makes, holds)
     key = settings.forget_key

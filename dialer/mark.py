@@ -14,6 +14,7 @@ from secrets import token_hex
 from typing import Self
 
 from dialer.clock import Clock
+from dialer.errors import DialerError
 from dialer.log import log
 from dialer.store import Store, Tx, planbook, sqlite_file
 from dialer.store import restored as store
@@ -65,6 +66,20 @@ def _open(path: Path) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     os.ftruncate(handle, SIZE)
     return handle
+
+
+def refuse_where_gone(url: str) -> None:
+    """Raises DialerError where a database was that had placed something, and is not there: in a new one nobody would
+    know of it, and people would be called again."""
+    file = sqlite_file(url)
+    known = None if file is None or file.exists() else read(path_of(file))
+    if file is not None and known is not None and known.high.placements:
+        name, count = path_of(file).name, known.high.placements
+        raise DialerError(
+            f"the database {file} is gone, and {name} says that {count:,} calls and messages were placed from it: put "
+            "it back (is its disk mounted?), or `dialer restore` a backup. A new one would call people again; if it is "
+            "to be a new one all the same, move that file away"
+        )
 
 
 async def check(database: Store, url: str, clock: Clock) -> None:

@@ -30,7 +30,8 @@ class Launch:
 
 
 async def launch(house: House, path: Path) -> Launch:
-    """Freezes a campaign file and plans it. The same file again changes nothing, a changed one is a new version."""
+    """Freezes a campaign file and plans it. The same file again changes nothing, a changed one is a new version; what
+    was not planned to its end is then."""
     file = check.read_campaign(path, house.settings)
     text = path.read_text(encoding="utf-8-sig")
     digest = sha256(text.encode()).hexdigest()
@@ -47,7 +48,8 @@ async def launch(house: House, path: Path) -> Launch:
         return row, True
 
     row, is_new = await house.store.write(write)
-    counts = await plan_all(house, [file.name]) if is_new else None
+    # One that was broken off in its planning goes on with it.
+    counts = await plan_all(house, [file.name]) if is_new or row.planned_at is None else None
     return Launch(row.name, row.version, row.status, counts)
 
 

@@ -81,9 +81,12 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
 
 
 def waiting(tx: Tx, house: House, now: datetime) -> int:
-    """How many attempts of active campaigns, inside their window, have been due for 5 minutes."""
+    """How many attempts of active campaigns, inside their window, have been due for 5 minutes. What was launched, or
+    resumed, since then could not be placed before."""
     before = now - STANDSTILL
-    return sum(queue_store.waiting(tx, queue, before, now) for queue in _queues(house, tx, ("active",), now))
+    fresh = {row.campaign_id for row in campaign_store.every(tx) if row.changed_at > before}
+    queues = [queue for queue in _queues(house, tx, ("active",), now) if queue[0] not in fresh]
+    return sum(queue_store.waiting(tx, queue, before, now) for queue in queues)
 
 
 def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[queue_store.Queue]:

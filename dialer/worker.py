@@ -178,8 +178,9 @@ class Worker:
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("adapter_work_failed", error=f"{type(error).__name__}: {error}")
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self.troubles.is_news("adapter", error, lasts=False):
+            log.error("adapter_work_failed", error=said(error))
 
     async def _room(self) -> Room:
         if not self.house.store.is_shared:

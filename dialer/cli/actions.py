@@ -43,7 +43,7 @@ def actions(
         elif jsonl != STANDARD_OUTPUT:
             out.print(f"{count:,} actions written to {jsonl}", markup=False)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 def add_to(app: typer.Typer) -> None:

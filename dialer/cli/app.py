@@ -116,28 +116,12 @@ def import_(
     json: Json = False,
 ) -> None:
     """Import a lender's file: upserts by key; bad rows go to FILE.rejects.csv."""
-    from dialer.cli.imports import import_file, print_report
+    from dialer.cli.imports import load
     from dialer.law_rows import EVERY_KIND
-    from dialer.planning import replan_touched
-    from dialer.store import InlineStore, shown
 
     if kind not in EVERY_KIND:
         raise typer.BadParameter(f'"{kind}" is no kind of file; accepted: {", ".join(EVERY_KIND)}')
-
-    async def work(house: "House") -> None:
-        report = await import_file(
-            house.store, house.clock, house.settings.lender.country, kind, file, replan_touched(house),  # type: ignore[arg-type]
-            dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
-        )  # fmt: skip
-        if isinstance(house.store, InlineStore):
-            name = shown(house.settings.database)
-            report.notices.append(f"there is no database {name} yet: compared with an empty one")
-        if json:
-            out.print_json(report.model_dump_json())
-        else:
-            print_report(report, out)
-
-    with_house(config, work, tries=dry_run)
+    load(config, kind, file, json, dry_run=dry_run, strict=strict, rejects=rejects)  # type: ignore[arg-type]
 
 
 @app.command()
@@ -172,7 +156,7 @@ def _status_command(name: str, status: str, text: str) -> None:
     def command(campaign: str, config: Config = CONFIG, json: Json = False) -> None:
         from dialer.cli import desk
 
-        with_house(config, lambda house: desk.set_status(house, campaign, status, json, out))
+        with_house(config, lambda house: desk.set_status(house, campaign, status, json, out), needs=True)
 
 
 _status_command("pause", "paused", "Place nothing of a campaign until it is resumed.")
@@ -191,11 +175,11 @@ def status(
     if watch:
         from dialer.cli.watch import watch as watch_status
 
-        with_house(config, lambda house: watch_status(house, campaign, json, out), reads=True)
+        with_house(config, lambda house: watch_status(house, campaign, json, out), needs=True)
         return
     from dialer.cli import views
 
-    with_house(config, lambda house: views.status(house, campaign, json, out), reads=True)
+    with_house(config, lambda house: views.status(house, campaign, json, out), needs=True)
 
 
 @app.command()
@@ -207,7 +191,7 @@ def halt(
     """Emergency stop: nothing is placed on any line until `dialer unhalt`."""
     from dialer.cli import desk
 
-    with_house(config, lambda house: desk.halt(house, reason, json, out))
+    with_house(config, lambda house: desk.halt(house, reason, json, out), needs=True)
 
 
 @app.command()
@@ -215,7 +199,7 @@ def unhalt(config: Config = CONFIG, json: Json = False) -> None:
     """Lift the emergency stop."""
     from dialer.cli import desk
 
-    with_house(config, lambda house: desk.unhalt(house, json, out))
+    with_house(config, lambda house: desk.unhalt(house, json, out), needs=True)
 
 
 @app.command()
@@ -273,7 +257,7 @@ def attempts(
         since_at = parse_instant(since, house, "--since")
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 @app.command()
@@ -296,7 +280,7 @@ def report(
     async def work(house: "House") -> None:
         await views.report(house, campaign, of, html, language, json, out, err)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 @app.command()
@@ -310,7 +294,7 @@ def digest(
     from dialer.cli.digest import digest as tell
 
     of = parse_date(day, "--day")
-    with_house(config, lambda house: tell(house, of, send, json, out, err), reads=True)
+    with_house(config, lambda house: tell(house, of, send, json, out, err), needs=True)
 
 
 @app.command()
@@ -329,7 +313,7 @@ def explain(
     async def work(house: "House") -> None:
         await views.explain(house, account, parse_instant(at, house, "--at"), language, json, out)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 @app.command()
@@ -386,7 +370,7 @@ def paid(
     due, day = parse_date(due_on, "DUE_ON"), parse_date(on, "--on")
     assert due is not None
     asked = desk.Paid(account, due, amount, day, reverse)
-    with_house(config, lambda house: desk.paid(house, asked, json, out))
+    with_house(config, lambda house: desk.paid(house, asked, json, out), needs=True)
 
 
 record.add_to(app)

@@ -55,10 +55,10 @@ def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Sett
 
 
 def with_house(
-    config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", reads: bool = False, tries: bool = False
+    config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", needs: bool = False, tries: bool = False
 ) -> T:
-    """Opens the installation's database for one command. One that only `reads` makes none where there is none; one that
-    only `tries` works on an empty one in memory then.
+    """Opens the installation's database for one command. One that `needs` what is there makes none where there is none;
+    one that only `tries` works on an empty one in memory then.
     """
     from dialer import garbage
     from dialer.cli.progress import Working
@@ -73,7 +73,7 @@ def with_house(
         async with AsyncExitStack() as stack:
             async with opening:
                 is_there = not tries or await asyncio.to_thread(schema.is_made, settings.database)
-                opened = open_house(settings, makes=not reads) if is_there else without_database(settings)
+                opened = open_house(settings, makes=not needs) if is_there else without_database(settings)
                 house = await stack.enter_async_context(opened)
             garbage.settle()
             return await work(house)

@@ -43,10 +43,12 @@ class CopyReport(BaseModel):
 @db.command()
 def upgrade(config: Config = CONFIG, json: Json = False) -> None:
     """Bring the database to this program's version, making it where it is not there."""
+    from dialer import mark
     from dialer.cli.progress import Working
     from dialer.store import schema, shown
 
     settings = settings_of(config)
+    mark.refuse_where_gone(settings.database)
 
     async def work() -> str | None:
         async with Working("bringing the database to this version", None if json else err):

@@ -13,14 +13,17 @@ from typer import BadParameter
 
 from config.files import Fault
 from dialer import secret
+from dialer.cli.common import err, out, settings_of, with_house
 from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
+from dialer.house import House
 from dialer.intake import Difference, Kind, Touched
 from dialer.law_rows import EVERY_KIND
+from dialer.planning import replan_touched
 from dialer.roster import Chunk, Reading, Reject
-from dialer.store import Store, Tx
+from dialer.store import InlineStore, Store, Tx, schema, shown
 from dialer.store.common import note_action
 
 KindName = Literal["accounts", "installments", "suppressions", "contacts", "agreements"]
@@ -84,6 +87,30 @@ class _Total:
             wrong = f"{more} more faults in this file are not shown"
             self.faults.append(Fault(path, last.line, "file", wrong, "without --strict FILE.rejects.csv gets all"))
         return InvalidInput(self.faults)
+
+
+def load(
+    config: Path, kind: KindName, file: Path, json: bool, *, dry_run: bool, strict: bool, rejects: Path | None
+) -> None:
+    """The command: loads the file into the installation's database, and prints what came of it."""
+    settings = settings_of(config)
+    if not schema.is_made(settings.database):
+        EVERY_KIND[kind].read(file, settings.lender.country)  # what can't be read at all makes no database
+
+    async def work(house: House) -> None:
+        report = await import_file(
+            house.store, house.clock, house.settings.lender.country, kind, file, replan_touched(house),
+            dry_run=dry_run, strict=strict, rejects=rejects, console=None if json else err,
+        )  # fmt: skip
+        if isinstance(house.store, InlineStore):
+            name = shown(house.settings.database)
+            report.notices.append(f"there is no database {name} yet: compared with an empty one, without accounts")
+        if json:
+            out.print_json(report.model_dump_json())
+        else:
+            print_report(report, out)
+
+    with_house(config, work, tries=dry_run)
 
 
 async def import_file(

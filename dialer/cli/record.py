@@ -75,7 +75,7 @@ def verify(
         if not found.intact:
             raise DialerError(f"the record is not as it was sealed: {found.wrong} findings; keep the database as it is")
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 @audit.command("head")
@@ -93,7 +93,7 @@ def print_head(config: Config = CONFIG, json: Json = False) -> None:
         else:
             out.print("Nothing is sealed yet: the daemon seals each minute.")
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 def purge(
@@ -127,7 +127,7 @@ def purge(
         if not found.pages_cleared:
             out.print(f"  {WAL}")
 
-    with_house(config, work, reads=dry_run)
+    with_house(config, work, needs=True)
 
 
 def forget(
@@ -154,7 +154,7 @@ def forget(
         else:
             _show_forgotten(report)
 
-    with_house(config, work)
+    with_house(config, work, needs=True)
 
 
 def _ask(what: str) -> None:

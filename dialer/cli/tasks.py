@@ -67,7 +67,7 @@ def tasks(
         else:
             _show(found, count, house)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 def _show(found: list[Task], count: int, house: "House") -> None:
@@ -112,7 +112,7 @@ def done(
         told = ", ".join(map(str, closed))
         out.print(f"Closed: {told}." if closed else f"{asked}: closed already; nothing changed.", highlight=False)
 
-    with_house(config, work, reads=True)
+    with_house(config, work, needs=True)
 
 
 def add_to(app: typer.Typer) -> None:

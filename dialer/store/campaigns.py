@@ -21,10 +21,20 @@ class CampaignRow:
     status: str
     version: int
     digest: str
+    changed_at: datetime
+    """When it was launched, or paused or resumed since."""
+    planned_at: datetime | None
+    """When this version was last planned to its end; None: it was not yet."""
 
 
 _rows = select(
-    t.campaigns.c.campaign_id, t.campaigns.c.name, t.campaigns.c.status, t.campaigns.c.version, t.versions.c.digest
+    t.campaigns.c.campaign_id,
+    t.campaigns.c.name,
+    t.campaigns.c.status,
+    t.campaigns.c.version,
+    t.versions.c.digest,
+    t.campaigns.c.changed_at,
+    t.campaigns.c.planned_at,
 ).join(
     t.versions,
     (t.versions.c.campaign_id == t.campaigns.c.campaign_id) & (t.versions.c.version == t.campaigns.c.version),
@@ -67,10 +77,11 @@ def launch(tx: Tx, name: str, text: str, digest: str, path: str, now: datetime) 
         key = tx.execute(select(t.campaigns.c.campaign_id).where(t.campaigns.c.name == name)).scalar_one()
     else:
         key = known.campaign_id
-        tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == key).values(version=version, changed_at=now))
+        fresh = {"version": version, "changed_at": now, "planned_at": None}
+        tx.execute(update(t.campaigns).where(t.campaigns.c.campaign_id == key).values(**fresh))
     frozen = {"campaign_id": key, "version": version, "digest": digest, "text": text, "path": path, "launched_at": now}
     tx.execute(t.versions.insert(), frozen)
-    return CampaignRow(key, name, known.status if known else "active", version, digest)
+    return CampaignRow(key, name, known.status if known else "active", version, digest, now, None)
 
 
 def set_status(tx: Tx, name: str, status: str, now: datetime) -> None:

@@ -30,7 +30,7 @@ def only_one(database: str, leaves: bool = True) -> Iterator[None]:
     if file is None:
         yield
         return
-    path = Path(f"{file}.daemon")
+    path = _beside(file)
     was_there = path.exists()
     with _locked(path, file), _kept(path, leaves or was_there):
         yield
@@ -46,7 +46,7 @@ def no_daemon_of_before(database: str) -> Iterator[None]:
     if file is None:
         yield
         return
-    path = Path(f"{file}.daemon")
+    path = _beside(file)
     was_there = path.exists()
     with _opened(path) as handle, _kept(path, was_there):
         if not _try(handle, fcntl.LOCK_SH):
@@ -54,6 +54,11 @@ def no_daemon_of_before(database: str) -> Iterator[None]:
             if version != HEAD:
                 raise DialerError(f"an older daemon still works on {file} (process {process}); stop it first")
         yield
+
+
+def _beside(file: Path) -> Path:
+    """The same for everybody, also for those who come by a link."""
+    return Path(f"{file.resolve()}.daemon")
 
 
 @contextmanager

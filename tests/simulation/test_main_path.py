@@ -203,6 +203,26 @@ def test_a_slot_that_passed_in_an_open_window_is_dialed_at_once(tmp_path: Path) 
     play(tmp_path, "2026-01-13 11:29:20", act)
 
 
+def test_a_launch_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), late(1, HISTORY[0]) + due(1, "2026-01-15"))
+        with monkeypatch.context() as patch:
+            patch.setattr(operate, "plan_all", broken)
+            with pytest.raises(KeyboardInterrupt):
+                await scene.launch()
+        assert scene.rows() == []
+        again = await scene.launch()
+        assert again.version == 1
+        assert again.counts is not None
+        assert again.counts.drafted == len(scene.rows()) > 0
+        assert (await scene.launch()).counts is None
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
 def test_launching_twice_changes_nothing_and_a_changed_file_moves_only_what_is_planned(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         scene.mock.on(ALICE).answers()

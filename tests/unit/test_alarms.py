@@ -284,6 +284,23 @@ def test_a_daemon_that_lives_but_does_not_place_raises_what_the_log_says_too(tmp
     play(tmp_path, "2026-01-12 08:00", act)
 
 
+def test_what_was_resumed_just_now_could_not_be_placed_before(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        slot = await one_round(scene, 2, BOB)
+        await scene.worker.open()
+        await operate.set_status(scene.house, "test", "paused")
+        await scene.clock.sleep_until(slot + timedelta(minutes=6))
+        await sweep.daily(scene.house)
+        await operate.set_status(scene.house, "test", "active")
+        await scene.worker.report_lines()
+        assert raised(scene) == []
+        await scene.clock.sleep_until(slot + timedelta(minutes=11, seconds=1))
+        await scene.worker.report_lines()
+        assert raised(scene) == ["nothing_placed"]
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
 def test_what_waits_is_no_alarm_while_something_was_placed_within_5_minutes(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         slot = await one_round(scene, 2, BOB)

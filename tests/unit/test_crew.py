@@ -14,6 +14,7 @@ from dialer import crew as crews
 from dialer.clock import DisciplinedClock
 from dialer.crew import PRESENT, Crew
 from dialer.house import House
+from dialer.store.workers import DEAD
 from dialer.troubles import Troubles
 
 FAULTS = (
@@ -122,6 +123,24 @@ async def test_a_takeover_that_fails_is_tried_again_beside_the_signs_of_life() -
     assert tried[:3] == [{"dead"}] * 3, "never itself"
     assert {row["event"] for row in logs} == {"not_taken_over"}
     assert attendance.ended == 0
+
+
+async def test_when_the_database_is_back_the_others_have_time_to_show_that_they_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[set[str]] = []
+    attendance = Attendance()
+    database = Database(attendance)
+    crew = _crew(database, taken.append)
+    await crew.open()
+    attendance.faults, before = [OSError("gone")], attendance.beats
+    loop = asyncio.get_running_loop()
+    await _turn(crew, lambda: attendance.beats > before + 20)
+    assert taken == []
+    later = loop.time() + DEAD.total_seconds()
+    monkeypatch.setattr(loop, "time", lambda: later)
+    await _turn(crew, lambda: taken)
+    assert taken[0] == {"dead"}
 
 
 async def test_without_a_sign_of_life_it_is_not_present(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,26 @@ def url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
+def test_a_database_that_is_gone_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init", ".", "--language", "en").code == 0
+    at = mark.path_of(tmp_path / "dialer.db")
+    mark.write(at, Mark("t", High(attempts=9)))
+    assert run(capsys, "db", "upgrade").code == 0, "nothing was placed from it"
+    (tmp_path / "dialer.db").unlink()
+    mark.write(at, Mark("t", High(attempts=9, placements=7)))
+    for words in (["import", "accounts", "accounts.csv"], ["launch", "campaigns/monthly.toml"], ["db", "upgrade"],
+                  ["status"], ["run"]):  # fmt: skip
+        done = run(capsys, *words)
+        assert done.code == 1, words
+        assert "dialer.db is gone, and dialer.db.mark says that 7 calls and messages were placed from it" in done.err
+        assert not (tmp_path / "dialer.db").exists()
+    at.unlink()
+    assert run(capsys, "import", "accounts", "accounts.csv").code == 0
+
+
 async def live(opened: Store, file: Path, actions: int = 2) -> Mark:
     """A daemon's run in which something is done. Returns its mark."""
     await mark.check(opened, url(file), CLOCK)

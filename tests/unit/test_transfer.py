@@ -177,6 +177,14 @@ def test_a_copy_that_is_refused_or_breaks_off_leaves_no_file(source: str, tmp_pa
     assert {*tmp_path.iterdir()} == before | {tmp_path / "new.db"}
 
 
+def test_a_link_leads_to_the_same_lock(source: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.symlink_to(tmp_path / "dialer.db")
+    with only_one(source), pytest.raises(DialerError, match="another daemon"), only_one(f"sqlite:///{link}"):
+        pytest.fail("two daemons have the same file")
+
+
 def test_who_locks_a_file_that_was_taken_away_meanwhile_locks_the_next(source: str, tmp_path: Path) -> None:
     path = tmp_path / "dialer.db.daemon"
     opened, was = [], Path.open
