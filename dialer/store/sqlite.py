@@ -9,6 +9,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -145,13 +147,20 @@ class _Own:
 
 
 async def _in_thread(work: Callable[..., T], *given: Any) -> T:
-    """Its end is waited for also where whoever asked is cancelled: the connection is in use until then."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *given))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        raise
+    """Its end is waited for however often whoever asked is cancelled: the connection is in use until then, and what the
+    thread wrote after a ROLLBACK of ours would be committed statement by statement."""
+    # No task: at the end of `asyncio.run`, and at a second Ctrl-C, every task is cancelled.
+    running = asyncio.get_running_loop().run_in_executor(None, partial(copy_context().run, work, *given))
+    cancelled: asyncio.CancelledError | None = None
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        running.exception()  # nobody is left to hear of it
+        raise cancelled
+    return running.result()
 
 
 def by_hand(engine: Engine, options: Mapping[str, str]) -> Connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +42,34 @@ async def test_a_fault_of_one_job_is_not_the_others(url: str) -> None:
     assert (first, third) == (None, None)
     assert isinstance(second, ValueError)
     assert await store.read(_count) == 2
+    await store.close()
+
+
+async def test_what_is_broken_off_while_a_thread_writes_leaves_nothing(url: str) -> None:
+    """As at a second Ctrl-C: every task is cancelled, and the thread goes on."""
+    began, goes_on = threading.Event(), threading.Event()
+
+    def slow(tx: Tx) -> None:
+        _note(tx)
+        began.set()
+        goes_on.wait(10)
+        _note(tx)
+
+    store = Store(url)
+    writing = asyncio.create_task(store.write(slow))
+    assert await asyncio.to_thread(began.wait, 10)
+    for _ in range(3):
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0.01)
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await store.close()
+    store = Store(url)
+    assert await store.read(_count) == 0
+    await store.write(_note)
+    assert await store.read(_count) == 1
     await store.close()
 
 
