@@ -117,7 +117,8 @@ def _database(value: str) -> str:
     if value.startswith("postgres://"):
         raise ValueError("begins with postgres://, which is written postgresql:// here")
     if not re.fullmatch(r"sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?", value):
-        raise ValueError(f"is not the address of a database{_ESCAPED if '@' in value else ''}")
+        has_password = ":" in value.partition("://")[2].rpartition("@")[0]
+        raise ValueError(f"is not the address of a database{_ESCAPED if has_password else ''}")
     try:
         _ = urlsplit(value).port
     except ValueError:

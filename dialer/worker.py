@@ -23,7 +23,7 @@ from dialer.room import OwnRoom, Room, SharedRoom
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
-from dialer.store.database import DBAPIError, said
+from dialer.store.database import DBAPIError, is_away, said
 from dialer.troubles import Troubles
 
 LEAST_WAIT = timedelta(milliseconds=2)
@@ -179,7 +179,8 @@ class Worker:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception) and self.troubles.is_news("adapter", error, lasts=False):
+        # That the database is away the loops say, for all that fails with it.
+        if isinstance(error, Exception) and not is_away(error) and self.troubles.is_news("adapter", error):
             log.error("adapter_work_failed", error=said(error))
 
     async def _room(self) -> Room:

@@ -213,6 +213,7 @@ def test_what_cannot_be_tried_out(folder: Path, capsys: Capsys, to: str, script:
 
 
 def test_an_emergency_stop_holds_and_nothing_is_written(folder: Path, capsys: Capsys) -> None:
+    assert run(capsys, "db", "upgrade").code == 0
     assert run(capsys, "halt", "--reason", "fire").code == 0
     before = (folder / "dialer.db").read_bytes()
     done = call(capsys)

@@ -52,6 +52,7 @@ def test_a_database_that_is_not_there_is_said_and_not_made(folder: Path, capsys:
 
 
 def test_the_database_is_read_and_not_changed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "db", "upgrade").code == 0
     assert run(capsys, "halt", "--reason", "fire").code == 0
     before = (folder / "dialer.db").read_bytes()
     done = run(capsys, "check", "--live", "--json")
