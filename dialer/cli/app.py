@@ -339,7 +339,7 @@ def suppress(
     person: Annotated[str | None, typer.Option(metavar="P")] = None,
     channel: Annotated[str, typer.Option(metavar="voice|sms", help="Default: both.")] = "",
     until: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day. Default: for good.")] = None,
-    reason: Annotated[str, typer.Option()] = "",
+    reason: Annotated[str, typer.Option(metavar="R", help="Required: why; kept, and shown by `dialer explain`.")] = "",
     lift: Annotated[bool, typer.Option("--lift", help="End it instead.")] = False,
     config: Config = CONFIG,
     json: Json = False,
