@@ -110,19 +110,19 @@ def _number(value: object) -> object:
     return value
 
 
+_ADDRESS = (
+    r"sqlite:///[^?#]+"
+    r"|postgresql://([^\s/?#@]*@)?(\[[^\s/?#@\]]*\]|[^\s/?#@:\[\]]*)(:[0-9]*)?/[^\s/?#]+(\?[^\s#]*)?"
+)
 _ESCAPED = " (in a password @ : / ? # % are written %40 %3A %2F %3F %23 %25)"
 
 
 def _database(value: str) -> str:
     if value.startswith("postgres://"):
         raise ValueError("begins with postgres://, which is written postgresql:// here")
-    if not re.fullmatch(r"sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?", value):
+    if not re.fullmatch(_ADDRESS, value):
         has_password = ":" in value.partition("://")[2].rpartition("@")[0]
         raise ValueError(f"is not the address of a database{_ESCAPED if has_password else ''}")
-    try:
-        _ = urlsplit(value).port
-    except ValueError:
-        raise ValueError(f"names a host or a port that cannot be one{_ESCAPED}") from None
     return value
 
 
@@ -246,7 +246,7 @@ Database = Annotated[
     str,
     AfterValidator(_database),
     _written(
-        r"^(sqlite:///[^?#]+|postgresql://[^\s/?#]*/[^\s/?#]+(\?[^\s#]*)?)$",
+        f"^({_ADDRESS})$",
         "sqlite:///dialer.db",
         "postgresql://dialer@db.example.com/dialer",
         told='sqlite:///FILE, such as "sqlite:///dialer.db", or postgresql://USER@HOST/NAME',
