@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", choices=DATABASES, default="both", help="this dialer's, and the limits'")
     for flag, level, told in (
         ("--quick", QUICK, "a little work, to see that it runs; no page is written"),
-        ("--long", LONG, "20,000 attempts, 100,000 accounts, a backlog of a million: half an hour"),
-        ("--full", FULL, "1,000,000 accounts and a backlog of 10,000,000 as well: two hours"),
+        ("--long", LONG, "20,000 attempts, 100,000 accounts, a backlog of a million: much longer"),
+        ("--full", FULL, "1,000,000 accounts and a backlog of 10,000,000 as well: hours"),
     ):
         parser.add_argument(flag, dest="level", action="store_const", const=level, default=USUAL, help=told)
     parser.add_argument("--out", type=Path, help="where the page goes; without it only a run of all works has one")

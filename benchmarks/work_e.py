@@ -37,7 +37,8 @@ def work(options: Options) -> Work:
     return Work(
         "E",
         f"E. Backlog: {due:,} calls due, many more planned",
-        "Work B beside a growing plan. Planned in one process; the worker is another, and its memory is told.",
+        "Work B beside a growing plan. Planned in one process and then on the disk; the worker is another, and its "
+        "memory is told.",
         {
             "rate": "settled /s",
             "resident_mb": "worker's MB after",

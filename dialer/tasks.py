@@ -3,30 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel
-
 from dialer.errors import DialerError
 from dialer.log import mask_text
 from dialer.store import Tx, desk
 from dialer.store.common import note_action
-
-KINDS = ("call_back", "review", "fix_data")
-
-
-class Task(BaseModel):
-    """One open task."""
-
-    task_id: int
-    kind: str
-    """`call_back`, `review` or `fix_data`."""
-    person_id: str
-    accounts: list[str]
-    """Account ids of the person, as `dialer explain` takes them."""
-    attempt_id: int | None
-    """The attempt it came from, if it came from one."""
-    detail: str
-    """What it is about. Phone numbers are masked."""
-    opened_at: datetime
+from dialer.task_model import Task
 
 
 def listed(tx: Tx, kind: str, person: str, most: int) -> tuple[list[Task], int]:

@@ -14,7 +14,7 @@ from config.files import one_line
 from dialer import cell
 from dialer.cli.common import CONFIG, Config, Json, out, with_house
 from dialer.cli.done import Done
-from dialer.tasks import KINDS, Task
+from dialer.task_model import KINDS, Task
 
 if TYPE_CHECKING:
     from dialer.house import House

@@ -6,7 +6,7 @@ version shares the lock meanwhile: no daemon begins then.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -26,13 +26,7 @@ def only_one(database: str, leaves: bool = True) -> Iterator[None]:
 
     Where it `leaves` nothing, a file that it made for the lock is taken away again.
     """
-    file = sqlite_file(database)
-    if file is None:
-        yield
-        return
-    path = _beside(file)
-    was_there = path.exists()
-    with _locked(path, file), _kept(path, leaves or was_there):
+    with _beside(database, _locked, leaves):
         yield
 
 
@@ -42,33 +36,36 @@ def no_daemon_of_before(database: str) -> Iterator[None]:
 
     One of this version may: it is about to bring the file to it, and is waited for at the database.
     """
-    file = sqlite_file(database)
-    if file is None:
-        yield
-        return
-    path = _beside(file)
-    was_there = path.exists()
-    with _opened(path) as handle, _kept(path, was_there):
-        if not _try(handle, fcntl.LOCK_SH):
+    with _beside(database, _opened, leaves=False) as handle:
+        if handle is not None and not _try(handle, fcntl.LOCK_SH):
             process, version = _holder(handle)
             if version != HEAD:
-                raise DialerError(f"an older daemon still works on {file} (process {process}); stop it first")
+                wrong = f"an older daemon still works on {_locks(handle)} (process {process}); stop it first"
+                raise DialerError(wrong)
         yield
-
-
-def _beside(file: Path) -> Path:
-    """The same for everybody, also for those who come by a link."""
-    return Path(f"{file.resolve()}.daemon")
 
 
 @contextmanager
-def _kept(path: Path, stays: bool) -> Iterator[None]:
-    """What does not stay is taken away while it is locked: whoever waits for it then looks for another."""
-    try:
-        yield
-    finally:
-        if not stays:
-            path.unlink(missing_ok=True)
+def _beside(database: str, take: Callable[[Path], IO[str]], leaves: bool) -> Iterator[IO[str] | None]:
+    """The lock's open file, the same for everybody, also for those who come by a link; None: there is no file."""
+    file = sqlite_file(database)
+    if file is None:
+        yield None
+        return
+    path = Path(f"{file.resolve()}.daemon")
+    stays = leaves or path.exists()
+    with take(path) as handle:
+        try:
+            yield handle
+        finally:
+            # While it is locked: whoever waits for it then looks for another.
+            if not stays:
+                path.unlink(missing_ok=True)
+
+
+def _locks(handle: IO[str]) -> Path:
+    """The database that this lock is for."""
+    return Path(handle.name).with_suffix("")
 
 
 def _opened(path: Path) -> IO[str]:
@@ -79,12 +76,12 @@ def _opened(path: Path) -> IO[str]:
         raise DialerError(wrong) from error
 
 
-def _locked(path: Path, file: Path) -> IO[str]:
+def _locked(path: Path) -> IO[str]:
     """The lock's open file. Raises DialerError where another daemon has it."""
     while True:
         handle = _opened(path)
         try:
-            _lock(handle, file)
+            _lock(handle)
             # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
@@ -95,7 +92,8 @@ def _locked(path: Path, file: Path) -> IO[str]:
         handle.close()
 
 
-def _lock(handle: IO[str], file: Path) -> None:
+def _lock(handle: IO[str]) -> None:
+    file = _locks(handle)
     waits = int(WAIT_S / PAUSE_S)
     while not _try(handle, fcntl.LOCK_EX):
         if not _try(handle, fcntl.LOCK_SH):

@@ -4,19 +4,22 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from dialer import shapes
+from campaigns import verdict
+from dialer import effects, shapes
 from dialer.cli.schema import answers
 from dialer.store import Store, desk
 from dialer.store import tables as t
+from dialer.task_model import KINDS
 from tests.acceptance.test_schema import closed
 from tests.support.command import run
 
 OPENED = datetime.now(UTC) - timedelta(days=3)
-KINDS = ("call_back", "review", "call_back")
+OPEN = ("call_back", "review", "call_back")
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
             "kind": kind, "person_id": f"P-{3 - number}", "attempt_id": None,
             "detail": "asked for from +12125550101", "opened_at": OPENED + timedelta(minutes=number),
         }
-        for number, kind in enumerate(KINDS)
+        for number, kind in enumerate(OPEN)
     ]  # fmt: skip
 
     async def add() -> None:
@@ -40,6 +43,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     asyncio.run(add())
     return tmp_path
+
+
+def test_every_kind_that_is_opened_can_be_asked_for() -> None:
+    assert set(KINDS) == {*effects.TASKS.values(), *get_args(verdict.Task)} - {""}
 
 
 def test_the_oldest_open_task_comes_first(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
