@@ -73,6 +73,20 @@ def test_a_dry_run_makes_no_database(
         assert schema.version(url) is None
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("halt", 1), ("unhalt", 1), ("paid L-1001 2026-12-01", 1), ("forget P-1 --yes", 1), ("pause monthly-reminder", 1),
+        ("purge", 1), ("import accounts missing.csv", 2), ("import accounts dialer.toml", 2),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_without_a_database_makes_none(
+    here: Path, capsys: pytest.CaptureFixture[str], words: str, code: int
+) -> None:
+    assert run(capsys, *words.split()).code == code
+    assert not (here / "dialer.db").exists()
+
+
 def test_a_database_is_not_upgraded_while_a_daemon_of_before_dials_from_it(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
