@@ -76,10 +76,16 @@ def test_a_dry_run_makes_no_database(
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("halt", 1), ("unhalt", 1), ("paid L-1001 2026-12-01", 1), ("forget P-1 --yes", 1), ("pause monthly-reminder", 1),
-        ("purge", 1), ("import accounts missing.csv", 2), ("import accounts dialer.toml", 2),
+        ("halt", 1),
+        ("unhalt", 1),
+        ("paid L-1001 2026-12-01", 1),
+        ("forget P-1 --yes", 1),
+        ("pause monthly-reminder", 1),
+        ("purge", 1),
+        ("import accounts missing.csv", 2),
+        ("import accounts dialer.toml", 2),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_done_without_a_database_makes_none(
     here: Path, capsys: pytest.CaptureFixture[str], words: str, code: int
 ) -> None:
