@@ -134,7 +134,7 @@ class ShiftedClock(SystemClock):
         self.shift = AT - super().now()
 
     def now(self) -> datetime:
-        return super().now() + self.shift
+        return datetime.now(UTC) + self.shift
 
     def set(self, at: datetime) -> None:
         self.shift += at - self.now()

@@ -84,8 +84,17 @@ def join(intervals: Iterable[Interval]) -> list[Interval]:
 
 def intersect(some: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
     """What lies in both; both are sorted and disjoint, and so is the result."""
-    common = ((max(a[0], b[0]), min(a[1], b[1])) for a in some for b in others)
-    return [(opens, closes) for opens, closes in common if opens < closes]
+    common, first, second = [], 0, 0
+    while first < len(some) and second < len(others):
+        a, b = some[first], others[second]
+        opens, closes = max(a[0], b[0]), min(a[1], b[1])
+        if opens < closes:
+            common.append((opens, closes))
+        if a[1] <= b[1]:
+            first += 1  # what ends first meets nothing that comes later
+        else:
+            second += 1
+    return common
 
 
 @lru_cache(maxsize=256)

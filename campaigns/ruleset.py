@@ -65,6 +65,7 @@ class Ruleset:
         """The period of the ratios, of which the gate wants a campaign's calls; 0: no rule has one."""
         self._messages: dict[str, str | None] = {}
         self._days: dict[tuple[Channel, tuple[str, ...], int], tuple[Interval, ...]] = {}
+        self._spans: dict[tuple[Channel, tuple[str, ...], int, int], Sequence[Interval]] = {}
         self._alone: dict[str, Ruleset] = {}
 
     @property
@@ -104,14 +105,23 @@ class Ruleset:
     def windows(self, channel: Channel, zones: tuple[str, ...], first: datetime, last: datetime) -> list[Interval]:
         """All intervals that overlap [first, last) and that every window rule permits, the conditional ones included:
         whole, sorted, disjoint, UTC. No zone, or an unknown one: none."""
-        found: list[Interval] = []
-        for day in range(first.astimezone(UTC).toordinal(), last.astimezone(UTC).toordinal() + 1):
-            for opens, closes in self._day(channel, zones, day):
-                if opens < last and closes > first and (not found or opens > found[-1][0]):
-                    found.append((opens, closes))
-        for rule in self.conditional[channel]:
-            found = intersect(found, self.only(rule.id).windows(channel, zones, first, last))
-        return found
+        days = first.astimezone(UTC).toordinal(), last.astimezone(UTC).toordinal()
+        found = self._span(channel, zones, *days)
+        return [(opens, closes) for opens, closes in found if opens < last and closes > first]
+
+    def _span(self, channel: Channel, zones: tuple[str, ...], first: int, last: int) -> Sequence[Interval]:
+        """The same for all intervals that these days (UTC) have part in."""
+        key = (channel, zones, first, last)
+        if (known := self._spans.get(key)) is None:
+            found: list[Interval] = []
+            for day in range(first, last + 1):
+                found += [one for one in self._day(channel, zones, day) if not found or one[0] > found[-1][0]]
+            for rule in self.conditional[channel]:
+                found = intersect(found, self.only(rule.id)._span(channel, zones, first, last))
+            if len(self._spans) >= _CACHE_MAX:
+                self._spans.clear()
+            known = self._spans[key] = found
+        return known
 
     def open_at(self, channel: Channel, zones: tuple[str, ...], at: datetime) -> Interval | None:
         """The interval of the steady windows that contains this instant (UTC)."""

@@ -146,12 +146,15 @@ _OUTCOMES: dict[Disposition, Outcome] = {
 }
 
 
+_DISPOSITIONS = {one.value: one for one in Disposition}
+
+
 def disposition_of(reported: str, answered: bool, detected: str | None) -> Disposition:
     """How it ended, from what the provider reported and what was detected.
 
     `human` needs a detection or a pressed key; an answered call without either is `answered`.
     """
-    said = Disposition(reported) if reported in Disposition.__members__.values() else None
+    said = _DISPOSITIONS.get(reported)
     if said in (None, Disposition.ANSWERED, Disposition.HUMAN, Disposition.MACHINE):
         if detected == "human":
             return Disposition.HUMAN

@@ -19,7 +19,7 @@ LENGTHS = {
     "why": 500,
 }
 """Characters that are kept of each text."""
-_MAXIMA, _texts = tuple(LENGTHS.values()), attrgetter(*LENGTHS)
+_MAXIMA, _LEAST, _texts = tuple(LENGTHS.values()), min(LENGTHS.values()), attrgetter(*LENGTHS)
 TALK_MAX_S = 86_400.0
 LATE_MAX = timedelta(days=31)
 """What is said to be older happened then; so much later no provider calls back."""
@@ -29,7 +29,8 @@ def changes(news: Any, now: datetime) -> dict[str, Any]:
     """field → what it has to be instead; empty for what any sound provider tells. `now`: as late as it can be."""
     found: dict[str, Any] = {}
     texts = _texts(news)
-    if not "".join(texts).isprintable() or any(map(gt, map(len, texts), _MAXIMA)):
+    together = "".join(texts)
+    if not together.isprintable() or (len(together) > _LEAST and any(map(gt, map(len, texts), _MAXIMA))):
         for (name, maximum), value in zip(LENGTHS.items(), texts, strict=True):
             if value and (sound := _text(name, value, maximum)) != value:
                 found[name] = sound

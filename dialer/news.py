@@ -1,6 +1,7 @@
 """News of attempts: what providers tell of them, and what became of our own doing."""
 
 from datetime import datetime
+from itertools import compress
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -38,7 +39,8 @@ class News(NamedTuple):
 
     def data(self) -> dict[str, Any]:
         """What is kept of it beside kind and time."""
-        return {name: value for name, value in zip(_KEPT, _kept(self), strict=True) if value}
+        values = _kept(self)
+        return dict(compress(zip(_KEPT, values, strict=True), values))
 
 
 _KEPT = ("ref", "disposition", "digits", "verified", "code", "talk_s", "text", "sender", "said", "promise", "why")

@@ -1,22 +1,21 @@
 """Statements that are compiled once and then handed to the driver as they are.
 
 SQLAlchemy's own `execute` costs some 55 µs a statement before and after SQLite's 2 µs: cache key, context, cursor,
-result. That is what a hot statement pays thousands of times a second; here it is paid once. Rows are SQLAlchemy's own,
-values go through its types both ways. Engine events such as `before_cursor_execute` do not see these statements.
+result. That is what a hot statement pays thousands of times a second; here it is paid once. Rows are named tuples, and
+values go through SQLAlchemy's types both ways. Engine events such as `before_cursor_execute` do not see these.
 
 PostgreSQL gets many rows as one statement over arrays (`dialer.store.arrays`): a round trip a row is what costs there.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any, NoReturn
 from weakref import WeakSet
 
-from sqlalchemy import Connection, Dialect
-from sqlalchemy.engine import Row
-from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy import JSON, Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
@@ -24,6 +23,8 @@ from dialer.store import postgres
 from dialer.store.arrays import Arrays, any_of
 from dialer.store.columns import Columns, Process, each, repeats
 
+FEW = 12
+"""Rows that are read one by one: columns are worth it where there are more."""
 SEVERAL = 50
 """Rows of one INSERT of SQLite: the parameters of the widest table stay far below its limit."""
 _VALUES = re.compile(r"^INSERT INTO [^?]* VALUES (\((?:\?, )*\?\))(?= ON CONFLICT|$)")
@@ -53,14 +54,14 @@ class Prepared:
         """Its rows. Raises DBAPIError, as every statement does."""
         compiled = self._compiled(tx.dialect)
         sql, values = compiled.filled(given)
-        rows = _fetch(tx, sql, values)
-        return [compiled.row(row) for row in rows]
+        return list(map(compiled.row, compiled.read(_fetch(tx, sql, values))))
 
     def plain(self, tx: Connection, **given: Any) -> list[dict[str, Any]]:
         """Its rows as dictionaries: for many that are going to be changed."""
         compiled = self._compiled(tx.dialect)
         sql, values = compiled.filled(given)
-        return [compiled.plain(row) for row in _fetch(tx, sql, values)]
+        names = compiled.row_names
+        return [dict(zip(names, row, strict=True)) for row in compiled.read(_fetch(tx, sql, values))]
 
     def first(self, tx: Connection, **given: Any) -> Any | None:
         """Its first row."""
@@ -114,7 +115,7 @@ class Prepared:
         compiled = self._compiled(tx.dialect)
         if compiled.arrays is None:
             return [found for row in rows for found in self.all(tx, **row)]
-        return [compiled.row(row) for row in _fetch(tx, compiled.arrays.sql, compiled.arrays.values(rows))]
+        return list(map(compiled.row, compiled.read(_fetch(tx, compiled.arrays.sql, compiled.arrays.values(rows)))))
 
     def _compiled(self, dialect: Dialect) -> "_Compiled":
         found = self._by_dialect.get(dialect.name)
@@ -148,10 +149,11 @@ class _Compiled:
         self.names = tuple(dict.fromkeys(name for name, _ in self._places if name not in self._fixed))
         """Of its parameters."""
         columns = made._result_columns
-        self._names = [column.keyname for column in columns]
-        self._meta = SimpleResultMetaData(self._names)
+        self.row_names = [column.keyname for column in columns]
+        self.row: Callable[[Iterable[Any]], Any] = _row(self.row_names)._make
         processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._processors = [(place, process) for place, process in enumerate(processors) if process is not None]
+        self._documents = {place for place, column in enumerate(columns) if isinstance(column.type, JSON)}
         self._is_numbered = is_numbered
         self.arrays = Arrays(made, dialect) if is_numbered and not self._lists and Arrays.fits(self.sql) else None
         self.several = None if is_numbered else _several(self.sql)
@@ -160,16 +162,25 @@ class _Compiled:
             self._places.sort(key=lambda place: place[0] in self._lists)
             self.sql = any_of(self.sql, made, dialect, [name for name, _ in self._places])
 
-    def row(self, values: Sequence[Any]) -> Row[*tuple[Any, ...]]:
-        return Row(self._meta, None, self._meta._key_to_index, self._read(values))
+    def read(self, rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """The rows as Python has them: many by their columns, few by themselves."""
+        if not self._processors:
+            return rows
+        if len(rows) < FEW:
+            return map(self._read, rows)
+        columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        for place, process in self._processors:
+            columns[place] = self._read_column(process, columns[place], place in self._documents)
+        return zip(*columns, strict=True)
 
-    def plain(self, values: Sequence[Any]) -> dict[str, Any]:
-        return dict(zip(self._names, self._read(values), strict=True))
+    def _read_column(self, process: Process, column: Iterable[Any], is_document: bool) -> Iterable[Any]:
+        if is_document:  # each has its own, which may be changed
+            return [None if value is None else process(value) for value in column]
+        known = {value: process(value) for value in set(column) if value is not None}
+        return map(known.get, column)
 
     def _read(self, values: Sequence[Any]) -> Sequence[Any]:
-        """As Python has them. Most columns that have a type of their own are empty in most rows."""
-        if not self._processors:
-            return values
+        """Most columns that have a type of their own are empty in most rows."""
         found = list(values)
         for place, process in self._processors:
             value = found[place]
@@ -219,6 +230,22 @@ class _Compiled:
         return sql, flat
 
 
+def _row(names: Sequence[str]) -> Any:
+    """A class of rows with these columns: SQLAlchemy's own take ten times as long to be asked for one."""
+
+    class Row(namedtuple("Row", names, rename=True)):  # type: ignore[misc]
+        __slots__ = ()
+
+        @property
+        def _mapping(self) -> dict[str, Any]:
+            return dict(zip(names, self, strict=True))
+
+        def _asdict(self) -> dict[str, Any]:
+            return self._mapping
+
+    return Row
+
+
 def _several(sql: str) -> str | None:
     """An INSERT of one row as one of SEVERAL rows, which takes SQLite a third less a row; None for anything else."""
     found = _VALUES.search(sql)
@@ -244,7 +271,7 @@ def _padded(values: Iterable[Any]) -> list[Any]:
     return many + many[-1:] * (size - len(many))
 
 
-def _fetch(tx: Connection, sql: str, values: Sequence[Any]) -> Iterable[Any]:
+def _fetch(tx: Connection, sql: str, values: Sequence[Any]) -> Sequence[Any]:
     raw: Any = tx.connection.driver_connection
     try:
         if isinstance(raw, sqlite3.Connection):
