@@ -13,7 +13,7 @@ from dialer.planning import Counts, plan_all
 from dialer.restored import refuse_while_asking
 from dialer.store import Tx, planbook
 from dialer.store import campaigns as campaign_store
-from dialer.store.common import flag, note_action, set_flag
+from dialer.store.common import UNHALTED, flag, note_action, set_flag
 
 MOVED = "moved to "
 """What the reason of a halt begins with where the installation has another database now."""
@@ -110,6 +110,7 @@ async def unhalt(house: House) -> bool:
                 "If it is to be this one after all, halt it with another reason first"
             )
         set_flag(tx, "halt", None, now)
+        set_flag(tx, UNHALTED, reason, now)
         note_action(tx, "unhalt", "", "", now)
         return True
 

@@ -50,6 +50,7 @@ class Counts:
 async def plan_all(house: House, names: Iterable[str] | None = None, size: int = PAGE) -> Counts:
     """Plans every launched campaign (or the named ones) for every person, a page of `size` persons a transaction."""
     wanted = None if names is None else set(names)
+    begun = await house.store.read(lambda tx: {one.campaign_id: one.version for one in _chosen(tx, house, wanted)})
     total = Counts()
     after = ""
     while True:
@@ -59,8 +60,7 @@ async def plan_all(house: House, names: Iterable[str] | None = None, size: int =
             counts = Counts()
             if people is not None:
                 locks.span(tx, people)
-                chosen = [one for one in house.launched(tx) if wanted is None or one.name in wanted]
-                counts = replan(tx, house, people, house.clock.now(), chosen)
+                counts = replan(tx, house, people, house.clock.now(), _chosen(tx, house, wanted))
             return counts, people
 
         counts, people = await house.store.write(page)
@@ -68,8 +68,12 @@ async def plan_all(house: House, names: Iterable[str] | None = None, size: int =
         if people is None:
             break
         after = people.until
-    await house.store.write(lambda tx: campaign_store.set_planned(tx, wanted, house.clock.now()))
+    await house.store.write(lambda tx: campaign_store.set_planned(tx, begun, house.clock.now()))
     return total
+
+
+def _chosen(tx: Tx, house: House, names: set[str] | None) -> list[Launched]:
+    return [one for one in house.launched(tx) if names is None or one.name in names]
 
 
 def replan(tx: Tx, house: House, people: People, now: datetime, launched: Sequence[Launched] | None = None) -> Counts:

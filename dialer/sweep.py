@@ -9,7 +9,7 @@ from dialer.planning import PAGE_BESIDE_DIALING, Counts, plan_all
 from dialer.store import Tx, desk, planbook
 from dialer.store import campaigns as campaign_store
 from dialer.store import queues as queue_store
-from dialer.store.common import flag
+from dialer.store.common import UNHALTED, flag, flag_set_at
 from dialer.store.restored import gap
 
 STANDSTILL = timedelta(minutes=5)
@@ -81,9 +81,12 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
 
 
 def waiting(tx: Tx, house: House, now: datetime) -> int:
-    """How many attempts of active campaigns, inside their window, have been due for 5 minutes. What was launched, or
-    resumed, since then could not be placed before."""
+    """How many attempts of active campaigns, inside their window, have been due for 5 minutes. What was launched or
+    resumed since then, or was halted, could not be placed before."""
     before = now - STANDSTILL
+    unhalted_at = flag_set_at(tx, UNHALTED)
+    if unhalted_at is not None and unhalted_at > before:
+        return 0
     fresh = {row.campaign_id for row in campaign_store.every(tx) if row.changed_at > before}
     queues = [queue for queue in _queues(house, tx, ("active",), now) if queue[0] not in fresh]
     return sum(queue_store.waiting(tx, queue, before, now) for queue in queues)

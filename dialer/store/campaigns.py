@@ -1,6 +1,6 @@
 """Statements about campaigns, their frozen files, and their members."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,10 +88,12 @@ def set_status(tx: Tx, name: str, status: str, now: datetime) -> None:
     tx.execute(update(t.campaigns).where(t.campaigns.c.name == name).values(status=status, changed_at=now))
 
 
-def set_planned(tx: Tx, names: set[str] | None, now: datetime) -> None:
-    """Notes that these campaigns (None: all) were planned to their end."""
-    statement = update(t.campaigns).values(planned_at=now)
-    tx.execute(statement if names is None else statement.where(t.campaigns.c.name.in_(sorted(names))))
+def set_planned(tx: Tx, versions: Mapping[int, int], now: datetime) -> None:
+    """Notes that these versions of campaigns, campaign id → version, were planned to their end. One that another has
+    followed meanwhile says nothing of that."""
+    c = t.campaigns.c
+    for key, version in sorted(versions.items()):
+        tx.execute(update(t.campaigns).where(c.campaign_id == key, c.version == version).values(planned_at=now))
 
 
 def add_members(tx: Tx, campaign_id: int, rows: Sequence[tuple[str, str, dict[str, int]]], now: datetime) -> None:

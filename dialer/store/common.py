@@ -161,12 +161,21 @@ def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
         yield every[start : start + size]
 
 
+UNHALTED = "unhalted"
+"""Flag: why it was halted before, and since when it is no more."""
 _flag = Prepared(select(t.flags.c.value).where(t.flags.c.name == bindparam("of")))
+_flag_at = Prepared(select(t.flags.c.set_at).where(t.flags.c.name == bindparam("of")))
 
 
 def flag(tx: Tx, name: str) -> str:
     """The switch's value; empty where it is not set."""
     return _flag.scalar(tx, of=name) or ""
+
+
+def flag_set_at(tx: Tx, name: str) -> datetime | None:
+    """Since when the switch is as it is; None where it is not set."""
+    found: datetime | None = _flag_at.scalar(tx, of=name)
+    return found
 
 
 def set_flag(tx: Tx, name: str, value: str | None, now: datetime) -> None:

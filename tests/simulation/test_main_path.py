@@ -3,11 +3,13 @@
 import itertools
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.contract import Refused, Unavailable, Uncertain
 from dialer import operate, sweep
+from dialer.planning import plan_all
 from tests.support.scene import ALICE, BOB, CAMPAIGN, CAROL, SHANGHAI, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
@@ -219,6 +221,48 @@ def test_a_launch_that_was_broken_off_goes_on(tmp_path: Path, monkeypatch: pytes
         assert again.counts is not None
         assert again.counts.drafted == len(scene.rows()) > 0
         assert (await scene.launch()).counts is None
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_a_new_version_that_was_broken_off_goes_on_though_the_old_one_was_being_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = CAMPAIGN.replace(
+        'days = [-2, -1, 0]\nbetween = [["09:30", "11:30"]]', 'days = [-2, -1, 0]\nbetween = [["15:00", "16:00"]]'
+    )
+
+    async def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def act(scene: Scene) -> None:
+        store, pages = scene.house.store, 0
+        write = store.write
+
+        async def interrupted(*given: Any) -> Any:
+            """After the daily planning's first page a changed file is launched, and that is broken off."""
+            nonlocal pages
+            found, pages = await write(*given), pages + 1
+            if pages == 1:
+                with monkeypatch.context() as patch:
+                    patch.setattr(operate, "plan_all", broken)
+                    with pytest.raises(KeyboardInterrupt):
+                        await scene.launch(changed)
+            return found
+
+        people = (1, ALICE), (2, BOB)
+        await scene.load(
+            "".join(account(*one) for one in people),
+            "".join(late(n, HISTORY[0]) + due(n, "2026-01-15") for n, _ in people),
+        )
+        await scene.launch()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "write", interrupted)
+            await plan_all(scene.house, size=1)
+        again = await scene.launch(changed)
+        assert again.version == 2
+        assert again.counts is not None
+        assert {local(row.due_at)[6:8] for row in scene.rows(state="planned")} == {"15"}
 
     play(tmp_path, "2026-01-12 08:00", act)
 

@@ -301,6 +301,25 @@ def test_what_was_resumed_just_now_could_not_be_placed_before(tmp_path: Path) ->
     play(tmp_path, "2026-01-12 08:00", act)
 
 
+def test_what_was_halted_until_just_now_could_not_be_placed_before(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        slot = await one_round(scene, 2, BOB)
+        await scene.worker.open()
+        await operate.halt(scene.house, "looking into it")
+        await scene.clock.sleep_until(slot + timedelta(minutes=6))
+        await sweep.daily(scene.house)
+        await operate.unhalt(scene.house)
+        await scene.worker.report_lines()
+        assert raised(scene) == []
+        assert await sweep.standstill(scene.house, None, slot - timedelta(hours=1)) == 0
+        await scene.clock.sleep_until(slot + timedelta(minutes=11, seconds=1))
+        await scene.worker.report_lines()
+        assert raised(scene) == ["nothing_placed"]
+        assert await sweep.standstill(scene.house, None, slot - timedelta(hours=1)) == 1
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
 def test_what_waits_is_no_alarm_while_something_was_placed_within_5_minutes(tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
         slot = await one_round(scene, 2, BOB)

@@ -1,17 +1,21 @@
 """What fails again and again, as the log tells it: once, then once a minute; a database that is away, and back."""
 
+import asyncio
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
 
+from dialer import daemon
 from dialer import log as logs
 from dialer.store.database import said
 from dialer.troubles import Troubles
+from dialer.worker import Worker
 
 AWAY = OperationalError("SELECT 1", None, ConnectionRefusedError(111, "Connect call failed"))
 ODD = DBAPIError("SELECT secret", None, Exception("relation does not exist"))
@@ -94,3 +98,33 @@ def test_a_bell_alone_says_once_a_minute_that_it_is_away(clock: Any) -> None:
             troubles.works("dialing")
             clock.move(1)
     assert [row["event"] for row in told] == ["database_lost", "database_lost"]
+
+
+def test_a_bell_that_is_stopped_while_it_rings_is_no_fault(clock: Any) -> None:
+    async def act() -> None:
+        worker: Any = SimpleNamespace(troubles=Troubles(clock, "w-1"))
+        ringing = asyncio.create_task(daemon._guarded(worker, asyncio.Event().wait)())
+        await asyncio.sleep(0)
+        ringing.cancel()
+        await ringing
+
+    with capture_logs() as told:
+        asyncio.run(act())
+    assert told == []
+
+
+def test_what_an_adapter_fails_at_is_said_once_a_minute(clock: Any) -> None:
+    async def fails() -> None:
+        raise ODD
+
+    async def act() -> None:
+        worker: Any = SimpleNamespace(troubles=Troubles(clock, "w-1"), _tasks=set())
+        for seconds in (0, 30, 30):
+            clock.move(seconds)
+            work = asyncio.create_task(fails())
+            await asyncio.wait([work])
+            Worker._done(worker, work)
+
+    with capture_logs() as told:
+        asyncio.run(act())
+    assert [row["event"] for row in told] == ["adapter_work_failed"] * 2
