@@ -19,7 +19,7 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_currency
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Values:
     """What the names of a template stand for, for one attempt."""
 

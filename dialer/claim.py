@@ -38,7 +38,7 @@ UNDECIDED, FAULT = timedelta(minutes=10), "dialer.fault"
 """How long an attempt waits that could not be decided about; then it is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placement:
     """One committed intent, to be placed at `at` and never after `valid_until`."""
 

@@ -81,7 +81,7 @@ def record_notice(line: LineSettings, language: str) -> str:
     return line.record_notice.get(language) or line.record_notice.get(language.partition("-")[0], "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Words:
     """All that one attempt may say. `script`, `voicemail` and `notice` as of a dialogue; of a message the text."""
 

@@ -63,7 +63,7 @@ def test_a_link_is_cut_and_mended(tmp_path: Path, postgres: Server, how: str) ->
         cut = crew.start(postgres.url(near.far), netns=near.name)
         crew.start(postgres.url(far.far), netns=far.name)
         assert cut.logged("on_duty")
-        assert await_it(lambda: len(_placed_at(crew, cut)) >= 10, 15)
+        assert await_it(lambda: len(_placed_at(crew, cut)) >= 10, 40)
         _cut_and_mend(crew, cut, near, how, 18.0)
         assert crew.settled(90), crew.rows("select state, count(*) from attempts group by 1")
         assert crew.halt_and_stop() == []
@@ -77,7 +77,7 @@ def test_the_database_is_stopped_and_started(tmp_path: Path, postgres: Server, m
     with nets(2) as (one, two), crowd(tmp_path, postgres.url(), 300, 15) as crew:
         for net in (one, two):
             crew.start(postgres.url(net.far), netns=net.name)
-        assert await_it(lambda: len(crew.journal()) >= 20, 15)
+        assert await_it(lambda: len(crew.journal()) >= 20, 40)
         postgres.stop(mode)
         stopped = time.time()
         time.sleep(6.0)
@@ -101,7 +101,7 @@ def test_cuts_and_kills_together(tmp_path: Path, postgres: Server) -> None:
     with nets(3) as (one, two, three), crowd(tmp_path, postgres.url(), 400, 15) as crew:
         for net in (one, two, three):
             crew.start(postgres.url(net.far), netns=net.name)
-        assert await_it(lambda: len(crew.journal()) >= 20, 15)
+        assert await_it(lambda: len(crew.journal()) >= 20, 40)
         one.cut("silent")
         crew.workers[1].kill()
         assert await_it(lambda: crew.workers[2].logged("workers_dead"), 30)

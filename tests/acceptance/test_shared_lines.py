@@ -31,7 +31,7 @@ def test_no_second_and_no_instant_holds_more_than_the_line_may(tmp_path: Path, p
     with crowd(tmp_path, postgres_url, 55, 30, line="calls_at_once = 17\n", is_shared=False) as crew:
         for _ in range(3):
             crew.start(wait=False)
-        assert crew.settled(25)
+        assert crew.settled(60)
         taken = crew.journal()
         assert most_in_a_second(taken) <= 30
         assert _at_once(crew) <= 17
@@ -44,7 +44,7 @@ def test_the_day_s_money_is_never_overspent_and_comes_back(tmp_path: Path, postg
     with crowd(tmp_path, postgres_url, 60, 15, line=MONEY, is_shared=False) as crew:
         for _ in range(2):
             crew.start(wait=False)
-        assert await_it(lambda: len(crew.journal()) >= 10, 15)
+        assert await_it(lambda: len(crew.journal()) >= 10, 40)
         crew.workers[1].kill()
         seen = [Decimal(0)]
         until = time.monotonic() + 4

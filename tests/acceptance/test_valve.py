@@ -24,7 +24,7 @@ def way(postgres_url: str) -> Iterator[tuple[Valve, str]]:
 
 def _dialing(crew: Crowd, url: str) -> Daemon:
     one = crew.start(url)
-    assert await_it(lambda: len(crew.journal()) >= 3, 15)
+    assert await_it(lambda: len(crew.journal()) >= 3, 40)
     return one
 
 
