@@ -109,7 +109,7 @@ def test_any_bytes_are_read_or_refused(times: int, tmp_path: Path) -> None:
 def test_the_command_ends_as_documented(
     times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 0 with good rows loaded and bad ones in the file of rejects, 1 where all are bad, or 2 and nothing changed."""
+    """Exit 0 with good rows loaded and bad ones in the file of rejects, 1 where all are bad, 2 with nothing changed."""
     monkeypatch.chdir(tmp_path)
     Path("dialer.toml").write_text(SETTINGS, encoding="utf-8")
     Path("accounts.csv").write_text(GOOD["accounts"], encoding="utf-8")
