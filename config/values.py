@@ -112,7 +112,7 @@ def _number(value: object) -> object:
 
 _ADDRESS = (
     r"sqlite:///[^?#]+"
-    r"|postgresql://([^\s/?#@]*@)?(\[[^\s/?#@\]]*\]|[^\s/?#@:\[\]]*)(:[0-9]*)?/[^\s/?#]+(\?[^\s#]*)?"
+    r"|postgresql://([^\s/?#@]*@)?(\[[^\s/?#@\]]*\]|[^\s/?#@:\[\]]*)(:[0-9]{1,5})?/[^\s/?#]+(\?[^\s#]*)?"
 )
 _ESCAPED = " (in a password @ : / ? # % are written %40 %3A %2F %3F %23 %25)"
 
@@ -121,7 +121,8 @@ def _database(value: str) -> str:
     if value.startswith("postgres://"):
         raise ValueError("begins with postgres://, which is written postgresql:// here")
     if not re.fullmatch(_ADDRESS, value):
-        has_password = ":" in value.partition("://")[2].rpartition("@")[0]
+        scheme, _, rest = value.partition("://")
+        has_password = scheme == "postgresql" and ":" in rest.rpartition("@")[0]
         raise ValueError(f"is not the address of a database{_ESCAPED if has_password else ''}")
     return value
 

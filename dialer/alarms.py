@@ -26,6 +26,7 @@ from dialer.store import Tx, sqlite_file, status_rows, views
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store import restored as restored_store
+from dialer.store.types import EPOCH
 
 Name = Literal[
     "halted", "restored", "placed_outside_window", "daemon_silent", "nothing_placed", "line_paused",
@@ -219,6 +220,9 @@ def _restored(facts: Facts, words: Speech) -> Iterator[Alarm]:
     text = say(
         "the database was restored at {0} from a copy of {1}: what happened since is not in it, and nothing is placed",
         _local(facts, at, words), _local(facts, since, words),
+    ) if since != EPOCH else say(
+        "a new database was found at {0} in another's place: whom that one called is not in it, and nothing is placed",
+        _local(facts, at, words),
     )  # fmt: skip
     then = say(
         "import the newest files, enter what was said since, launch what was launched since, then `dialer unhalt`"

@@ -16,6 +16,7 @@ from dialer.errors import DialerError
 from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
+from dialer.store.addresses import followed
 from dialer.store.holder import only_one
 from dialer.store.schema import upgrade, version
 
@@ -51,6 +52,7 @@ class Restore:
 
 def back_up(database: str, to: Path, clock: Clock, force: bool = False) -> Backup:
     """Writes a whole, checked copy to `to`. Raises DialerError; then nothing of it is left, what was there stays."""
+    mark.refuse_where_gone(database)
     live, target = _live(database), to.resolve()
     if not live.exists():
         raise DialerError(f"there is no database {live}; see `database` in the settings")
@@ -81,7 +83,7 @@ def restore(database: str, file: Path, clock: Clock) -> Restore:
         copies.check(temporary, file)
         upgrade(f"sqlite:///{temporary}")
         # What the mark says holds for another installation's numbers too: the provider may be the same.
-        known = mark.read(mark.path_of(live))
+        known = mark.known(sqlite_file(database) or live)
 
         def back(tx: Tx) -> tuple[store.Gap, int, mark.Mark]:
             lost = mark.go_back(tx, found.at, now, known.high if known else None, f"dialer restore {file.name}")
@@ -109,7 +111,7 @@ def _live(database: str) -> Path:
         raise DialerError(
             f"database {shown(database)} is no file: use pg_dump and pg_restore (docs/operations.md, PostgreSQL)"
         )
-    return file.resolve()
+    return followed(file)
 
 
 def _refuse(live: Path, target: Path, to: Path, force: bool) -> None:

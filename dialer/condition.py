@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from campaigns.gate import CLOCK_OFF_MAX_S
+from dialer import mark
 from dialer.clock import Clock
 from dialer.condition_model import Condition, Judged, TableRows
 from dialer.errors import DialerError
@@ -27,6 +28,11 @@ async def look(database: str, clock: Clock) -> Condition:
         kind="sqlite" if database.startswith("sqlite") else "postgresql", address=shown(database), version=None,
         wanted=schema.HEAD, readable=False, writable=False, tables=[], workers=[], server=[], faults=[],
     )  # fmt: skip
+    try:
+        mark.refuse_where_gone(database)
+    except DialerError as error:
+        found.faults.append(str(error))
+        return found
     if file is not None and not file.exists():
         found.faults.append(f"{file} is not there; dialer db upgrade makes it, an import too")
         return found

@@ -148,7 +148,9 @@ async def add_months(house: House) -> None:
 
 @asynccontextmanager
 async def without_database(settings: Settings) -> AsyncIterator[House]:
-    """A house over a database in memory, with nothing in it: as it would be, had it been made."""
+    """A house over a database in memory, with nothing in it: as it would be, had it been made. Raises DialerError where
+    it could not be made."""
+    mark.refuse_where_gone(settings.database)
     store = InlineStore()
     create(store)
     try:

@@ -86,12 +86,14 @@ def _told(of: str, proof: Proof) -> LiveProof:
 
 def _database(settings: Settings) -> Proof:
     # SQLAlchemy takes its time to import, and the check alone can do without.
+    from dialer import mark
     from dialer.store import peek, shown
     from dialer.store.common import flag
 
     url = settings.database
     what = shown(url)
     try:
+        mark.refuse_where_gone(url)
         standing = peek.standing(url)
         if standing != "current":
             return Proof(what, True, standing)

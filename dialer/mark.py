@@ -18,8 +18,10 @@ from dialer.errors import DialerError
 from dialer.log import log
 from dialer.store import Store, Tx, planbook, sqlite_file
 from dialer.store import restored as store
+from dialer.store.addresses import followed
 from dialer.store.common import flag, flag_once, note_action, set_flag
 from dialer.store.restored import Gap, High
+from dialer.store.types import EPOCH
 
 SIZE = 256
 """Bytes of the file, always: one write, which no killed process leaves half done."""
@@ -27,6 +29,10 @@ GAP_KNOWN = 1_000_000
 """How far attempts' numbers are raised beyond the mark, which may lag a minute behind."""
 GAP_UNKNOWN = 10_000_000
 """The same beyond the copy's own, where no mark says how far it was."""
+
+
+UNFIT = (OSError, ValueError, KeyError, TypeError)
+"""What reading a mark raises that can't be read, or says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +48,42 @@ class Mark:
 
 
 def path_of(database: Path) -> Path:
-    return Path(f"{database}.mark")
+    """Beside the file itself, whatever link leads to it, as the lock: there `dialer restore` looks for it, too."""
+    return Path(f"{followed(database)}.mark")
+
+
+def known(database: Path) -> Mark | None:
+    """What the mark of this database says. None: there is none, or it can't be read."""
+    with suppress(*UNFIT):
+        return _read(_found_at(database))
+    return None
 
 
 def read(path: Path) -> Mark | None:
     """None: there is none, or it can't be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_bytes())
-        return Mark(str(found["token"]), High.read(found))
+    with suppress(*UNFIT):
+        return _read(path)
     return None
+
+
+def _read(path: Path) -> Mark | None:
+    """None: there is none. One that can't be read raises one of UNFIT."""
+    # Also of a link that leads nowhere: where it should lead may be on a disk that is away.
+    if not os.path.lexists(path):
+        return None
+    found = json.loads(path.read_bytes())
+    return Mark(str(found["token"]), High.read(found))
+
+
+def _beside_link(database: Path) -> Path:
+    """Where dialers of before kept it."""
+    return Path(f"{database}.mark")
+
+
+def _found_at(database: Path) -> Path:
+    """Where it is, or would be; what lies at the place of before counts until the daemon has written it anew."""
+    path, before = path_of(database), _beside_link(database)
+    return before if os.path.lexists(before) and not os.path.lexists(path) else path
 
 
 def write(path: Path, mark: Mark) -> None:
@@ -72,27 +105,53 @@ def refuse_where_gone(url: str) -> None:
     """Raises DialerError where a database was that had placed something, and is not there: in a new one nobody would
     know of it, and people would be called again."""
     file = sqlite_file(url)
-    known = None if file is None or file.exists() else read(path_of(file))
-    if file is not None and known is not None and known.high.placements:
-        name, count = path_of(file).name, known.high.placements
-        raise DialerError(
-            f"the database {file} is gone, and {name} says that {count:,} calls and messages were placed from it: put "
-            "it back (is its disk mounted?), or `dialer restore` a backup. A new one would call people again; if it is "
-            "to be a new one all the same, move that file away"
+    if file is not None and _is_away(file) and (wrong := _told(file, _found_at(file))):
+        raise DialerError(wrong)
+
+
+def _is_away(file: Path) -> bool:
+    """An empty file counts: it knows of nothing either, and is made into a new database."""
+    path = followed(file)
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
+
+
+def _told(file: Path, at: Path) -> str:
+    """What is wrong where the file is away; empty: nothing was placed from it."""
+    gone = f"the database {file} is {'an empty file' if file.exists() else 'gone'}"
+    back = "put the database back (is its disk mounted?), or `dialer restore` a backup"
+    new = "A new one would call people again; if it is to be a new one all the same, move that file away"
+    try:
+        mark = _read(at)
+    except UNFIT as error:
+        why = error.strerror if isinstance(error, OSError) else "it is damaged"
+        return (
+            f"{gone}, and {at.name}, which says whether something was placed from it, can't be read ({why}): see who "
+            f"may read it; {back}. {new}"
         )
+    if mark is None and file.is_symlink() and not file.exists():
+        # What says that something was placed lies there too.
+        return (
+            f"the database {file} is a link to {followed(file)}, which is not there: {back}. If it is to be a new one, "
+            "make an empty file there"
+        )
+    if mark is None or not mark.high.placements:
+        return ""
+    count = f"{mark.high.placements:,} calls and messages"
+    return f"{gone}, and {at.name} says that {count} were placed from it: {back}. {new}"
 
 
 async def check(database: Store, url: str, clock: Clock) -> None:
     """Before anything is done with a database: one that went back in time is halted, and says so."""
     file = sqlite_file(url)
     # Read before the database: whoever writes meanwhile only gets further.
-    mark, now = read(path_of(file)) if file else None, clock.now()
+    mark, now = known(file) if file else None, clock.now()
     if await database.read(lambda tx: went_back(tx, mark, now)) is None:
         return
 
     def back(tx: Tx) -> tuple[Gap, Mark]:
         since = went_back(tx, mark, now) or now
-        lost = go_back(tx, since, now, mark.high if mark else None, "an older copy was put in place by hand")
+        why = "a new one is in its place" if since == EPOCH else "an older copy was put in place by hand"
+        lost = go_back(tx, since, now, mark.high if mark else None, why)
         return lost, Mark(token(tx, now), store.highest(tx, now))
 
     lost, fresh = await database.write(back)
@@ -101,17 +160,22 @@ async def check(database: Store, url: str, clock: Clock) -> None:
     log.error(
         "went_back",
         since=lost.since.isoformat(),
-        hint="the database is an older copy: nothing is dialed; see `dialer status`",
+        hint="the database is an older copy, or a new one: nothing is dialed; see `dialer status`",
     )
 
 
 def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
-    """The newest instant the database knows of, where it is an older one; None: it is not."""
+    """The newest instant the database knows of, where it is an older one, or 1970 where it is a new one in the place of
+    one that had placed something; None: it is neither."""
     if of := flag(tx, store.BACKUP):
         return datetime.fromisoformat(of)
     if mark is None:
         return None
     own, high = flag(tx, store.TOKEN), store.highest(tx, now)
+    # However it was made, it knows of none of those calls. Another installation's that was moved here is told apart by
+    # what it placed itself: it knows whom it called, and only the mark is not its own (`mark_renewed`).
+    if own != mark.token and mark.high.placements and not high.placements:
+        return EPOCH
     # Without a token it is a new one, or one from before there were tokens.
     same = own == mark.token if own else high.placements + high.events > 0
     return store.newest(tx) if same and high.is_behind(mark.high) else None
@@ -125,11 +189,12 @@ def go_back(tx: Tx, since: datetime, now: datetime, known: High | None, why: str
     least = max(own, known.attempts) + GAP_KNOWN if known else own + GAP_UNKNOWN
     store.raise_numbers(tx, least)
     of = f"{lost.since:%Y-%m-%d %H:%M:%S} UTC"
-    set_flag(tx, "halt", f"restored from a backup of {of}; see dialer status; then dialer unhalt", now)
+    what = "a new database in the place of another" if lost.since == EPOCH else f"restored from a backup of {of}"
+    set_flag(tx, "halt", f"{what}; see dialer status; then dialer unhalt", now)
     planbook.withdraw_placing(tx, "halted")
     set_flag(tx, store.RESTORED, lost.text(), now)
     set_flag(tx, store.BACKUP, None, now)
-    note_action(tx, "restore", "", f"{why}; a copy of {of}", now)
+    note_action(tx, "restore", "", why if lost.since == EPOCH else f"{why}; a copy of {of}", now)
     return lost
 
 
@@ -155,21 +220,29 @@ class Marker:
         file = sqlite_file(url)
         marker = cls(database, clock, path_of(file) if file else None)
         own = await database.write(lambda tx: token(tx, clock.now()))
-        if marker.path is not None:
-            marker._take_up(marker.path, own)
+        if file is not None and marker.path is not None:
+            marker._take_up(marker.path, _found_at(file), own)
         await marker.bring()
+        if file is not None and file.is_symlink() and marker._handle is not None and not marker._failed:
+            _beside_link(file).unlink(missing_ok=True)  # it says the same by now, where all look
         return marker
 
-    def _take_up(self, path: Path, own: str) -> None:
-        known = read(path)
+    def _take_up(self, path: Path, found_at: Path, own: str) -> None:
+        hint, known = "", None
+        try:
+            known = _read(found_at)
+        except UNFIT:
+            hint = "it could not be read: an older copy put in place before would not have been noticed"
         if known is not None and known.token != own:
             hint = "another installation's database was here before: look whether this is the right one"
-            log.warning("mark_renewed", file=str(path), hint=hint)
         self._mark = known if known is not None and known.token == own else Mark(own, High())
         try:
             self._handle = _open(path)
         except OSError as error:
             self._say(error)
+            return
+        if hint:
+            log.warning("mark_renewed", file=str(found_at), hint=hint)
 
     async def bring(self) -> None:
         """Up to date, each minute."""

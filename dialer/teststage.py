@@ -17,7 +17,7 @@ from campaigns.file import Campaign
 from campaigns.model import Channel, Round
 from campaigns.where import number_facts, zones_of
 from config.settings import LineSettings, Settings
-from dialer import intake, secret
+from dialer import intake, mark, secret
 from dialer.attempt import State
 from dialer.clock import Clock
 from dialer.errors import DialerError
@@ -106,6 +106,7 @@ def _own_settings(wanted: Wanted) -> Settings:
 
 def _truth(wanted: Wanted, today: date) -> _Truth:
     settings, to = wanted.settings, wanted.to
+    mark.refuse_where_gone(settings.database)
     standing = peek.standing(settings.database)
     if standing.startswith("has version"):
         raise DialerError(f"the database {standing}, `dialer status` for one; then call again")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from dialer import mark
 from dialer.clock import Clock
 from dialer.errors import DialerError
 from dialer.operate import MOVED
@@ -85,6 +86,7 @@ def _look(database: str, to: str) -> None:
     for url in (database, to):
         if driver_url(url).get_backend_name() == "sqlite" and sqlite_file(url) is None:
             raise DialerError(f"database {shown(url)} is no file; name one, as sqlite:///FILE")
+    mark.refuse_where_gone(database)
     file, other = sqlite_file(database), sqlite_file(to)
     if file is not None and not file.exists():
         raise DialerError(f"there is no database {file}; see `database` in the settings")

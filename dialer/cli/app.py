@@ -47,7 +47,7 @@ def main() -> None:
         usage.check_words(sys.argv[1:])
         sys.exit(app(standalone_mode=False))
     except usage.UsageError as error:
-        for told in usage.faults(error):
+        for told in usage.faults(error, sys.argv[1:]):
             err.print(told, markup=False)
         sys.exit(2)
     except InvalidInput as error:

@@ -178,13 +178,14 @@ def _from_files(checked: Checked, accounts: Path, installments: Path, now: datet
 
 async def _from_database(checked: Checked, now: datetime, quiet: bool) -> _Load:
     # SQLAlchemy takes its time to import, and what needs no database can do without.
-    from dialer import forecast_store
+    from dialer import forecast_store, mark
     from dialer.store import Store, planbook, schema, sqlite_file
     from dialer.store import forecast as statements
 
     url = checked.settings.database
     file = sqlite_file(url)
     try:
+        mark.refuse_where_gone(url)
         version = schema.version(url) if file is None or file.exists() else None
     except DialerError as error:
         return _Load(None, f"load is not checked: {error}", None, [])

@@ -1,5 +1,6 @@
 """`dialer import`: a file into the store, with progress, a summary, and FILE.rejects.csv for the bad rows."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
@@ -12,13 +13,14 @@ from rich.console import Console
 from typer import BadParameter
 
 from config.files import Fault
+from config.settings import Settings
 from dialer import secret
 from dialer.cli.common import err, out, settings_of, with_house
 from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
-from dialer.errors import InvalidInput
-from dialer.house import House
+from dialer.errors import DialerError, InvalidInput
+from dialer.house import House, without_database
 from dialer.intake import Difference, Kind, Touched
 from dialer.law_rows import EVERY_KIND
 from dialer.planning import replan_touched
@@ -95,7 +97,11 @@ def load(
     """The command: loads the file into the installation's database, and prints what came of it."""
     settings = settings_of(config)
     if not schema.is_made(settings.database):
-        EVERY_KIND[kind].read(file, settings.lender.country)  # what can't be read at all makes no database
+        # What can't be done makes no database.
+        _check_target(file, rejects, loads_all=strict and not dry_run)
+        EVERY_KIND[kind].read(file, settings.lender.country)
+        if strict and not dry_run:
+            asyncio.run(_try_out(settings, kind, file, None if json else err))
 
     async def work(house: House) -> None:
         report = await import_file(
@@ -109,8 +115,25 @@ def load(
             out.print_json(report.model_dump_json())
         else:
             print_report(report, out)
+        _refuse_where_all_is_rejected(report)
 
     with_house(config, work, tries=dry_run)
+
+
+async def _try_out(settings: Settings, kind: KindName, file: Path, console: Console | None) -> None:
+    """Raises InvalidInput with every fault that a strict import into a new database would find."""
+    async with without_database(settings) as house:
+        await import_file(
+            house.store, house.clock, settings.lender.country, kind, file, replan_touched(house), dry_run=True,
+            strict=True, console=console,
+        )  # fmt: skip
+
+
+def _refuse_where_all_is_rejected(report: ImportReport) -> None:
+    """Raises DialerError: who only looks at the exit code would believe that the file is in."""
+    if report.rejected and report.rejected == report.rows:
+        would = "would be" if report.dry_run else "was"
+        raise DialerError(f"{report.file}: nothing {would} loaded, every row is rejected; mend them and try again")
 
 
 async def import_file(

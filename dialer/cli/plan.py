@@ -150,11 +150,12 @@ def _range(settings: Settings, first: date | None, last: date | None, now: datet
 
 async def _from_database(settings: Settings, asked: Question, with_lines: bool, bar: forecast.Progress) -> Forecast:
     # SQLAlchemy takes its time to import, and two files need none.
-    from dialer import forecast_store
+    from dialer import forecast_store, mark
     from dialer.house import open_house
     from dialer.store import schema, shown, sqlite_file
 
     file, url = sqlite_file(settings.database), settings.database
+    mark.refuse_where_gone(url)
     if file is not None and not file.exists():
         raise DialerError(f"no database is at {file} yet; import the files, or give --accounts and --installments")
     if file is None and await asyncio.to_thread(schema.version, url) is None:

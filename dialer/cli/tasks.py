@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST = 50
 """Tasks that are shown, if nothing else is asked for."""
 MOST_MAX = 100_000
+TASK_MAX = 2**63 - 1
+"""What a database takes for an id."""
 
 
 class TaskList(BaseModel):
@@ -88,7 +90,9 @@ def _show(found: list[Task], count: int, house: "House") -> None:
 
 
 def done(
-    task: Annotated[list[int], typer.Argument(metavar="TASK", help="Ids, as `dialer tasks` shows them.")],
+    task: Annotated[
+        list[int], typer.Argument(metavar="TASK", min=1, max=TASK_MAX, help="Ids, as `dialer tasks` shows them.")
+    ],
     reason: Annotated[str, typer.Option(metavar="R", help="What was done; kept in the record.")] = "",
     config: Config = CONFIG,
     json: Json = False,

@@ -30,19 +30,22 @@ def check_words(words: Sequence[str]) -> None:
         raise BadParameter("\n".join(wrong))
 
 
-def faults(error: Any) -> list[str]:
-    """What is wrong with the command line, a line each; `error` is a UsageError. Empty: its help was shown instead."""
+def faults(error: Any, words: Sequence[str]) -> list[str]:
+    """What is wrong with the command line's words, a line each; `error` is a UsageError. Empty: its help was shown
+    instead."""
     if type(error).__name__ == "NoArgsIsHelpError":
         return []
-    return [f"command line: {told}" for told in _told(error).splitlines()]
+    return [f"command line: {told}" for told in _told(error, words).splitlines()]
 
 
-def _told(error: Any) -> str:
+def _told(error: Any, words: Sequence[str]) -> str:
     command = error.ctx.command if error.ctx else None
     params = command.params if command else []
     match type(error).__name__:
         case "NoSuchOption" if _is_of_commands(error.option_name, command):
-            return f"{error.option_name}: stands before the command; accepted: behind it"
+            has_command = any(word in getattr(command, "commands", {}) for word in words)
+            stands = "stands before the command" if has_command else "belongs behind a command, and none is named"
+            return f"{error.option_name}: {stands}; accepted: behind it"
         case "NoSuchOption":
             return f"{error.option_name}: is not known{_one_of(error.option_name, _options(params))}"
         case "MissingParameter":
@@ -54,7 +57,7 @@ def _told(error: Any) -> str:
         case "BadParameter" if error.message.endswith("is not readable."):
             return f"{_name(error.param)}: may not be read by this user; accepted: a path that may"
         case "BadParameter" if error.param is not None:  # Typer's own: all options but texts and paths are numbers
-            return f"{_name(error.param)}: is no whole number; accepted: a whole number"
+            return f"{_name(error.param)}: {_no_number(error.param, error.message)}"
         case "BadParameter":
             return "\n".join(f"{_place(error)}{line}" for line in error.message.splitlines())
     if error.message.startswith("No such command"):
@@ -64,6 +67,14 @@ def _told(error: Any) -> str:
         words = error.message.rpartition("(")[2].rstrip(").")
         return f"{words or _EMPTY}: is one word too many; accepted: {_usage(error)}"
     return f"{error.message.rstrip('.').lower()}; accepted: see --help"
+
+
+def _no_number(param: Any, message: str) -> str:
+    """`is too large; accepted: a whole number from 1 to 100000`. `message`: Typer's, in pydantic's words."""
+    wrong = "is no whole number"
+    if "greater than" in message or "less than" in message:
+        wrong = f"is too {'small' if 'greater' in message else 'large'}"
+    return f"{wrong}; accepted: a whole number{'' if param.min is None else f' from {param.min} to {param.max}'}"
 
 
 def _one_of(word: str, known: Iterable[str]) -> str:

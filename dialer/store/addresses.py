@@ -1,6 +1,7 @@
 """Addresses of databases: as users write them, as the driver takes them, as messages show them; what to do about a
 refusal."""
 
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -62,6 +63,14 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database)
+
+
+def followed(file: Path) -> Path:
+    """The file itself, whatever links lead to it: what lies beside it lies there, once. Raises DialerError."""
+    real = Path(os.path.realpath(file))
+    if real.is_symlink():
+        raise DialerError(f"database {file}: its links lead in a circle; name the file itself")
+    return real
 
 
 def settable(url: str) -> str:

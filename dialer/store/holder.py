@@ -7,17 +7,20 @@ version shares the lock meanwhile: no daemon begins then.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import IO
 
 from dialer.errors import DialerError
-from dialer.store.addresses import sqlite_file
+from dialer.store.addresses import followed, sqlite_file
 from dialer.store.migrations import HEAD
 
 WAIT_S, PAUSE_S = 60.0, 0.05
 """Seconds that a daemon waits for an upgrade to end, and between two looks."""
+LOOKS = 5
+"""Looks at a lock before what it says is believed: its holder may not have written yet who it is, or just takes the
+file away."""
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def only_one(database: str, leaves: bool = True) -> Iterator[None]:
 
     Where it `leaves` nothing, a file that it made for the lock is taken away again.
     """
-    with _beside(database, _locked, leaves):
+    with _beside(database, _lock, leaves):
         yield
 
 
@@ -36,30 +39,26 @@ def no_daemon_of_before(database: str) -> Iterator[None]:
 
     One of this version may: it is about to bring the file to it, and is waited for at the database.
     """
-    with _beside(database, _opened, leaves=False) as handle:
-        if handle is not None and not _try(handle, fcntl.LOCK_SH):
-            process, version = _holder(handle)
-            if version != HEAD:
-                wrong = f"an older daemon still works on {_locks(handle)} (process {process}); stop it first"
-                raise DialerError(wrong)
+    with _beside(database, _share, leaves=False):
         yield
 
 
 @contextmanager
-def _beside(database: str, take: Callable[[Path], IO[str]], leaves: bool) -> Iterator[IO[str] | None]:
-    """The lock's open file, the same for everybody, also for those who come by a link; None: there is no file."""
+def _beside(database: str, take: Callable[[IO[str]], None], leaves: bool) -> Iterator[None]:
+    """Holds the lock, the same for everybody, also for those who come by a link. A server has none."""
     file = sqlite_file(database)
     if file is None:
-        yield None
+        yield
         return
-    path = Path(f"{file.resolve()}.daemon")
+    path = Path(f"{followed(file)}.daemon")
     stays = leaves or path.exists()
-    with take(path) as handle:
+    with _taken(path, take) as handle:
         try:
-            yield handle
+            yield
         finally:
-            # While it is locked: whoever waits for it then looks for another.
-            if not stays:
+            # Only while nobody else has it: a daemon may have made the file its own meanwhile, and whoever waits for
+            # it looks for another. Not one of this name that is another file by now.
+            if not stays and _try(handle, fcntl.LOCK_EX) and _is_at(handle, path):
                 path.unlink(missing_ok=True)
 
 
@@ -76,34 +75,43 @@ def _opened(path: Path) -> IO[str]:
         raise DialerError(wrong) from error
 
 
-def _locked(path: Path) -> IO[str]:
-    """The lock's open file. Raises DialerError where another daemon has it."""
+def _taken(path: Path, take: Callable[[IO[str]], None]) -> IO[str]:
+    """The lock's file, taken. Raises DialerError where it can't be."""
     while True:
         handle = _opened(path)
         try:
-            _lock(handle)
+            take(handle)
             # One that was taken away meanwhile keeps nobody out: the next would lock another file of this name.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
-                    return handle
+            if _is_at(handle, path):
+                return handle
         except BaseException:
             handle.close()
             raise
         handle.close()
 
 
+def _is_at(handle: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(handle: IO[str]) -> None:
-    file = _locks(handle)
-    waits = int(WAIT_S / PAUSE_S)
+    """For one daemon alone. Raises DialerError where another has it."""
+    file, looks, waits = _locks(handle), LOOKS, int(WAIT_S / PAUSE_S)
     while not _try(handle, fcntl.LOCK_EX):
-        if not _try(handle, fcntl.LOCK_SH):
+        if _try(handle, fcntl.LOCK_SH):
+            # It is only shared: somebody brings the database to this version.
+            fcntl.flock(handle, fcntl.LOCK_UN)
+        else:
             process, _ = _holder(handle)
-            raise DialerError(
-                f"another daemon (process {process}) already dials from {file}; "
-                "stop it first, or give this one its own database"
-            )
-        # It is only shared: somebody brings the database to this version.
-        fcntl.flock(handle, fcntl.LOCK_UN)
+            looks -= not process
+            if process or not looks:
+                raise DialerError(
+                    f"another daemon (process {process or 'unknown'}) already dials from {file}; "
+                    "stop it first, or give this one its own database"
+                )
         waits -= 1
         if not waits:
             raise DialerError(f"{file} is being brought to another version by somebody else; try again when that ends")
@@ -111,6 +119,21 @@ def _lock(handle: IO[str]) -> None:
     handle.truncate(0)
     handle.write(f"{os.getpid()} {HEAD}\n")
     handle.flush()
+
+
+def _share(handle: IO[str]) -> None:
+    """With others who bring the file to this version, or beside a daemon of it. Raises DialerError for an older one."""
+    looks = LOOKS
+    while not _try(handle, fcntl.LOCK_SH):
+        process, version = _holder(handle)
+        if version == HEAD:
+            return
+        looks -= 1
+        if not looks and process:
+            raise DialerError(f"an older daemon still works on {_locks(handle)} (process {process}); stop it first")
+        if not looks:
+            raise DialerError(f"another process begins to work on {_locks(handle)} just now; try again in a moment")
+        Event().wait(PAUSE_S)
 
 
 def _try(handle: IO[str], how: int) -> bool:
@@ -122,7 +145,7 @@ def _try(handle: IO[str], how: int) -> bool:
 
 
 def _holder(handle: IO[str]) -> tuple[str, str]:
-    """The process that has the lock, and its version; older daemons wrote none."""
+    """The process that has the lock, and its version; older daemons wrote none. Both empty: it has not said it yet."""
     handle.seek(0)
     process, _, version = handle.read().strip().partition(" ")
-    return process or "unknown", version
+    return process, version

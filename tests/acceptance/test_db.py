@@ -84,6 +84,9 @@ def test_a_dry_run_makes_no_database(
         ("purge", 1),
         ("import accounts missing.csv", 2),
         ("import accounts dialer.toml", 2),
+        ("import accounts accounts.csv --rejects accounts.csv", 2),
+        ("import accounts accounts.csv --strict --rejects bad.csv", 2),
+        ("import installments installments.csv --strict", 2),
     ],
 )
 def test_what_cannot_be_done_without_a_database_makes_none(

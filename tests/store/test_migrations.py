@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Boolean, Connection, Date, Integer, MetaData, Numeric, inspect, select, text
 
 from dialer.errors import DialerError
-from dialer.store import migrate, schema
+from dialer.store import holder, migrate, schema
 from dialer.store.addresses import sqlite_file
 from dialer.store.holder import no_daemon_of_before, only_one
 from dialer.store.schema import HEAD, upgrade, version
@@ -215,7 +215,8 @@ def at_work(url: str) -> Iterator[None]:
         yield
         within(url, lambda connection: connection.execute(text(SEEN.format(ago_s=11))))
         return
-    with only_one(url):
+    with only_one(url), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(holder, "PAUSE_S", 0.001)
         Path(f"{sqlite_file(url)}.daemon").write_text(f"{os.getpid()}\n")
         yield
 

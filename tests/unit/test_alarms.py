@@ -25,6 +25,7 @@ from dialer.next_hour import MEASURED_LEAST, NextHour, Planned, Route, capacity,
 from dialer.report_words import speech
 from dialer.store import InlineStore, status_rows
 from dialer.store import tables as t
+from dialer.store.types import EPOCH
 from tests.support.phrases import phrases
 from tests.support.scene import ALICE, BOB, SETTINGS, SHANGHAI, Scene, account, due, play
 
@@ -69,6 +70,11 @@ def spend(spent: str, least: str = "0.60") -> dict[str, Any]:
             {"restored": alarms.Restored(ago(hours=2), ago(hours=1), None), "halted": "x", "halted_at": ago(hours=1)},
             "restored",
             "the providers were asked about all that may have been placed",
+        ),
+        (
+            {"restored": alarms.Restored(EPOCH, ago(hours=1), None), "halted": "x", "halted_at": ago(hours=1)},
+            "restored",
+            "a new database was found at 09:00:00 in another's place: whom that one called is not in it",
         ),
         ({"outside": 1}, "placed_outside_window", "1 attempt is placed outside"),
         (

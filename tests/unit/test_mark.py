@@ -43,26 +43,6 @@ def url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
-def test_a_database_that_is_gone_is_not_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(capsys, "init", ".", "--language", "en").code == 0
-    at = mark.path_of(tmp_path / "dialer.db")
-    mark.write(at, Mark("t", High(attempts=9)))
-    assert run(capsys, "db", "upgrade").code == 0, "nothing was placed from it"
-    (tmp_path / "dialer.db").unlink()
-    mark.write(at, Mark("t", High(attempts=9, placements=7)))
-    for words in (["import", "accounts", "accounts.csv"], ["launch", "campaigns/monthly.toml"], ["db", "upgrade"],
-                  ["status"], ["run"]):  # fmt: skip
-        done = run(capsys, *words)
-        assert done.code == 1, words
-        assert "dialer.db is gone, and dialer.db.mark says that 7 calls and messages were placed from it" in done.err
-        assert not (tmp_path / "dialer.db").exists()
-    at.unlink()
-    assert run(capsys, "import", "accounts", "accounts.csv").code == 0
-
-
 async def live(opened: Store, file: Path, actions: int = 2) -> Mark:
     """A daemon's run in which something is done. Returns its mark."""
     await mark.check(opened, url(file), CLOCK)
@@ -120,7 +100,9 @@ def test_a_mark_that_says_nothing_is_written_anew(file: Path, text: bytes) -> No
     before = within(file, lambda opened: live(opened, file))
     mark.path_of(file).write_bytes(text)
     assert within(file, lambda opened: found_out(opened, file)) is None
-    assert within(file, lambda opened: live(opened, file, 0)) == before
+    with structlog.testing.capture_logs() as said:
+        assert within(file, lambda opened: live(opened, file, 0)) == before
+    assert [(one["event"], "could not be read" in one["hint"]) for one in said] == [("mark_renewed", True)]
 
 
 def test_another_installations_mark_is_said_and_written_anew(file: Path) -> None:
@@ -129,6 +111,56 @@ def test_another_installations_mark_is_said_and_written_anew(file: Path) -> None
     with structlog.testing.capture_logs() as said:
         assert within(file, lambda opened: live(opened, file, 0)) == own
     assert [one["event"] for one in said] == ["mark_renewed"]
+
+
+def _place(file: Path) -> None:
+    """A call is placed, as the record has it."""
+    with closing(sqlite3.connect(file)) as written:
+        names = [row[1] for row in written.execute("PRAGMA table_info(placements)")]
+        written.execute(f"INSERT INTO placements VALUES ({', '.join('1' for _ in names)})")
+        written.commit()
+
+
+def test_another_installations_database_goes_on_where_it_knows_whom_it_called(file: Path) -> None:
+    own = within(file, lambda opened: live(opened, file))
+    _place(file)
+    mark.write(mark.path_of(file), Mark("another", High(placements=9)))
+    assert within(file, lambda opened: found_out(opened, file)) is None
+    assert within(file, lambda opened: live(opened, file, 0)).token == own.token
+
+
+def test_a_database_that_placed_nothing_where_something_was_placed_is_halted_once(file: Path) -> None:
+    for opens in (None, lambda opened: live(opened, file)):
+        if opens:  # it was made by a dialer of before, whose daemon has run already
+            within(file, opens)
+        mark.write(mark.path_of(file), Mark("another", High(attempts=70, placements=9)))
+        lost = within(file, lambda opened: found_out(opened, file))
+        assert lost is not None
+        assert within(file, lambda opened: found_out(opened, file)) == lost, "it is not found a second time"
+        halted, high = within(
+            file, lambda opened: opened.read(lambda tx: (flag(tx, "halt"), store.highest(tx, CLOCK.now())))
+        )
+        assert halted.startswith("a new database in the place of another; see dialer status")
+        assert high.attempts >= 70 + mark.GAP_KNOWN
+        for one in file.parent.glob("dialer.db*"):
+            one.unlink()
+
+
+def test_the_mark_lies_beside_the_file_itself_and_one_beside_a_link_goes_there(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.symlink_to(file)
+    before = within(link, lambda opened: live(opened, link))
+    assert [one.name for one in link.parent.iterdir()] == ["linked.db"]
+    shutil.copy(file, older := file.with_name("older"))
+    far = within(link, lambda opened: live(opened, link))
+    mark.path_of(file).rename(old := link.with_name("linked.db.mark"))
+    assert within(link, lambda opened: live(opened, link, 0)) == far
+    assert not old.exists()
+    mark.path_of(file).rename(old)
+    shutil.copy(older, file)
+    assert before.high.is_behind(far.high)
+    assert within(link, lambda opened: found_out(opened, link)) is not None, "as before, it is an older copy"
 
 
 def test_a_new_database_where_an_old_one_was_is_no_older_copy(file: Path) -> None:
