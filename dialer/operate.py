@@ -110,7 +110,7 @@ async def unhalt(house: House) -> bool:
                 "If it is to be this one after all, halt it with another reason first"
             )
         set_flag(tx, "halt", None, now)
-        set_flag(tx, UNHALTED, reason, now)
+        set_flag(tx, UNHALTED, "halt", now)
         note_action(tx, "unhalt", "", "", now)
         return True
 

@@ -19,7 +19,7 @@ from dialer.cli.common import err, out, settings_of, with_house
 from dialer.cli.progress import Working
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
-from dialer.errors import DialerError, InvalidInput
+from dialer.errors import InvalidInput
 from dialer.house import House, without_database
 from dialer.intake import Difference, Kind, Touched
 from dialer.law_rows import EVERY_KIND
@@ -115,7 +115,6 @@ def load(
             out.print_json(report.model_dump_json())
         else:
             print_report(report, out)
-        _refuse_where_all_is_rejected(report)
 
     with_house(config, work, tries=dry_run)
 
@@ -127,13 +126,6 @@ async def _try_out(settings: Settings, kind: KindName, file: Path, console: Cons
             house.store, house.clock, settings.lender.country, kind, file, replan_touched(house), dry_run=True,
             strict=True, console=console,
         )  # fmt: skip
-
-
-def _refuse_where_all_is_rejected(report: ImportReport) -> None:
-    """Raises DialerError: who only looks at the exit code would believe that the file is in."""
-    if report.rejected and report.rejected == report.rows:
-        would = "would be" if report.dry_run else "was"
-        raise DialerError(f"{report.file}: nothing {would} loaded, every row is rejected; mend them and try again")
 
 
 async def import_file(

@@ -162,7 +162,7 @@ def in_parts(values: Iterable[Any], size: int = IN_MAX) -> Iterable[list[Any]]:
 
 
 UNHALTED = "unhalted"
-"""Flag: why it was halted before, and since when it is no more."""
+"""Flag: since when it is halted no more. Not why it was: that may name somebody."""
 _flag = Prepared(select(t.flags.c.value).where(t.flags.c.name == bindparam("of")))
 _flag_at = Prepared(select(t.flags.c.set_at).where(t.flags.c.name == bindparam("of")))
 

@@ -1,7 +1,6 @@
 """`dialer import`, `paid` and `suppress`: what they change, whom they touch, and that again changes nothing."""
 
 import csv
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -18,7 +17,6 @@ from dialer.errors import DialerError, InvalidInput
 from dialer.roster import Suppression
 from dialer.store import InlineStore, Tx, portfolio
 from dialer.store.schema import create
-from tests.support.command import run
 
 NOW = datetime(2026, 1, 10, 8, tzinfo=UTC)
 DAY = date(2026, 1, 15)
@@ -282,22 +280,6 @@ async def test_a_dry_run_counts_and_writes_nothing(desk: Desk) -> None:
     assert [desk.rows(f"select * from {table}") for table in tables] == before
     assert sorted(path.name for path in desk.folder.iterdir()) == ["accounts.csv"]
     assert desk.touches == []
-
-
-def test_a_file_of_which_every_row_is_rejected_could_not_be_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(capsys, "init", ".", "--language", "en").code == 0
-    rows = len((tmp_path / "installments.csv").read_text().splitlines()) - 1
-    for words, would in (((), "was"), (("--dry-run",), "would be")):
-        done = run(capsys, "import", "installments", "installments.csv", "--json", *words)
-        assert (done.code, json.loads(done.out)["rejected"]) == (1, rows), "their accounts are not known yet"
-        assert f"dialer: installments.csv: nothing {would} loaded, every row is rejected; mend them" in done.err
-    (tmp_path / "some.csv").write_text(ACCOUNTS + account("L-1", "P-1", "1") + "bad\n")
-    (tmp_path / "none.csv").write_text(ACCOUNTS)
-    for name in ("some.csv", "none.csv", "some.csv"):
-        assert run(capsys, "import", "accounts", name).code == 0, name
 
 
 async def test_a_faulty_file_changes_nothing_although_its_first_rows_are_good(desk: Desk) -> None:

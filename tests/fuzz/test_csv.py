@@ -109,7 +109,7 @@ def test_any_bytes_are_read_or_refused(times: int, tmp_path: Path) -> None:
 def test_the_command_ends_as_documented(
     times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 0 with good rows loaded and bad ones in the file of rejects, 1 where all are bad, 2 with nothing changed."""
+    """Exit 0 with good rows loaded and bad ones in the file of rejects, or exit 2 and nothing changed."""
     monkeypatch.chdir(tmp_path)
     Path("dialer.toml").write_text(SETTINGS, encoding="utf-8")
     Path("accounts.csv").write_text(GOOD["accounts"], encoding="utf-8")
@@ -124,8 +124,7 @@ def test_the_command_ends_as_documented(
         path = Path(f"{kind}.csv")
         path.write_bytes(text)
         done = hostile(capsys, tmp_path, "import", kind, str(path), *(["--strict"] if strict else []))
-        assert done.code in (0, 1, 2), done
-        assert (done.code == 1) == ("every row is rejected" in done.err)
+        assert done.code in (0, 2), done
 
     every()
     assert contents(tmp_path)
