@@ -135,11 +135,12 @@ def names_stop_word(text: str, more: Iterable[str] = ()) -> bool:
 
     A Latin word has to stand alone, and be one that says by itself what it is for: "by the end of May" offers nothing.
     """
-    upper = text.upper()
-    return any(_names(upper, word.upper()) for word in (*_OFFERED, *more))
+    return _naming(tuple(more)).search(text.upper()) is not None
 
 
-def _names(text: str, word: str) -> bool:
-    if not word.isascii():
-        return word in text
-    return re.search(rf"(?<![A-Z0-9]){re.escape(word)}(?![A-Z0-9])", text) is not None
+@lru_cache(maxsize=64)
+def _naming(more: tuple[str, ...]) -> re.Pattern[str]:
+    words = [word.upper() for word in (*_OFFERED, *more)]
+    latin = "|".join(re.escape(word) for word in words if word.isascii())
+    others = [re.escape(word) for word in words if not word.isascii()]
+    return re.compile("|".join([rf"(?<![A-Z0-9])(?:{latin})(?![A-Z0-9])", *others]))
