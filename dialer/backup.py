@@ -17,7 +17,7 @@ from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
 from dialer.store.addresses import followed
-from dialer.store.holder import only_one
+from dialer.store.holder import Held, only_one
 from dialer.store.schema import upgrade, version
 
 OURS = ("", "-wal", "-shm", "-journal", ".mark", ".daemon")
@@ -176,9 +176,11 @@ def _no_daemon(database: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(only_one(database))
-        except DialerError as error:
+        except Held as error:
             wrong = str(error).partition("; ")[0]
             raise DialerError(f"nothing was restored: {wrong}; stop it first") from error
+        except DialerError as error:
+            raise DialerError(f"nothing was restored: {error}") from error
         yield
 
 

@@ -125,7 +125,7 @@ def _told(file: Path, at: Path) -> str:
     except UNFIT as error:
         why = error.strerror if isinstance(error, OSError) else "it is damaged"
         return (
-            f"{gone}, and {at.name}, which says whether something was placed from it, can't be read ({why}): see who "
+            f"{gone}, and {at}, which says whether something was placed from it, can't be read ({why}): see who "
             f"may read it; {back}. {new}"
         )
     if mark is None and file.is_symlink() and not file.exists():
@@ -137,7 +137,7 @@ def _told(file: Path, at: Path) -> str:
     if mark is None or not mark.high.placements:
         return ""
     count = f"{mark.high.placements:,} calls and messages"
-    return f"{gone}, and {at.name} says that {count} were placed from it: {back}. {new}"
+    return f"{gone}, and {at} says that {count} were placed from it: {back}. {new}"
 
 
 async def check(database: Store, url: str, clock: Clock) -> None:
@@ -155,13 +155,24 @@ async def check(database: Store, url: str, clock: Clock) -> None:
         return lost, Mark(token(tx, now), store.highest(tx, now))
 
     lost, fresh = await database.write(back)
-    if file is not None:
-        write(path_of(file), fresh)
     log.error(
         "went_back",
         since=lost.since.isoformat(),
         hint="the database is an older copy, or a new one: nothing is dialed; see `dialer status`",
     )
+    if file is not None:
+        _renew(path_of(file), fresh)
+
+
+def _renew(path: Path, mark: Mark) -> None:
+    """Raises DialerError: with the mark as it is the same would be found again."""
+    try:
+        write(path, mark)
+    except OSError as error:
+        raise DialerError(
+            f"the database is another than {path} says, so it is halted; and that file can't be written "
+            f"({error.strerror}): see who may write it, or move it away"
+        ) from error
 
 
 def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
@@ -175,10 +186,16 @@ def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
     # However it was made, it knows of none of those calls. Another installation's that was moved here is told apart by
     # what it placed itself: it knows whom it called, and only the mark is not its own (`mark_renewed`).
     if own != mark.token and mark.high.placements and not high.placements:
-        return EPOCH
+        return None if _is_told(tx) else EPOCH
     # Without a token it is a new one, or one from before there were tokens.
     same = own == mark.token if own else high.placements + high.events > 0
     return store.newest(tx) if same and high.is_behind(mark.high) else None
+
+
+def _is_told(tx: Tx) -> bool:
+    """Whether it is halted already for being new, and its mark could not be renewed."""
+    pending = store.gap(tx)
+    return pending is not None and pending.since == EPOCH
 
 
 def go_back(tx: Tx, since: datetime, now: datetime, known: High | None, why: str) -> Gap:
@@ -224,7 +241,7 @@ class Marker:
             marker._take_up(marker.path, _found_at(file), own)
         await marker.bring()
         if file is not None and file.is_symlink() and marker._handle is not None and not marker._failed:
-            _beside_link(file).unlink(missing_ok=True)  # it says the same by now, where all look
+            marker._leave(_beside_link(file))
         return marker
 
     def _take_up(self, path: Path, found_at: Path, own: str) -> None:
@@ -243,6 +260,12 @@ class Marker:
             return
         if hint:
             log.warning("mark_renewed", file=str(found_at), hint=hint)
+
+    def _leave(self, before: Path) -> None:
+        """What lies at the place of before says the same by now as where all look, or is that file."""
+        assert self.path is not None
+        if before.exists() and not before.samefile(self.path):
+            before.unlink()
 
     async def bring(self) -> None:
         """Up to date, each minute."""

@@ -27,6 +27,7 @@ from dialer.store import attempts as attempt_store
 from dialer.store import restored as store
 from dialer.store.common import note_action
 from dialer.store.restored import Gap
+from dialer.store.types import EPOCH
 
 STEP = 100
 """Attempts a step asks about."""
@@ -260,7 +261,9 @@ def refuse_while_asking(tx: Tx, what: str) -> None:
         count = store.left(tx, lost)
         left = f"providers are still to be asked about {count} attempt{'' if count == 1 else 's'} that may have been"
         open_ = f"{left} placed since" if count else "the daemon has not looked yet what may have been placed since"
+        of = f"the database was restored from a copy of {lost.since:%Y-%m-%d %H:%M:%S} UTC"
+        if lost.since == EPOCH:
+            of = "a new database was found in another's place"
         raise DialerError(
-            f"{what}: the database was restored from a copy of {lost.since:%Y-%m-%d %H:%M:%S} UTC, and {open_}; "
-            "let the daemon run (`dialer run`), see `dialer status`, and try again"
+            f"{what}: {of}, and {open_}; let the daemon run (`dialer run`), see `dialer status`, and try again"
         )

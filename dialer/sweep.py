@@ -85,7 +85,7 @@ def waiting(tx: Tx, house: House, now: datetime) -> int:
     resumed since then, or was halted, could not be placed before."""
     before = now - STANDSTILL
     unhalted_at = flag_set_at(tx, UNHALTED)
-    if unhalted_at is not None and unhalted_at > before:
+    if unhalted_at is not None and before < unhalted_at <= now:
         return 0
     fresh = {row.campaign_id for row in campaign_store.every(tx) if row.changed_at > before}
     queues = [queue for queue in _queues(house, tx, ("active",), now) if queue[0] not in fresh]

@@ -17,7 +17,7 @@ from dialer.operate import MOVED
 from dialer.store import ends, partitions, schema, sqlite_file
 from dialer.store import transfer as store
 from dialer.store.addresses import driver_url, settable, shown
-from dialer.store.holder import only_one
+from dialer.store.holder import Held, only_one
 from dialer.store.workers import DEAD
 
 Begin = Callable[[int], store.Advance]
@@ -47,7 +47,9 @@ async def copy(database: str, to: str, clock: Clock, begin: Begin) -> Copied:
             stack.enter_context(_nobody(url))
         made = stack.enter_context(_all_or_nothing(sqlite_file(to)))
         async with ends.begun(database) as left:
-            _refuse(await store.standing(left), await _now(left, clock), shown(database))
+            standing = await store.standing(left)
+            _refuse(standing, await _now(left, clock), shown(database))
+            _refuse_mark(standing.token, to)
             rows = sum((await store.counts(left)).values())
             await asyncio.to_thread(_make, to, await store.months(left))
             async with ends.begun(to) as right:
@@ -99,6 +101,18 @@ def _look(database: str, to: str) -> None:
     there = schema.version(to) if other is None or other.exists() else None
     if there not in (None, schema.HEAD):
         raise DialerError(f"{shown(target)} is an older installation (version {there}); name an empty database")
+
+
+def _refuse_mark(token: str, to: str) -> None:
+    """Raises DialerError where another installation's calls were placed from `to`, which is gone: the copy would be
+    halted for being in its place. Its own mark may lie there, where it moves back."""
+    file = sqlite_file(to)
+    known = mark.known(file) if file is not None else None
+    if file is not None and known is not None and known.high.placements and known.token != token:
+        raise DialerError(
+            f"nothing was copied: {mark.path_of(file)} says that {known.high.placements:,} calls and messages were "
+            "placed from another installation's database there; name another place, or move that file away"
+        )
 
 
 @contextmanager
@@ -159,6 +173,8 @@ def _nobody(database: str) -> ExitStack:
     stack = ExitStack()
     try:
         stack.enter_context(only_one(database, leaves=False))
-    except DialerError as error:
+    except Held as error:
         raise DialerError(f"nothing was copied: {str(error).partition('; ')[0]}; stop it first") from error
+    except DialerError as error:
+        raise DialerError(f"nothing was copied: {error}") from error
     return stack

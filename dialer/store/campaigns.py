@@ -45,8 +45,8 @@ _every = Prepared(_rows.order_by(t.campaigns.c.campaign_id))
 
 
 def planned_since(tx: Tx) -> datetime | None:
-    """Since when every campaign is planned to its end; None: one is not."""
-    planned = tx.execute(select(t.campaigns.c.planned_at)).scalars().all()
+    """Since when every campaign that is not cancelled is planned to its end; None: one is not."""
+    planned = tx.execute(select(t.campaigns.c.planned_at).where(t.campaigns.c.status != "cancelled")).scalars().all()
     return None if not planned or None in planned else min(at for at in planned if at)
 
 

@@ -23,6 +23,10 @@ LOOKS = 5
 file away."""
 
 
+class Held(DialerError):
+    """Somebody else works with the file."""
+
+
 @contextmanager
 def only_one(database: str, leaves: bool = True) -> Iterator[None]:
     """One daemon a SQLite file. Raises DialerError where another has it.
@@ -108,13 +112,13 @@ def _lock(handle: IO[str]) -> None:
             process, _ = _holder(handle)
             looks -= not process
             if process or not looks:
-                raise DialerError(
+                raise Held(
                     f"another daemon (process {process or 'unknown'}) already dials from {file}; "
                     "stop it first, or give this one its own database"
                 )
         waits -= 1
         if not waits:
-            raise DialerError(f"{file} is being brought to another version by somebody else; try again when that ends")
+            raise Held(f"{file} is being brought to another version by somebody else; try again when that ends")
         Event().wait(PAUSE_S)
     handle.truncate(0)
     handle.write(f"{os.getpid()} {HEAD}\n")
@@ -130,9 +134,9 @@ def _share(handle: IO[str]) -> None:
             return
         looks -= 1
         if not looks and process:
-            raise DialerError(f"an older daemon still works on {_locks(handle)} (process {process}); stop it first")
+            raise Held(f"an older daemon still works on {_locks(handle)} (process {process}); stop it first")
         if not looks:
-            raise DialerError(f"another process begins to work on {_locks(handle)} just now; try again in a moment")
+            raise Held(f"another process begins to work on {_locks(handle)} just now; try again in a moment")
         Event().wait(PAUSE_S)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 from dialer.errors import DialerError
 from dialer.store.common import DAY_BITS
 from dialer.store.ends import End
+from dialer.store.restored import TOKEN
 from dialer.store.types import EPOCH, MICROSECOND
 from dialer.store.worker_tables import EVERY
 
@@ -46,6 +47,8 @@ class Standing:
     """Attempts that were placed, and whose end is not known."""
     seen: Mapping[str, datetime]
     """worker → its last sign of life."""
+    token: str
+    """The installation's own; empty: it has none yet."""
 
 
 async def standing(end: End) -> Standing:
@@ -55,7 +58,8 @@ async def standing(end: End) -> Standing:
     states_of: dict[str, int] = dict(by_state)
     seen = {name: EPOCH + at * MICROSECOND for name, at in await end.ask("SELECT worker, seen_at FROM workers")}
     placing = states_of.pop("placing", 0)
-    return Standing(halt[0][0] if halt else "", placing, sum(states_of.values()), seen)
+    token = await end.ask(f"SELECT value FROM flags WHERE name = '{TOKEN}'")
+    return Standing(halt[0][0] if halt else "", placing, sum(states_of.values()), seen, token[0][0] if token else "")
 
 
 async def copy(source: End, target: End, advance: Advance) -> dict[str, int]:

@@ -10,6 +10,7 @@ import pytest
 from adapters.contract import Refused, Unavailable, Uncertain
 from dialer import operate, sweep
 from dialer.planning import plan_all
+from dialer.store import campaigns as campaign_store
 from tests.support.scene import ALICE, BOB, CAMPAIGN, CAROL, SHANGHAI, Scene, account, due, late, play
 
 HISTORY = ("2025-12-15", "2025-11-15", "2025-10-15")
@@ -600,3 +601,17 @@ def test_the_spend_limit_stops_the_line_until_the_next_day(tmp_path: Path) -> No
     limited = SETTINGS + ""
     limited = limited.replace('price_per_message = "0.05"', 'price_per_message = "0.05"\nspend_max_per_day = "0.61"')
     play(tmp_path, "2026-01-12 08:00", act, limited)
+
+
+def test_a_campaign_that_was_cancelled_is_planned_no_more_and_the_others_are(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), late(1, HISTORY[0]) + due(1, "2026-01-15"))
+        await scene.launch(CAMPAIGN.replace('name = "test"', 'name = "other"', 1))
+        await scene.launch()
+        await operate.set_status(scene.house, "other", "cancelled")
+        await scene.clock.sleep_until(scene.clock.now() + timedelta(days=1))
+        now = scene.clock.now()
+        await plan_all(scene.house)
+        assert await scene.house.store.read(campaign_store.planned_since) == now
+
+    play(tmp_path, "2026-01-12 08:00", act)

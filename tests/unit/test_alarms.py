@@ -25,6 +25,7 @@ from dialer.next_hour import MEASURED_LEAST, NextHour, Planned, Route, capacity,
 from dialer.report_words import speech
 from dialer.store import InlineStore, status_rows
 from dialer.store import tables as t
+from dialer.store.common import UNHALTED, set_flag
 from dialer.store.types import EPOCH
 from tests.support.phrases import phrases
 from tests.support.scene import ALICE, BOB, SETTINGS, SHANGHAI, Scene, account, due, play
@@ -322,6 +323,9 @@ def test_what_was_halted_until_just_now_could_not_be_placed_before(tmp_path: Pat
         await scene.worker.report_lines()
         assert raised(scene) == ["nothing_placed"]
         assert await sweep.standstill(scene.house, None, slot - timedelta(hours=1)) == 1
+        # By a clock that was ahead.
+        await scene.house.store.write(lambda tx: set_flag(tx, UNHALTED, "halt", slot + timedelta(hours=1)))
+        assert raised(scene) == ["nothing_placed"]
 
     play(tmp_path, "2026-01-12 08:00", act)
 

@@ -14,6 +14,7 @@ import structlog
 
 from dialer import mark, purge
 from dialer.clock import SystemClock
+from dialer.errors import DialerError
 from dialer.mark import Mark, Marker
 from dialer.store import Store
 from dialer.store import restored as store
@@ -144,6 +145,33 @@ def test_a_database_that_placed_nothing_where_something_was_placed_is_halted_onc
         assert high.attempts >= 70 + mark.GAP_KNOWN
         for one in file.parent.glob("dialer.db*"):
             one.unlink()
+
+
+def test_one_whose_mark_cannot_be_renewed_says_so_and_is_not_halted_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    within(file, lambda opened: opened.write(lambda tx: None))
+    mark.write(mark.path_of(file), Mark("another", High(placements=9)))
+    with monkeypatch.context() as patch:
+        patch.setattr(mark, "write", refuses)
+        with pytest.raises(DialerError, match=r"dialer.db.mark says, so it is halted; and that file can't be written"):
+            within(file, lambda opened: mark.check(opened, url(file), CLOCK))
+    halted = within(file, lambda opened: opened.read(store.gap))
+    assert halted is not None
+    assert within(file, lambda opened: found_out(opened, file)) == halted
+
+
+def test_a_mark_that_is_a_link_to_the_place_of_before_stays(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.symlink_to(file)
+    mark.path_of(file).symlink_to(old := link.with_name("linked.db.mark"))
+    old.touch()
+    known = within(link, lambda opened: live(opened, link))
+    assert mark.known(link) == mark.read(old) == known
 
 
 def test_the_mark_lies_beside_the_file_itself_and_one_beside_a_link_goes_there(file: Path, tmp_path: Path) -> None:

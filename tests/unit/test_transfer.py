@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dialer import audit, operate, transfer
+from dialer import audit, mark, operate, transfer
 from dialer.errors import DialerError
 from dialer.house import House
+from dialer.mark import Mark
 from dialer.store import InlineStore, Store, Tx, ends, peek, schema, worker_tables
 from dialer.store.common import first_number, flag, insert_all, put_all, take_numbers
 from dialer.store.holder import only_one
+from dialer.store.restored import High
 from dialer.store.transfer import tables
 from tests.support import postgres
 from tests.support.postgres import in_thread
@@ -175,6 +177,17 @@ def test_a_copy_that_is_refused_or_breaks_off_leaves_no_file(source: str, tmp_pa
     assert {*tmp_path.iterdir()} == before
     copy(source, to)
     assert {*tmp_path.iterdir()} == before | {tmp_path / "new.db"}
+
+
+def test_where_another_installation_placed_something_nothing_is_copied_to(source: str, tmp_path: Path) -> None:
+    to, path = f"sqlite:///{tmp_path}/new.db", tmp_path / "new.db.mark"
+    before = {*tmp_path.iterdir(), path}
+    mark.write(path, Mark("another", High(placements=7)))
+    with pytest.raises(DialerError, match=r"new.db.mark says that 7 calls and messages were placed from another inst"):
+        copy(source, to)
+    assert {*tmp_path.iterdir()} == before
+    mark.write(path, Mark(write(source, lambda tx: mark.token(tx, NOW)), High(placements=7)))
+    copy(source, to)  # back where it was
 
 
 def test_a_link_leads_to_the_same_lock(source: str, tmp_path: Path) -> None:
