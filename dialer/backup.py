@@ -201,20 +201,30 @@ def _fill(file: Path, temporary: Path, live: Path) -> None:
 
 def _swap(live: Path, temporary: Path, now: datetime) -> Path | None:
     """The copy takes the database's place in one step; what was there is kept under another name."""
-    kept = Path(f"{live}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}") if live.exists() else None
+    kept = Path(f"{live}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}")
+    was_there = live.exists()
     try:
-        if kept is None:
-            os.replace(temporary, live)
-        else:
+        if was_there:
             with copies.alone(live):
                 _keep(live, kept)
                 os.replace(temporary, live)
+        else:
+            _leave(live, kept)
+            os.replace(temporary, live)
         copies.sync(live.parent)
     except OSError as error:
         raise DialerError(f"{live} cannot be replaced ({error.strerror}); see who may write its folder") from error
-    if kept is not None:
-        copies.label(kept, now)
+    if not was_there:
+        return None
+    copies.label(kept, now)
     return kept
+
+
+def _leave(live: Path, kept: Path) -> None:
+    """What a database that is gone has left beside it: SQLite would write its pages into the copy."""
+    for end in copies.BESIDE:
+        if Path(f"{live}{end}").exists():
+            os.replace(f"{live}{end}", f"{kept}{end}")
 
 
 def _keep(live: Path, kept: Path) -> None:

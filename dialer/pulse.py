@@ -60,7 +60,7 @@ class Pulse:
 
     def ready(self) -> web.Ready:
         """A halt is the operator's own choice: it is ready, and says so."""
-        reason = "stopping" if self._worker.stopping else self._fault
+        reason = "stopping" if self._worker.stopping else self._fault or self._worker.fault
         return web.Ready(ready=not reason, reason=reason, halted=self._halted or None)
 
     async def run(self) -> None:

@@ -71,6 +71,8 @@ class Worker:
     stopping: bool = False
     turned_s: float = field(default=0.0, init=False)
     """When the dialing loop last turned, by the event loop's clock: a sign of life."""
+    fault: str = field(default="", init=False)
+    """Why the dialing loop did not get through its last turn; empty: it did."""
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _reported: list[object] | None = None
     """What kept the lines still when they were last reported."""
@@ -232,7 +234,9 @@ class Worker:
                 await self._report_changes()
                 until = await self._dial_once()
                 self.troubles.works("dialing")
+                self.fault = ""
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
+                self.fault = f"it does not dial ({type(error).__name__})"
                 if self.troubles.is_news("dialing", error):
                     log.error("dialing_failed", error=said(error), hint="tried again each second")
                 until = self.house.clock.now() + timedelta(seconds=1)

@@ -6,6 +6,7 @@ statement gets it back, from a busy event loop, only after milliseconds.
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -43,6 +44,7 @@ class Link:
 
     def __init__(self, url: URL, options: Mapping[str, str]) -> None:
         self._url, self._options = url, options
+        self._file = _File(url)
         self._writer: _Own | None = None
         self._looker: _Own | None = None
         self._opening = asyncio.Lock()
@@ -53,6 +55,7 @@ class Link:
         if self._writer is None:
             self._writer = await asyncio.to_thread(_Own, self._url, self._options, BUSY_S)
         own = self._writer
+        self._file.check()
         await own.begin()
         try:
             found = work(own.tx) if quick else await _in_thread(work, own.tx)
@@ -65,6 +68,7 @@ class Link:
         return found
 
     async def read(self, work: Callable[[Connection], T]) -> T:
+        self._file.check()
         async with self._reader.begin() as connection:
             return await connection.run_sync(work)
 
@@ -73,6 +77,7 @@ class Link:
         async with self._opening:  # of two first looks at once, one opens
             if self._looker is None:
                 self._looker = await asyncio.to_thread(_Own, self._url, self._options, LOOK_S, LOOK_CACHE_KIB)
+        self._file.check()
         return work(self._looker.tx)
 
     async def forget_pages(self) -> bool:
@@ -100,7 +105,8 @@ class Link:
         """Another process holds the lock."""
         return is_locked(error)
 
-    is_common = is_passing
+    def is_common(self, error: Exception) -> bool:
+        return is_locked(error) or _is_gone(error)
 
     def is_taken(self, error: Exception) -> bool:
         """Nobody else writes while a transaction does."""
@@ -110,6 +116,37 @@ class Link:
 def is_locked(error: Exception) -> bool:
     """Another process holds the write lock: no job's fault, so each would wait for it as long as all together."""
     return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+class _Gone(sqlite3.OperationalError):
+    """The file is not where it was. What is written to it now, nobody would find again."""
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, OperationalError) and isinstance(error.orig, _Gone)
+
+
+class _File:
+    """The file that is open, as it stands in its folder. It stays open when it is deleted, or another takes its name:
+    then nothing may be placed that only it knows of."""
+
+    def __init__(self, url: URL) -> None:
+        self._path = os.path.abspath(url.database) if url.database and url.database != ":memory:" else None
+        self._found: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raises OperationalError where it is not the one any more that was there at first."""
+        if self._path is None:
+            return
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            found = None
+        if found is not None and self._found in (None, (found.st_dev, found.st_ino)):
+            self._found = (found.st_dev, found.st_ino)
+        elif self._found is not None:
+            wrong = _Gone(f"{self._path} was taken away, or another file is in its place; put it back, or start anew")
+            raise OperationalError("BEGIN", None, wrong)
 
 
 class _Own:

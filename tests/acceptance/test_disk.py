@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_daemon import load
+from tests.acceptance.test_daemon import load, ready
 from tests.support.live import DIALER, Installation, installation
 
 PEOPLE = 24
@@ -75,6 +75,7 @@ def test_a_full_disk_stops_dialing_and_a_freed_one_goes_on(tmp_path: Path, small
         fill(filler)
         here.wait("it says so", lambda: here.logged("dialing_failed"), 60)
         assert "full" in here.logged("dialing_failed")[0]["error"]
+        assert not ready(here)
         assert process.poll() is None
         stopped = len(here.journal())
         assert "cannot be written" in (said := here.dialer("backup", str(small_disk / "copy.db"), check=1)), said
@@ -82,6 +83,7 @@ def test_a_full_disk_stops_dialing_and_a_freed_one_goes_on(tmp_path: Path, small
         assert len(here.journal()) == stopped, "nothing is placed that can't be recorded"
         filler.unlink()
         here.wait("calls again", lambda: len(here.journal()) > stopped, 30)
+        here.wait("ready again", lambda: ready(here))
         process.send_signal(stop)
         assert process.wait(40) == (0 if stop == signal.SIGTERM else -signal.SIGKILL)
     finish(here)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import stat
+import time
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dialer import mark
-from tests.acceptance.test_daemon import load
+from tests.acceptance.test_daemon import load, ready
 from tests.support.command import run
 from tests.support.live import Installation, installation
 
@@ -81,6 +82,29 @@ def test_a_backup_while_it_dials_and_its_restore(tmp_path: Path) -> None:
     assert rows_of(Path(restored["kept"]), "SELECT count(*) FROM placements") > [(3,)]
     finish(here)
     assert here.logged("went_back") == [], "the mark was brought back with it"
+
+
+def test_a_database_that_is_taken_away_under_its_daemon_and_its_restore(tmp_path: Path) -> None:
+    here = installation(tmp_path, PEOPLE, rate=2)
+    load(here)
+    with here.daemon() as process:
+        here.wait("some calls", lambda: len(here.journal()) > 3)
+        here.dialer("backup", "copy.db")
+        (tmp_path / "dialer.db").rename(tmp_path / "broken.db")  # what SQLite keeps beside it stays
+        here.wait("it is said", lambda: here.logged("dialing_failed"))
+        assert "was taken away, or another file is in its place" in here.logged("dialing_failed")[0]["error"]
+        here.wait("it is not ready", lambda: not ready(here))
+        before = len(here.journal())
+        here.wait("its silence is said", lambda: here.logged("database_silent"))
+        time.sleep(1)
+        assert len(here.journal()) == before, "what would not be known of is not placed"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert (tmp_path / "dialer.db-wal").exists()
+    here.dialer("restore", "copy.db", "--yes")
+    assert rows_of(tmp_path / "dialer.db", "PRAGMA integrity_check") == [("ok",)]
+    assert [one.suffix for one in tmp_path.glob("dialer.db.before-restore-*-wal")]
+    finish(here)
 
 
 def test_an_old_copy_put_in_place_by_hand_is_noticed(tmp_path: Path) -> None:

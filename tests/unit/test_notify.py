@@ -104,6 +104,7 @@ class Daemon:
         self.hanging: set[str] = set()
         self.failing: set[str] = set()
         self.stopping = False
+        self.fault = ""
         self.frozen_s: float | None = None
         self.hung: list[str] = []
         self.is_shared = False
@@ -220,6 +221,10 @@ async def test_ready_says_why_not(watched: Watched) -> None:
     assert found.ready().reason == "the database can't be read (OSError)"
     daemon.failing = set()
     await until(lambda: found.ready().ready)
+    daemon.fault = "it does not dial (OperationalError)"
+    assert (found.ready().ready, found.ready().reason) == (False, "it does not dial (OperationalError)")
+    daemon.fault = ""
+    assert found.ready().ready
     daemon.hanging = {"read"}
     await until(lambda: not found.ready().ready)
     assert found.ready().reason == "the database does not answer within 0.05 s"
