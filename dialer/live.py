@@ -23,7 +23,8 @@ from dialer.log import mask_text
 PROVE_S = 30.0
 """Seconds that an adapter has to open and to prove; a provider that is slower is not to be relied upon."""
 CLOSE_S = 5.0
-SAID_MAX = 300
+SAID_MAX, OWN_MAX = 300, 2_000
+"""Characters of what an adapter said, and of what we say ourselves, long paths included."""
 
 
 class LiveProof(BaseModel):
@@ -73,14 +74,14 @@ class ProvingHost:
 
 async def prove(settings: Settings) -> AsyncGenerator[LiveProof, None]:
     """The database's proof, then those of every adapter that a line names, one adapter after the other."""
-    yield _told("database", await asyncio.to_thread(_database, settings))
+    yield _told("database", await asyncio.to_thread(_database, settings), OWN_MAX)
     for name in sorted({line.adapter for line in settings.lines.values()}):
         for proof in await _adapter(name, settings):
             yield _told(name, proof)
 
 
-def _told(of: str, proof: Proof) -> LiveProof:
-    said = one_line(mask_text(proof.said), SAID_MAX)
+def _told(of: str, proof: Proof, most: int = SAID_MAX) -> LiveProof:
+    said = one_line(mask_text(proof.said), most)
     return LiveProof(of=of, what=mask_text(proof.what), holds=proof.holds, said=said)
 
 
