@@ -26,7 +26,7 @@ from config import settings as config_settings
 from config.files import Document, Fault, FaultyFile, read_toml
 from config.settings import Settings
 from config.sources import Sources
-from dialer import confirmation
+from dialer import confirmation, own_files
 from dialer.errors import InvalidInput
 from dialer.misfits import misfits
 from dialer.packs import Packs, pack_faults
@@ -196,7 +196,7 @@ def _read_settings(
     if settings is None:
         return None, sources, found
     found += [*_line_faults(settings, specs, sources), *pack_faults(settings, sources)]
-    found += confirmation.text_faults(settings, sources)
+    found += [*confirmation.text_faults(settings, sources), *own_files.faults(settings, sections, sources)]
     return settings.model_copy(update={"adapters": sections}), sources, found
 
 

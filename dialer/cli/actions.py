@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from typer import BadParameter
 
 from dialer.cli.common import CONFIG, Config, Json, err, out, with_house
+from dialer.cli.targets import keep_off
 
 if TYPE_CHECKING:
     from dialer.house import House
@@ -43,7 +44,7 @@ def actions(
         elif jsonl != STANDARD_OUTPUT:
             out.print(f"{count:,} actions written to {jsonl}", markup=False)
 
-    with_house(config, work, needs=True)
+    with_house(config, work, needs=True, first=lambda of: keep_off(of, config, [("--jsonl", jsonl)]))
 
 
 def add_to(app: typer.Typer) -> None:

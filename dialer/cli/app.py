@@ -26,6 +26,7 @@ from dialer.cli.common import (
     settings_of,
     with_house,
 )
+from dialer.cli.targets import keep_off
 from dialer.errors import DialerError, InvalidInput
 
 if TYPE_CHECKING:
@@ -140,15 +141,20 @@ def plan(
 
     days = parse_date(from_, "--from"), parse_date(to, "--to")
     settings = settings_of(config)
+    keep_off(settings, config, [("--csv", csv)], [campaign, accounts, installments])
     asyncio.run(plan_campaign(settings, campaign, *days, accounts, installments, csv, json, out))
 
 
 @app.command()
 def launch(campaign: Path, config: Config = CONFIG, json: Json = False) -> None:
     """Freeze a campaign file and plan it. A changed file of the same name re-plans what is still planned."""
+    from dialer.check import read_campaign
     from dialer.cli import desk
 
-    with_house(config, lambda house: desk.launch(house, campaign, json, out, err))
+    with_house(
+        config, lambda house: desk.launch(house, campaign, json, out, err),
+        first=lambda settings: read_campaign(campaign, settings),
+    )  # fmt: skip
 
 
 def _status_command(name: str, status: str, text: str) -> None:
@@ -257,7 +263,8 @@ def attempts(
         since_at = parse_instant(since, house, "--since")
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
-    with_house(config, work, needs=True)
+    targets = [("--csv", csv), ("--jsonl", jsonl)]
+    with_house(config, work, needs=True, first=lambda settings: keep_off(settings, config, targets))
 
 
 @app.command()
@@ -280,7 +287,7 @@ def report(
     async def work(house: "House") -> None:
         await views.report(house, campaign, of, html, language, json, out, err)
 
-    with_house(config, work, needs=True)
+    with_house(config, work, needs=True, first=lambda settings: keep_off(settings, config, [("--html", html)]))
 
 
 @app.command()
@@ -346,10 +353,14 @@ def suppress(
 ) -> None:
     """Stop contact with a number or a person at once."""
     from dialer.cli import desk
+    from dialer.clock import SystemClock
 
     last = parse_date(until, "--until")
     asked = desk.Suppress(phone, person, channel, last, reason, lift)
-    with_house(config, lambda house: desk.suppress(house, asked, json, out))
+    with_house(
+        config, lambda house: desk.suppress(house, asked, json, out), tries=lift,
+        first=lambda settings: desk.check_suppress(asked, settings, SystemClock().now()),
+    )  # fmt: skip
 
 
 @app.command()

@@ -55,10 +55,12 @@ def settings_of(config: Path, quiet: bool = True, secrets: bool = False) -> Sett
 
 
 def with_house(
-    config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", needs: bool = False, tries: bool = False
-) -> T:
+    config: Path, work: "Callable[[House], Coroutine[Any, Any, T]]", needs: bool = False, tries: bool = False,
+    first: Callable[[Settings], object] | None = None,
+) -> T:  # fmt: skip
     """Opens the installation's database for one command. One that `needs` what is there makes none where there is none;
-    one that only `tries` works on an empty one in memory then.
+    one that only `tries` works on an empty one in memory then. `first` looks at what was given: what is wrong with that
+    is told before anything is opened or made.
     """
     from dialer import garbage
     from dialer.cli.progress import Working
@@ -66,6 +68,8 @@ def with_house(
     from dialer.store import explained, schema
 
     settings = settings_of(config)
+    if first is not None:
+        first(settings)
     # Quick, but for the first time after an upgrade of the program.
     opening = Working("bringing the database to this version", None if "--json" in sys.argv else err)
 

@@ -1,10 +1,11 @@
 """Faces of what an operator does: launch, pause, halt, suppress, paid. Each calls one function and prints."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,7 @@ from typer import BadParameter
 
 from campaigns.where import read_phone
 from config.files import one_line
+from config.settings import Settings
 from dialer import cell, intake, operate
 from dialer.cli.done import (
     Done,
@@ -116,9 +118,9 @@ class Suppress:
     lift: bool
 
 
-async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> None:
-    phone = _phone(house, asked.phone)
-    now, then = house.clock.now(), replan_touched(house)
+def check_suppress(asked: Suppress, settings: Settings, now: datetime) -> str | None:
+    """The number, as it is kept. Raises BadParameter for words that can't be carried out; needs no database."""
+    phone, today = _phone(settings, asked.phone), now.astimezone(ZoneInfo(settings.lender.time_zone)).date()
     wrong = [] if phone or asked.person else ["nobody to suppress; accepted: PHONE or --person P"]
     if len(asked.person or "") > cell.ID_MAX:
         wrong.append(f"--person has {len(asked.person or '')} characters; accepted: at most {cell.ID_MAX}")
@@ -127,10 +129,16 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
         wrong.append("--reason is missing; accepted: a text, kept with the suppression and shown by `dialer explain`")
     if asked.channel not in ("", "voice", "sms"):
         wrong.append(f'--channel "{asked.channel}" is not known; accepted: voice, sms, or nothing for both')
-    if asked.until is not None and asked.until < house.today(now):
+    if asked.until is not None and asked.until < today:
         wrong.append(f"--until {asked.until} is past; accepted: today or later")
     if wrong:
         raise BadParameter("\n".join(wrong))
+    return phone
+
+
+async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> None:
+    now, then = house.clock.now(), replan_touched(house)
+    phone = check_suppress(asked, house.settings, now)
     who = " and ".join(part for part in (mask_phone(phone) if phone else "", asked.person or "") if part)
     if asked.lift:
         count = await house.store.write(
@@ -150,11 +158,11 @@ async def suppress(house: House, asked: Suppress, json: bool, out: Console) -> N
     say(done, text, json, out)
 
 
-def _phone(house: House, text: str | None) -> str | None:
+def _phone(settings: Settings, text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return read_phone(text, house.settings.lender.country)
+        return read_phone(text, settings.lender.country)
     except ValueError as error:
         raise BadParameter(f"PHONE: {error}") from error
 

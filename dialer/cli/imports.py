@@ -17,6 +17,7 @@ from config.settings import Settings
 from dialer import secret
 from dialer.cli.common import err, out, settings_of, with_house
 from dialer.cli.progress import Working
+from dialer.cli.targets import keep_off
 from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
@@ -96,6 +97,8 @@ def load(
 ) -> None:
     """The command: loads the file into the installation's database, and prints what came of it."""
     settings = settings_of(config)
+    target = rejects or (None if dry_run else rejects_path(file))
+    keep_off(settings, config, [("--rejects", target)], [file])
     if not schema.is_made(settings.database):
         # What can't be done makes no database.
         _check_target(file, rejects, loads_all=strict and not dry_run)

@@ -1,6 +1,9 @@
 """`dialer schema`: the JSON Schema of a file that people write, or of what a command prints with `--json`."""
 
 import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -10,8 +13,11 @@ from rich.table import Table
 from typer import BadParameter
 
 from config.faults import nearest
+from dialer import check as checking
 from dialer import shapes
-from dialer.errors import DialerError
+from dialer.cli.common import CONFIG
+from dialer.cli.targets import keep_off
+from dialer.errors import DialerError, InvalidInput
 from dialer.wholefile import whole_file
 
 
@@ -114,6 +120,8 @@ def schema(name: str | None, to: Path | None, as_json: bool, console: Console) -
     if name is not None and to is None:
         console.out(_text(name), highlight=False)
         return
+    if to is not None:
+        _keep_off([to] if name else [_file(to, one) for one in shapes.FILES])
     written = [] if to is None else [_write(name, to)] if name else write_files(to)
     report = SchemaReport(schemas=[Published(name=one, of=known[one]) for one in known], written=written)
     if as_json:
@@ -124,7 +132,19 @@ def schema(name: str | None, to: Path | None, as_json: bool, console: Console) -
 
 def write_files(folder: Path) -> list[Written]:
     """The schemas of the files that people write, each as `NAME.schema.json`. Raises DialerError."""
-    return [_write(name, folder / f"{name}.schema.json") for name in shapes.FILES]
+    return [_write(name, _file(folder, name)) for name in shapes.FILES]
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.schema.json"
+
+
+def _keep_off(targets: Sequence[Path]) -> None:
+    """This command needs no settings, and mends faulty ones: where they can be read, they say which is the database."""
+    config, settings = Path(os.environ.get("DIALER_CONFIG", CONFIG)), None
+    with suppress(InvalidInput):
+        settings = checking.read_settings(config, os.environ)
+    keep_off(settings, config, [("--out", path) for path in targets])
 
 
 def _text(name: str) -> str:

@@ -17,6 +17,7 @@ from config.settings import Settings
 from dialer import check, export, log, report, report_show
 from dialer.cli.progress import Working
 from dialer.cli.referee import PACKS, counted, finding_lines
+from dialer.cli.targets import keep_off
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.house import House
@@ -55,6 +56,8 @@ def simulate(
     check.read_campaign(campaign, settings)
     if folder is not None:
         check_folder(folder, config)
+        files = [("--out", folder / name) for name in WRITTEN]
+        keep_off(settings, config, files, [campaign, accounts, installments, suppressions])
     log.set_up("critical")  # what fails in it was meant to, or is the referee's to tell
     what = Simulation(settings, campaign, accounts, installments, first, last, seed, faults, None, suppressions)
     with ExitStack() as stack:

@@ -82,6 +82,16 @@ def test_a_dry_run_makes_no_database(
         ("forget P-1 --yes", 1),
         ("pause monthly-reminder", 1),
         ("purge", 1),
+        ("launch missing.toml", 2),
+        ("launch accounts.csv", 2),
+        ("launch dialer.toml", 2),
+        ("launch wrong.toml", 2),
+        ("suppress", 2),
+        ("suppress 123 --reason x", 2),
+        ("suppress +12125550100", 2),
+        ("suppress --person P-1 --reason x --channel fax", 2),
+        ("suppress --person P-1 --reason x --until 2020-01-01", 2),
+        ("suppress --person P-1 --reason x --lift", 1),
         ("import accounts missing.csv", 2),
         ("import accounts dialer.toml", 2),
         ("import accounts accounts.csv --rejects accounts.csv", 2),
@@ -92,8 +102,10 @@ def test_a_dry_run_makes_no_database(
 def test_what_cannot_be_done_without_a_database_makes_none(
     here: Path, capsys: pytest.CaptureFixture[str], words: str, code: int
 ) -> None:
+    (here / "wrong.toml").write_text('name = "wrong"\n')
+    before = {*here.iterdir()}
     assert run(capsys, *words.split()).code == code
-    assert not (here / "dialer.db").exists()
+    assert {*here.iterdir()} == before
 
 
 def test_a_database_is_not_upgraded_while_a_daemon_of_before_dials_from_it(
