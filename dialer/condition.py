@@ -10,6 +10,7 @@ from dialer.clock import Clock
 from dialer.condition_model import Condition, Judged, TableRows
 from dialer.errors import DialerError
 from dialer.store import ends, health, schema, shown, sqlite_file
+from dialer.store.addresses import refuse_without_folder
 from dialer.store.health import Server
 from dialer.store.workers import DEAD
 
@@ -30,6 +31,8 @@ async def look(database: str, clock: Clock) -> Condition:
     )  # fmt: skip
     try:
         mark.refuse_where_gone(database)
+        if file is not None:
+            refuse_without_folder(file)
     except DialerError as error:
         found.faults.append(str(error))
         return found

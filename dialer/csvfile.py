@@ -25,6 +25,9 @@ CHUNK_ROWS = 2_000
 COLUMNS_MAX = 1_000
 NOTICES_MAX = 20
 """Unknown columns that are told."""
+LIKE = 0.7
+"""How much alike two names of columns are spelt, of 1, where one may be meant by the other; `region` and `reason` are
+0.67."""
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 LONG_NUMBER = re.compile(r"\+?[0-9]{7,}")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -97,6 +100,10 @@ def look_through(path: Path, needed: Sequence[str], optional: Sequence[str] = ()
             if first is None:
                 raise _fault(path, 1, "file", "is empty", f"a CSV file with the columns {_list(needed)}")
             header = tuple(cell.strip() for cell in first.cells)
+            # A head with quotes between other separators than commas has no cells.
+            alone = _line(path, encoding, first.line) if first.broken else first.cells[0] if len(header) == 1 else ""
+            if name := _separators(alone, (*needed, *optional)):
+                raise _fault(path, first.line, "row", f"is separated by {name}", "commas")
             notices = _check_header(path, first, header, needed, optional)
             rows = (
                 sum(1 for line in stream if line[0].isalnum() or not _is_blank(line))
@@ -267,11 +274,12 @@ def _check_header(
         raise _fault(path, first.line, "row", f"has {len(header):,} columns", f"at most {COLUMNS_MAX:,}")
     known = {*needed, *optional}
     unknown = [name for name in header if name and name not in known]
-    faults = []
-    for name in needed:
-        if name not in header:
-            wrong = f"is missing{_nearest(name, unknown, 'is there instead')}"
-            faults.append(_one_fault(path, first.line, name, wrong, f"the columns {_list(needed)}"))
+    missing = {name: _nearest(name, unknown, "is there instead") for name in needed if name not in header}
+    columns = f"the columns {_list(needed)}"
+    if len(missing) == len(needed) and not any(missing.values()):
+        # Another file: what is wrong with each column would only hide that.
+        raise _fault(path, first.line, "row", first.broken or "has none of the columns that are needed", columns)
+    faults = [_one_fault(path, first.line, name, f"is missing{near}", columns) for name, near in missing.items()]
     for name in sorted(known):
         if header.count(name) > 1:
             faults.append(_one_fault(path, first.line, name, "is there twice", "each column once"))
@@ -286,9 +294,26 @@ def _check_header(
     return [*notices, f"{more} more columns are not known and were ignored"] if more > 0 else notices
 
 
+def _separators(head: str, known: Sequence[str]) -> str:
+    """What stands between the columns of a head instead of commas, as some spreadsheets write it; or nothing."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len({cell.strip().strip('"') for cell in head.split(separator)}.intersection(known)) > 1:
+            return name
+    return ""
+
+
+def _line(path: Path, encoding: str, number: int) -> str:
+    with _opened(path, encoding) as stream:
+        return next(islice(stream, number - 1, None))
+
+
 def _nearest(name: str, among: Sequence[str], verb: str) -> str:
-    found = difflib.get_close_matches(name, among, n=1, cutoff=0.5)
-    return f', perhaps "{shown(found[0])}" {verb}' if found else ""
+    """The name that is spelt much like it, or begins with the same word: `due_date` for `due_on`."""
+    spelt = {"_".join(one.lower().split()): one for one in among}
+    word = name.partition("_")[0]
+    same = (one for one in spelt if one.partition("_")[0] == word)
+    found = next(iter(difflib.get_close_matches(name, spelt, n=1, cutoff=LIKE)), None) or next(same, None)
+    return f', perhaps "{shown(spelt[found])}" {verb}' if found else ""
 
 
 def _list(names: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """The errors a command ends with. Whatever else is raised is a mistake of ours.
 
 DialerError            exit 1: it could not be done; the message says what, and what to do
-└── InvalidInput       exit 2: what the user gave is wrong; every fault with file, line and remedy, nothing changed
+├── InvalidInput       exit 2: what the user gave is wrong; every fault with file, line and remedy, nothing changed
+└── BrokenOff          exit 130: Ctrl-C; the message says what is left by it
 """
 
 from collections.abc import Sequence
@@ -23,3 +24,12 @@ class InvalidInput(DialerError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
+
+
+class BrokenOff(DialerError):
+    """Ctrl-C. `left`: what it leaves, and what to do, where it is not all the same."""
+
+    exit_code = 130
+
+    def __init__(self, left: str = "") -> None:
+        super().__init__(f"broken off: {left}" if left else "broken off")

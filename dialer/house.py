@@ -21,8 +21,9 @@ from dialer import check, mark
 from dialer.clock import Clock, DisciplinedClock, SystemClock
 from dialer.errors import InvalidInput
 from dialer.log import log
-from dialer.store import InlineStore, Store, Tx, optouts, partitions
+from dialer.store import InlineStore, Store, Tx, optouts, partitions, sqlite_file
 from dialer.store import campaigns as campaign_store
+from dialer.store.addresses import refuse_without_folder
 from dialer.store.schema import create, upgrade
 
 
@@ -151,6 +152,8 @@ async def without_database(settings: Settings) -> AsyncIterator[House]:
     """A house over a database in memory, with nothing in it: as it would be, had it been made. Raises DialerError where
     it could not be made."""
     mark.refuse_where_gone(settings.database)
+    if (file := sqlite_file(settings.database)) is not None:
+        refuse_without_folder(file)
     store = InlineStore()
     create(store)
     try:

@@ -18,6 +18,7 @@ from dialer.cli.common import (
     CONFIG,
     Config,
     Json,
+    broken_off,
     err,
     fault_lines,
     out,
@@ -43,10 +44,10 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Runs the command; errors become messages and exit codes: 1 it could not be done, 2 wrong input."""
+    """Runs the command; errors become messages and exit codes: 1 could not be done, 2 wrong input, 130 broken off."""
     try:
         usage.check_words(sys.argv[1:])
-        sys.exit(app(standalone_mode=False))
+        sys.exit(usage.called(app))
     except usage.UsageError as error:
         for told in usage.faults(error, sys.argv[1:]):
             err.print(told, markup=False)
@@ -151,10 +152,11 @@ def launch(campaign: Path, config: Config = CONFIG, json: Json = False) -> None:
     from dialer.check import read_campaign
     from dialer.cli import desk
 
-    with_house(
-        config, lambda house: desk.launch(house, campaign, json, out, err),
-        first=lambda settings: read_campaign(campaign, settings),
-    )  # fmt: skip
+    with broken_off("part of it may be planned; launch it again to go on"):
+        with_house(
+            config, lambda house: desk.launch(house, campaign, json, out, err),
+            first=lambda settings: read_campaign(campaign, settings),
+        )  # fmt: skip
 
 
 def _status_command(name: str, status: str, text: str) -> None:

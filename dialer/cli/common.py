@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from datetime import date, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -17,6 +17,7 @@ from config.files import FAULTS_MAX, Fault
 from config.settings import Settings
 from dialer import check as checking
 from dialer import log
+from dialer.errors import BrokenOff
 
 if TYPE_CHECKING:
     from dialer.house import House
@@ -84,6 +85,20 @@ def with_house(
 
     with explained():
         return asyncio.run(run())
+
+
+@contextmanager
+def broken_off(left: str) -> Iterator[None]:
+    """Ctrl-C in it says what it leaves, and what to do."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise BrokenOff(left) from error
+
+
+def numbered(count: int, one: str, many: str = "") -> str:
+    """`1 seal`, `2 seals`; `many`: where that is not the one with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def parse_date(text: str | None, option: str) -> date | None:

@@ -1,5 +1,6 @@
 """Faces of what an operator does: launch, pause, halt, suppress, paid. Each calls one function and prints."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,7 @@ from campaigns.where import read_phone
 from config.files import one_line
 from config.settings import Settings
 from dialer import cell, intake, operate
+from dialer.cli.common import numbered
 from dialer.cli.done import (
     Done,
     HaltDetail,
@@ -33,7 +35,7 @@ from dialer.cli.done import (
 from dialer.cli.progress import Working
 from dialer.house import House
 from dialer.log import mask_phone
-from dialer.planning import replan_touched
+from dialer.planning import Counts, replan_touched
 from dialer.roster import Suppression
 from dialer.store import Tx
 
@@ -63,15 +65,9 @@ async def launch(house: House, path: Path, json: bool, out: Console, err: Consol
         suppressed=counts.suppressed, unselected=counts.unselected, segments=counts.segments,
     )  # fmt: skip
     segments = ", ".join(f"{name} {count}" for name, count in sorted(counts.segments.items())) or "nothing yet"
-    lines = [f"{escape(found.name)}: version {found.version} launched, {counts.drafted} attempts planned ({segments})."]
-    for count, text in (
-        (counts.cancelled, "planned attempts of the version before were cancelled (replanned)"),
-        (counts.late, "rounds are over already and are not made up (launched_late)"),
-        (counts.suppressed, "rounds are not planned because of suppressions"),
-        (counts.unselected, "accounts are in no segment: nobody reminds them; add a segment, or see `dialer plan`"),
-    ):
-        if count:
-            lines.append(f"  {count} {text}.")
+    planned = numbered(counts.drafted, "attempt")
+    lines = [f"{escape(found.name)}: version {found.version} launched, {planned} planned ({segments})."]
+    lines += [f"  {line}." for line in _left_out(counts)]
     if not counts.drafted:
         lines.append("  Due dates are planned from three days before their first round; `dialer plan` shows the month.")
     if found.status == "paused":
@@ -79,10 +75,27 @@ async def launch(house: House, path: Path, json: bool, out: Console, err: Consol
     say(done, "\n".join(lines), json, out)
 
 
+def _left_out(counts: Counts) -> Iterator[str]:
+    """What a launch took away, and what it does not plan."""
+    if count := counts.cancelled:
+        told = numbered(count, "planned attempt")
+        yield f"{told} of the version before {'was' if count == 1 else 'were'} cancelled (replanned)"
+    if count := counts.late:
+        told = numbered(count, "round is over already and is", "rounds are over already and are")
+        yield f"{told} not made up (launched_late)"
+    if count := counts.suppressed:
+        yield f"{numbered(count, 'round is', 'rounds are')} not planned because of suppressions"
+    if count := counts.unselected:
+        told = numbered(count, "account is in no segment", "accounts are in no segment")
+        it = "it" if count == 1 else "them"
+        yield f"{told}: nobody reminds {it}; add a segment, or see `dialer plan`"
+
+
 async def set_status(house: House, name: str, status: str, json: bool, out: Console) -> None:
     cancelled = await operate.set_status(house, name, status)
     detail = StatusDetail(status=status, cancelled=cancelled)
-    text = f"{escape(name)} is {status}." + (f" {cancelled} planned attempts were cancelled." if cancelled else "")
+    more = f" {numbered(cancelled, 'planned attempt was', 'planned attempts were')} cancelled." if cancelled else ""
+    text = f"{escape(name)} is {status}.{more}"
     say(StatusDone(action="status", subject=name, changed=True, detail=detail), text, json, out)
 
 

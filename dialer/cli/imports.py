@@ -15,7 +15,7 @@ from typer import BadParameter
 from config.files import Fault
 from config.settings import Settings
 from dialer import secret
-from dialer.cli.common import err, out, settings_of, with_house
+from dialer.cli.common import broken_off, err, numbered, out, settings_of, with_house
 from dialer.cli.progress import Working
 from dialer.cli.targets import keep_off
 from dialer.clock import Clock
@@ -80,7 +80,10 @@ class _Total:
 
     @property
     def notices(self) -> list[str]:
-        return [*self._sheet.notices, *(f"{count} rows: {text}" for text, count in self._notices.items() if count)]
+        return [
+            *self._sheet.notices,
+            *(f"{numbered(count, 'row')}: {text}" for text, count in self._notices.items() if count),
+        ]
 
     def refuse(self) -> InvalidInput:
         """Every fault there is, up to the printed maximum."""
@@ -119,7 +122,17 @@ def load(
         else:
             print_report(report, out)
 
-    with_house(config, work, tries=dry_run)
+    with broken_off(_left(dry_run, strict)):
+        with_house(config, work, tries=dry_run)
+
+
+def _left(dry_run: bool, strict: bool) -> str:
+    """What an import that is broken off leaves."""
+    if dry_run:
+        return "nothing was changed"
+    if strict:
+        return "all of the file was loaded, or nothing; import it again"
+    return "what was loaded until then stays; import the file again"
 
 
 async def _try_out(settings: Settings, kind: KindName, file: Path, console: Console | None) -> None:
@@ -180,7 +193,9 @@ def print_report(report: ImportReport, console: Console) -> None:
     """The summary for people."""
     verb = "would be " if report.dry_run else ""
     console.print(
-        f"{report.file}: {report.rows:,} rows of {report.kind} ({report.encoding})", highlight=False, markup=False
+        f"{report.file}: {numbered(report.rows, 'row')} of {report.kind} ({report.encoding})",
+        highlight=False,
+        markup=False,
     )
     for count, word in (
         (report.new, f"{verb}new"),

@@ -22,6 +22,7 @@ from config.settings import LineSettings, Settings
 from dialer import check, forecast, forecast_files
 from dialer.cell import FIRST_DAY, LAST_DAY
 from dialer.cli import plan_messages
+from dialer.cli.common import numbered
 from dialer.cli.progress import Working
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
@@ -355,14 +356,15 @@ def _share(hour: Hour) -> str:
 
 
 def _remarks(report: Plan) -> Iterator[str]:
-    yield f"{report.attempts:,} attempts to {report.persons:,} persons about {report.accounts:,} accounts."
+    attempts, persons = numbered(report.attempts, "attempt"), numbered(report.persons, "person")
+    yield f"{attempts} to {persons} about {numbered(report.accounts, 'account')}."
     if plan_messages.differ(report.messages):
         yield plan_messages.REMARK
     if report.unselected:
         more = ", …" if report.unselected > len(report.unselected_first) else ""
         ids = ", ".join(report.unselected_first)
-        yield f"{report.unselected:,} accounts are taken by no segment: {ids}{more}"
+        yield f"{numbered(report.unselected, 'account is', 'accounts are')} taken by no segment: {ids}{more}"
     for why, count in report.left_out.items():
         yield f"{count:,} rounds of accounts {LEFT_OUT.get(why, why)} and are left out."
     if report.csv:
-        yield f"{report.rows:,} rows are in {report.csv}"
+        yield f"{numbered(report.rows, 'row is', 'rows are')} in {report.csv}"

@@ -1,5 +1,6 @@
 """`dialer audit`, `purge` and `forget`: the record looked through, and what is erased from it."""
 
+import signal
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from dialer.cli.common import CONFIG, Config, Json, err, out, parse_date, with_house
+from dialer.cli.common import CONFIG, Config, Json, err, numbered, out, parse_date, with_house
 from dialer.errors import DialerError
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def verify(
         else:
             _show(found)
         if not found.intact:
-            raise DialerError(f"the record is not as it was sealed: {found.wrong} findings; keep the database as it is")
+            raise DialerError(
+                f"the record is not as it was sealed: {numbered(found.wrong, 'finding')}; keep the database as it is"
+            )
 
     with_house(config, work, needs=True)
 
@@ -143,7 +146,8 @@ def forget(
 
         known = await house.store.read(lambda tx: forgetting.look(tx, person))
         if not yes:
-            _ask(f"{escape(person)}: {len(known.accounts)} accounts and {len(known.attempts)} attempts.")
+            accounts, attempts = numbered(len(known.accounts), "account"), numbered(len(known.attempts), "attempt")
+            _ask(f"{escape(person)}: {accounts} and {attempts}.")
         done = await forgetting.forget(house, person)
         report = ForgetReport(
             erased=_told(done.counts), cancelled=done.cancelled, opt_outs=done.opt_outs, shared_phones=done.shared,
@@ -162,7 +166,13 @@ def _ask(what: str) -> None:
     if not sys.stdin.isatty():
         raise DialerError("this can't be undone, so it asks first; give --yes where nobody can answer")
     out.print(f"{what} It can't be undone.")
-    if not typer.confirm("Forget?", default=False):
+    # Within asyncio the first Ctrl-C would only be noted, and the question go on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = typer.confirm("Forget?", default=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
         raise DialerError("nothing was erased")
 
 
@@ -175,7 +185,7 @@ def _told(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _counts(erased: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {table}" for table, count in erased.items()) or "nothing"
+    return ", ".join(numbered(count, table.removesuffix("s"), table) for table, count in erased.items()) or "nothing"
 
 
 def _show(found: "Audit") -> None:
@@ -189,7 +199,7 @@ def _show(found: "Audit") -> None:
     for row in found.tables:
         table.add_row(row.table, *(f"{count:,}" if count else "·" for count in (row.sealed, row.erased, row.waiting)))
     out.print(table)
-    out.print(f"{found.seals:,} seals in {found.chains:,} chains", highlight=False)
+    out.print(f"{numbered(found.seals, 'seal')} in {numbered(found.chains, 'chain')}", highlight=False)
     if found.held:
         out.print(f"--head is {found.held}: nothing before it was rewritten", markup=False, highlight=False)
     _show_heads(found.heads)
@@ -206,11 +216,14 @@ def _show_heads(heads: "list[Head]") -> None:
 def _show_forgotten(report: ForgetReport) -> None:
     out.print(f"Forgotten: {_counts(report.erased)}.")
     if report.cancelled:
-        out.print(f"  {report.cancelled} planned attempts were cancelled.")
+        out.print(f"  {numbered(report.cancelled, 'planned attempt was', 'planned attempts were')} cancelled.")
     if report.opt_outs:
-        out.print(f"  {report.opt_outs} suppressions stay in force, as keyed hashes.")
+        kept = numbered(report.opt_outs, "suppression stays", "suppressions stay")
+        out.print(f"  {kept} in force, as {'a keyed hash' if report.opt_outs == 1 else 'keyed hashes'}.")
     if report.shared_phones:
-        out.print(f"  {report.shared_phones} numbers belong to somebody else as well and stay with them.")
+        one = "number belongs to somebody else as well and stays"
+        many = "numbers belong to somebody else as well and stay"
+        out.print(f"  {numbered(report.shared_phones, one, many)} with them.")
     if not report.pages_cleared:
         out.print(f"  {WAL}")
     out.print(f"  {COPIES}")

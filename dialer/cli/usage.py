@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from typer import BadParameter
+from typer import Abort, BadParameter, Typer, echo
 
 from config.faults import nearest
 from config.files import UNFIT
+from dialer.errors import BrokenOff
 
 UsageError: type[Exception] = BadParameter.__bases__[0]
 """What the parser raises for every wrong usage. Typer exports only this child of it."""
@@ -16,6 +17,18 @@ UsageError: type[Exception] = BadParameter.__bases__[0]
 _EMPTY = '""'
 WORD_MAX = 4_096
 """Characters of one word of the command line: as long as a path may be."""
+
+
+def called(app: Typer) -> Any:
+    """Runs the command; gives its exit code. Raises BrokenOff for Ctrl-C, also where it asks something."""
+    try:
+        code = app(standalone_mode=False)
+    except Abort as error:
+        echo(err=True)  # ends the line of the question
+        raise BrokenOff from error
+    if code == BrokenOff.exit_code:  # what Typer makes of Ctrl-C
+        raise BrokenOff
+    return code
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -55,7 +68,8 @@ def _told(error: Any, words: Sequence[str]) -> str:
         case "BadOptionUsage":
             return f"{error.option_name}: has no value; accepted: one behind it"
         case "BadParameter" if error.message.endswith("is not readable."):
-            return f"{_name(error.param)}: may not be read by this user; accepted: a path that may"
+            wrong = f"{_path(error.message)} may not be read by this user"
+            return f"{_name(error.param)}: {wrong}; accepted: a path that may"
         case "BadParameter" if error.param is not None:  # Typer's own: all options but texts and paths are numbers
             return f"{_name(error.param)}: {_no_number(error.param, error.message)}"
         case "BadParameter":
@@ -67,6 +81,11 @@ def _told(error: Any, words: Sequence[str]) -> str:
         words = error.message.rpartition("(")[2].rstrip(").")
         return f"{words or _EMPTY}: is one word too many; accepted: {_usage(error)}"
     return f"{error.message.rstrip('.').lower()}; accepted: see --help"
+
+
+def _path(message: str) -> str:
+    """The path in Typer's message: `File 'dialer.toml' is not readable.`"""
+    return message.partition(" ")[2].removesuffix(" is not readable.").strip("'\"")
 
 
 def _no_number(param: Any, message: str) -> str:

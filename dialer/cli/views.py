@@ -13,6 +13,7 @@ from dialer import explain as explaining
 from dialer import explain_show, export, report_show, status_show
 from dialer import report as reporting
 from dialer import status as standing
+from dialer.cli.common import numbered
 from dialer.cli.progress import Working
 from dialer.house import House
 from dialer.report_words import LANGUAGES
@@ -42,7 +43,7 @@ async def attempts(
             count = await house.store.read(partial(write, path=path, campaign=campaign, since=since, reveal=reveal))
         written.append(str(path))
         if not json and export.STANDARD_OUTPUT not in paths:
-            out.print(f"{count:,} attempts written to {path}", markup=False)
+            out.print(f"{numbered(count, 'attempt')} written to {path}", markup=False)
     if json:
         out.print_json(Exported(file=written[0], files=written, attempts=count).model_dump_json())
 

@@ -73,6 +73,18 @@ def followed(file: Path) -> Path:
     return real
 
 
+def refuse_without_folder(file: Path) -> None:
+    """Raises DialerError where the folder of a database's file does not exist: then nothing can make the file."""
+    folder = followed(file).parent
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        wrong = f"there is no database {file}: the folder {folder} does not exist"
+        raise DialerError(f"{wrong}; make it, or see `database` in the settings") from None
+    except OSError:
+        return  # it may be there: whoever opens the file says what is wrong
+
+
 def settable(url: str) -> str:
     """As it can stand in the settings, wherever they lie; a password does not."""
     file = sqlite_file(url)

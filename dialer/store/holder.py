@@ -7,13 +7,13 @@ version shares the lock meanwhile: no daemon begins then.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import IO
 
 from dialer.errors import DialerError
-from dialer.store.addresses import followed, sqlite_file
+from dialer.store.addresses import followed, refuse_without_folder, sqlite_file
 from dialer.store.migrations import HEAD
 
 WAIT_S, PAUSE_S = 60.0, 0.05
@@ -54,6 +54,7 @@ def _beside(database: str, take: Callable[[IO[str]], None], leaves: bool) -> Ite
     if file is None:
         yield
         return
+    refuse_without_folder(file)
     path = Path(f"{followed(file)}.daemon")
     stays = leaves or path.exists()
     with _taken(path, take) as handle:
@@ -120,9 +121,25 @@ def _lock(handle: IO[str]) -> None:
         if not waits:
             raise Held(f"{file} is being brought to another version by somebody else; try again when that ends")
         Event().wait(PAUSE_S)
-    handle.truncate(0)
-    handle.write(f"{os.getpid()} {HEAD}\n")
-    handle.flush()
+    _say_who(handle)
+
+
+def _say_who(handle: IO[str]) -> None:
+    """Raises DialerError where it can't be written, as on a full disk; nothing half-written is left."""
+    path, is_new = Path(handle.name), not os.fstat(handle.fileno()).st_size
+    try:
+        handle.truncate(0)
+        # Not by its buffer: what that could not write it would try once more when it is closed.
+        os.write(handle.fileno(), f"{os.getpid()} {HEAD}\n".encode())
+    except OSError as error:
+        with suppress(OSError):
+            handle.truncate(0)
+        if is_new and _is_at(handle, path):
+            path.unlink(missing_ok=True)
+        raise DialerError(
+            f"{path}: can't be written ({error.strerror}); who works with the database needs to write to this file, "
+            "and there must be room for it"
+        ) from error
 
 
 def _share(handle: IO[str]) -> None:

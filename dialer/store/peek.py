@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store import postgres, schema
-from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
+from dialer.store.addresses import driver_url, refuse_without_folder, remedy, shown, sqlite_file
 from dialer.store.database import Tx
 from dialer.store.sqlite import BUSY_S
 
@@ -25,6 +25,7 @@ def standing(url: str) -> str:
     """
     file = sqlite_file(url)
     if file is not None and not file.exists():
+        refuse_without_folder(file)
         return "is not there yet; the first command that needs it makes it"
     version = schema.version(url)
     if version is None:

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from dialer.errors import DialerError
 from dialer.store import postgres, sqlite, workers
-from dialer.store.addresses import driver_url, remedy, shown, sqlite_file
+from dialer.store.addresses import driver_url, refuse_without_folder, remedy, shown, sqlite_file
 from dialer.store.holder import no_daemon_of_before
 from dialer.store.inline import InlineStore
 from dialer.store.migrations import HEAD
@@ -46,6 +46,8 @@ def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
     newer program wrote it; where an older one still works on it; and, unless this `makes` one, where there is none.
     """
     file = sqlite_file(url)
+    if file is not None:
+        refuse_without_folder(file)
     if not makes and file is not None and not file.exists():
         raise DialerError(f"there is no database {file} yet; {MAKE}")
     with _looked_at(url) as (parsed, once):

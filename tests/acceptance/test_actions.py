@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from dialer import operate
 from dialer.cli.app import app
 from dialer.errors import DialerError
+from dialer.planning import Counts
 from dialer.referee import judge
 from dialer.referee.ledger import replay
 from dialer.referee.reading import Paths, read
@@ -38,6 +40,25 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     invoke("suppress", WANG, "--person", "P-1", "--channel", "sms", "--reason", f"asked by {WANG}")
     invoke("suppress", WANG, "--reason", "again", "--lift")
     return tmp_path
+
+
+def test_counts_that_are_one_are_told_in_the_singular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = Counts(drafted=1, cancelled=1, late=1, suppressed=1, unselected=1, segments={"A": 1})
+
+    async def launched(*_: object) -> operate.Launch:
+        return operate.Launch("monthly", 2, "active", counts)
+
+    monkeypatch.chdir(tmp_path)
+    invoke("init", ".", "--language", "en")
+    invoke("db", "upgrade")
+    monkeypatch.setattr(operate, "launch", launched)
+    assert invoke("launch", "campaigns/monthly.toml").splitlines()[:5] == [
+        "monthly: version 2 launched, 1 attempt planned (A 1).",
+        "  1 planned attempt of the version before was cancelled (replanned).",
+        "  1 round is over already and is not made up (launched_late).",
+        "  1 round is not planned because of suppressions.",
+        "  1 account is in no segment: nobody reminds it; add a segment, or see `dialer plan`.",
+    ]
 
 
 def exported(*words: str) -> list[dict[str, Any]]:

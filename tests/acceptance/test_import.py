@@ -105,13 +105,13 @@ async def test_an_account_that_goes_to_another_person_touches_both(desk: Desk) -
     report = await desk.load("accounts", ACCOUNTS + account("L-2", "P-1", "2"))
     assert counts(report) == (0, 1, 0, 0)
     assert desk.touches == [{"P-1", "P-2"}]
-    assert report.notices == [f"1 rows: {intake.MOVED}"]
+    assert report.notices == [f"1 row: {intake.MOVED}"]
 
 
 async def test_an_account_without_a_zone_is_loaded_with_a_notice(desk: Desk) -> None:
     report = await desk.load("accounts", ACCOUNTS + "L-9,P-9,A,+18005550199,,,,,,\n")
     assert counts(report) == (1, 0, 0, 0)
-    assert report.notices == [f"1 rows: {intake.NO_ZONE}", f"1 rows: {intake.NO_PAY_TO}"]
+    assert report.notices == [f"1 row: {intake.NO_ZONE}", f"1 row: {intake.NO_PAY_TO}"]
 
 
 # Installments and payments
@@ -133,7 +133,7 @@ async def test_a_file_never_lowers_a_payment(desk: Desk, first, then, paid, chan
     await desk.load("installments", INSTALLMENTS + installment(*first))
     report = await desk.load("installments", INSTALLMENTS + installment(*then))
     assert counts(report) == change
-    assert report.notices == ([f"1 rows: {notice}"] if notice else [])
+    assert report.notices == ([f"1 row: {notice}"] if notice else [])
     assert desk.installment().paid_amount == Decimal(paid)
     assert sum(Decimal(str(row[1])) for row in desk.payments()) == Decimal(paid)
     assert desk.touches == ([{"P-1"}] if change[1] else [])
@@ -180,7 +180,7 @@ async def test_a_reversed_payment_stays_reversed_when_yesterdays_file_comes_agai
     desk.store.run(lambda tx: intake.reverse_payment(tx, "L-1", DAY, None, NOW, desk.touched))
     report = await desk.load("installments", file)
     assert counts(report) == (0, 0, 1, 0)
-    assert report.notices == [f"1 rows: {intake.REVERSED}"]
+    assert report.notices == [f"1 row: {intake.REVERSED}"]
     assert desk.installment().is_open
     await desk.load("installments", INSTALLMENTS + installment("2026-01-16", "1200.00"))
     assert not desk.installment().is_open

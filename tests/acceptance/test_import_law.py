@@ -27,7 +27,7 @@ async def test_contacts_are_kept_once_and_touch_no_plan(desk: Desk) -> None:
     )
     report = await desk.load("contacts", CONTACTS + rows)
     assert (report.new, report.unchanged, report.rejected) == (3, 0, 0)
-    assert report.notices == ["1 rows: the person is in no accounts file yet: kept, and counted once they are"]
+    assert report.notices == ["1 row: the person is in no accounts file yet: kept, and counted once they are"]
     assert desk.touches == []
     report = await desk.load("contacts", CONTACTS + rows + rows)
     assert (report.new, report.unchanged) == (0, 6)

@@ -47,11 +47,12 @@ def test_what_is_told_and_how_it_ends(place: Path, capsys: pytest.CaptureFixture
     assert (good.code, good.err) == (0, "")
     assert "The record is as it was sealed." in good.out
     assert "--head is seal 1 of chain desk" in good.out
+    assert "1 seal in 1 chain\n" in good.out
     sql("UPDATE actions SET detail = 'other' WHERE action = 'launch'")
     bad = run(capsys, "audit", "verify")
     assert bad.code == 1
     assert "actions 4: was changed; sealed by seal 1 of chain desk" in bad.out
-    assert "dialer: the record is not as it was sealed: 1 findings" in bad.err
+    assert "dialer: the record is not as it was sealed: 1 finding; " in bad.err
     told = json.loads(run(capsys, "audit", "verify", "--json").out)
     assert (told["intact"], told["findings"][0]["table"], told["findings"][0]["id"]) == (False, "actions", 4)
     lost = run(capsys, "audit", "verify", "--head", "0" * 64)
@@ -91,7 +92,7 @@ def test_what_was_forgotten_is_not_in_the_files_either(place: Path, capsys: pyte
     assert run(capsys, "suppress", PHONE, "--person", "P-4711", "--reason", f"{NAME} asked").code == 0
     done = run(capsys, "forget", "P-4711", "--yes")
     assert done.code == 0, done.err
-    assert "1 suppressions stay in force, as keyed hashes." in done.out
+    assert "1 suppression stays in force, as a keyed hash." in done.out
     assert on_disk(place, PHONE, NAME, PAY_TO, "P-4711", "X-4711") == set()
     assert run(capsys, "audit", "verify").code == 0
     assert run(capsys, "import", "accounts", "more.csv").code == 0

@@ -33,7 +33,8 @@ def test_a_file_of_somebody_else(
     access = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != secret.name and access(path, mode))
     done = run(capsys, *words)
-    assert done.err == f"command line: {place}: may not be read by this user; accepted: a path that may\n"
+    told = f"command line: {place}: {secret.name} may not be read by this user; accepted: a path that may"
+    assert done.err == f"{told}\n"
     assert done.code == 2
 
 

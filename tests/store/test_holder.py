@@ -1,7 +1,9 @@
 """The lock on a SQLite file: whoever has it has it alone, also where others come and go at the very moment."""
 
+import errno
 import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -119,6 +121,49 @@ def test_what_an_older_daemon_left_is_not_taken_for_the_one_that_just_begins(
         monkeypatch.setattr(holder, "_holder", look)
         with no_daemon_of_before(url):
             assert looks == [("1234", "0001"), ("", ""), (str(os.getpid()), HEAD)]
+
+
+@pytest.mark.parametrize("left", [None, "1234 0001\n"], ids=["new", "of before"])
+def test_a_lock_that_cannot_be_written_is_named_and_left_without_a_holder(
+    url: str, path: Path, monkeypatch: pytest.MonkeyPatch, left: str | None
+) -> None:
+    """As on a full disk, where a part may be written before the rest is refused."""
+    if left:
+        path.write_text(left)
+    write = os.write
+
+    def full(handle: int, text: bytes) -> int:
+        write(handle, text[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        wrong = rf"^{re.escape(str(path))}: can't be written \(No space left on device\); "
+        with pytest.raises(DialerError, match=wrong):
+            only_one(url).__enter__()
+    assert path.exists() == bool(left)
+    assert not left or path.read_text() == ""
+    with only_one(url):
+        assert path.read_text() == f"{os.getpid()} {HEAD}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("run", "status", "db check", "db upgrade", "check --live", "suppress --person P-1 --reason x"),
+        *("import accounts accounts.csv", "import accounts accounts.csv --dry-run"),
+    ],
+)
+def test_a_folder_that_does_not_exist_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "init", ".", "--language", "en").code == 0
+    monkeypatch.setenv("DIALER_DATABASE", f"sqlite:///{tmp_path}/no/x.db")
+    done = run(capsys, *words.split())
+    assert done.code == 1
+    assert f"no database {tmp_path}/no/x.db: the folder {tmp_path}/no does not exist; make it" in done.out + done.err
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("words", ["run", "status", "import accounts accounts.csv", "backup copy.db"])

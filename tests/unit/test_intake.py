@@ -126,6 +126,42 @@ def test_every_missing_column_is_named_with_the_nearest_spelling(file) -> None:
     )
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_other_separators_than_commas_are_told_once(file, separator: str, name: str, quote: str) -> None:
+    lines = [separator.join(f"{quote}{cell}{quote}" for cell in line.split(",")) for line in (ACCOUNT, GOOD)]
+    path = file(*lines)
+    with pytest.raises(InvalidInput) as refused:
+        read_accounts(path, "CN")
+    assert str(refused.value) == f"{path}:1: row: is separated by {name}; accepted: commas"
+
+
+def test_of_another_file_not_each_column_is_told(file) -> None:
+    path = file("phone,person_id,channel,reason,until", ",P-1,,x,")
+    with pytest.raises(InvalidInput) as refused:
+        read_installments(path)
+    columns = "account_id, due_on, amount, currency, paid_on, paid_amount"
+    assert str(refused.value) == (
+        f"{path}:1: row: has none of the columns that are needed; accepted: the columns {columns}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "guess"),
+    [
+        (ACCOUNT.replace("region", "reason"), ""),
+        (ACCOUNT.replace("region", "due_on"), ""),
+        (ACCOUNT.replace("region", "Region"), ', perhaps "Region" is there instead'),
+        (ACCOUNT.replace("region", "regions"), ', perhaps "regions" is there instead'),
+    ],
+)
+def test_only_what_is_spelt_much_like_a_missing_column_is_guessed(file, header: str, guess: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_accounts(file(header, GOOD), "CN")
+    (fault,) = refused.value.faults
+    assert (fault.field, fault.wrong) == ("region", f"is missing{guess}")
+
+
 def test_a_doubled_column_is_a_fault(file) -> None:
     with pytest.raises(InvalidInput, match="amount: is there twice"):
         read_installments(file(f"{INSTALLMENT},amount", "L-1,2026-01-15,1,CNY,,,2"))
