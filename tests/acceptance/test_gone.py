@@ -148,6 +148,6 @@ def test_a_backup_that_has_no_folder_to_go_to_is_told_so(dialer: Command) -> Non
             settings = Path("dialer.toml").read_text()
             Path("dialer.toml").write_text(settings.replace("sqlite:///dialer.db", "sqlite:///dialer2.db"))
         done = dialer(words)
-        assert (done.code, "needs to write to this file, and to its folder" in done.err) == (1, True), done
+        assert (done.code, "disk does not exist; make it" in done.err) == (1, True), done
         assert f"nothing was {nothing}: " in done.err
         assert "stop it first" not in done.err
