@@ -141,7 +141,7 @@ class _Open:
         return getattr(self._row, name)
 
 
-@plant("while_stopped", 150)
+@plant("while_stopped", 150, acts_a_day=24.0)
 def paused_campaigns_go_on(monkey: Monkey) -> None:
     right = House.launched
 
