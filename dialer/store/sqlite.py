@@ -68,8 +68,8 @@ class Link:
         return found
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        self._file.check()
         async with self._reader.begin() as connection:
+            self._file.check()
             return await connection.run_sync(work)
 
     async def look(self, work: Callable[[Connection], T]) -> T:
@@ -128,7 +128,7 @@ def _is_gone(error: Exception) -> bool:
 
 class _File:
     """The file that is open, as it stands in its folder. It stays open when it is deleted, or another takes its name:
-    then nothing may be placed that only it knows of."""
+    then nothing may be placed that only it knows of. Asked only once it is open: in a container that may copy it."""
 
     def __init__(self, url: URL) -> None:
         self._path = os.path.abspath(url.database) if url.database and url.database != ":memory:" else None
