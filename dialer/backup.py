@@ -13,15 +13,13 @@ from pathlib import Path
 from dialer import mark
 from dialer.clock import Clock
 from dialer.errors import DialerError
+from dialer.own_files import belongs
 from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
 from dialer.store.addresses import followed
 from dialer.store.holder import Held, only_one
 from dialer.store.schema import upgrade, version
-
-OURS = ("", "-wal", "-shm", "-journal", ".mark", ".daemon")
-"""What belongs to the live database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +114,7 @@ def _live(database: str) -> Path:
 
 def _refuse(live: Path, target: Path, to: Path, force: bool) -> None:
     """What must not be written over."""
-    mine = [Path(f"{live}{end}") for end in OURS]
-    if target in mine or any(one.exists() and target.exists() and one.samefile(target) for one in mine):
+    if belongs(f"sqlite:///{live}", target):
         raise DialerError(f"{to} belongs to the live database; name another file")
     if target.exists() and not target.is_file():
         raise DialerError(f"{to} is no file; name a file")

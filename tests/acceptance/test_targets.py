@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialer import backup, own_files
+from dialer import own_files
 from dialer.store.schema import upgrade
 from tests.support.command import Done, run
 
@@ -146,7 +146,3 @@ def test_devices_and_pipes_are_written_to(dialer: Command) -> None:
         assert dialer(words).code == 0, words
     done = dialer("plan campaigns/monthly.toml --accounts /dev/null --installments /dev/null --csv /dev/null")
     assert (done.code, "--csv" in done.err) == (2, False), "a terminal may be read and written"
-
-
-def test_a_backup_looks_at_the_same_names() -> None:
-    assert own_files.BESIDE == backup.OURS
