@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -72,8 +72,7 @@ class EventKind(StrEnum):
     """A person's text message to us. Needs `sender` and `text`; belongs to the person, not to an attempt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One fact from the provider. `at` is aware, UTC, the provider's own time where it tells one.
 
     `identity` is unique per fact (the provider's own id for it); where the provider has none, leave it
@@ -135,8 +134,7 @@ class Order:
     """Of the campaign's frozen file, whose dialogue the call follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The provider took it. `ref` is its reference. `sent_at`: when the request went out, where the adapter knows: a
     connection may have had to be made first, and the line's pace counts from there."""
 

@@ -29,13 +29,13 @@ def work(options: Options) -> Work:
         f"B. Whole life: {count:,} calls due at once",
         "Facts, gate with two packs, intent durable before placing, four events a call each durable before the next, "
         f"outcome, a follow-up for three in ten. By hand: the rows of {limit:,} calls, and nothing is decided; in "
-        "narrow tables made for it, and in this dialer's own (our tables) with all their columns and indexes.",
+        "narrow tables made for it, and in this dialer's own (our tables), with all their columns and indexes.",
         {"rate": "settled /s", "followed": "follow-ups a call", "peak_mb": "peak MB"},
         [
             *ours("benchmarks.work_b:life", options, count=count),
             *two,
             *by_hand.contenders(options, "whole_life", limit),
-            *same_rows.contenders(options, limit),
+            *same_rows.contenders(options, "whole_life", limit),
         ],
     )
 

@@ -3,8 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from benchmarks import figures, stage
+from benchmarks import figures, same_rows, stage
 from benchmarks.contender import Options, Work, ours
+
+BY_HAND_MAX = 100_000
+"""Attempts whose rows are kept in memory, to be written again."""
 
 
 def work(options: Options) -> Work:
@@ -13,9 +16,13 @@ def work(options: Options) -> Work:
         "C",
         f"C. Planning from CSV: {count:,} accounts, twice as many installments",
         "Files as a lender sends them, imported as `dialer import` does, then one campaign launched: rows a second, "
-        "attempts planned a second, and the most memory that the process held.",
+        "attempts planned a second, and the most memory that the process held. By hand: the rows of such a plan, from "
+        "memory.",
         {"accounts": "accounts /s", "installments": "installments /s", "planned": "planned /s", "peak_mb": "peak MB"},
-        ours("benchmarks.work_c:life", options, runs=1, count=count),
+        [
+            *ours("benchmarks.work_c:life", options, runs=1, count=count),
+            *same_rows.contenders(options, "planning", min(count, BY_HAND_MAX), runs=1),
+        ],
     )
 
 

@@ -356,7 +356,7 @@ class Claim:
         """Where the pace stands after this claim, so that a restart goes on from here."""
         used: dict[tuple[str, Channel], list[datetime]] = {}
         for placement in self._result.placements:
-            used.setdefault((placement.order.line, Channel(placement.order.channel)), []).append(placement.at)
+            used.setdefault((placement.order.line, asking.CHANNELS[placement.order.channel]), []).append(placement.at)
         rows = []
         for name in sorted({name for name, _ in used}):
             line, row = self._lines.by_name[name], self._lines.by_name[name].row()

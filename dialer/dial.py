@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from adapters.contract import Refused, Unavailable
 from campaigns.model import Channel, Outcome
+from dialer.asking import CHANNELS
 from dialer.attempt import CLAIM_S, PLACE_S, Kind
 from dialer.claim import Claim, Claimed, Placement
 from dialer.dialogue import Dialogue, Dialogues
@@ -69,7 +70,7 @@ class Dialer:
             self.placed(claimed.last_placement_id)
         for placement in claimed.placements:
             line = self.lines.by_name[placement.order.line]
-            line.took(Channel(placement.order.channel), placement.attempt_id, placement.at)
+            line.took(CHANNELS[placement.order.channel], placement.attempt_id, placement.at)
             if placement.script is not None:
                 self.dialogues.begin(
                     placement.attempt_id,
@@ -151,7 +152,7 @@ class Dialer:
 
     async def _place(self, placement: Placement, looked_at: datetime) -> None:
         """The one call of `adapter.place`: what is not proved unsent is never placed again."""
-        line, channel = self.lines.by_name[placement.order.line], Channel(placement.order.channel)
+        line, channel = self.lines.by_name[placement.order.line], CHANNELS[placement.order.channel]
         key, claim, retry_after_s = placement.attempt_id, placement.claimed_at, None
         looked_at, why = await self._in_its_slot(placement, looked_at, line, channel)
         if why := "gone" if (key, claim) in self._given_up else why or self._too_late(placement, looked_at):

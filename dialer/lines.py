@@ -139,13 +139,18 @@ class Line:
     """Calls of other workers, running or about to."""
     _turn_at: dict[Channel, datetime] = field(default_factory=dict)
     _handed: dict[Channel, deque[datetime]] = field(default_factory=dict)
+    _spacings: dict[tuple[Channel, float], timedelta] = field(default_factory=dict)
+    """By channel and share: asked for three times a call."""
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.name)
 
     def spacing(self, channel: Channel) -> timedelta:
-        rate = self.settings.calls_per_second if channel == Channel.VOICE else self.settings.messages_per_second
-        return timedelta(seconds=1 / (float(rate) * self.share))
+        """Between two that begin."""
+        if (found := self._spacings.get((channel, self.share))) is None:
+            rate = self.settings.calls_per_second if channel == Channel.VOICE else self.settings.messages_per_second
+            found = self._spacings[channel, self.share] = timedelta(seconds=1 / (float(rate) * self.share))
+        return found
 
     def slots(
         self, channel: Channel, now: datetime, free_at: datetime | None = None, running: int | None = None

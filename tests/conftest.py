@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from dialer.store.schema import upgrade
 from tests.support import nursery, postgres
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

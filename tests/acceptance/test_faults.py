@@ -299,7 +299,7 @@ VALUES = [
 ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.integers(0, 90), st.sampled_from(VALUES)), min_size=1, max_size=3),
     st.sampled_from(["dialer.toml", "monthly.toml"]),

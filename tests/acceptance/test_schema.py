@@ -263,7 +263,7 @@ def changed(text: str, number: int, change: tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", shapes.FILES)
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120, derandomize=True)
 @given(number=st.integers(0, 200), change=CHANGES)
 @example(number=TEXTS["campaign"].splitlines().index('script = "reminder"'), change=("key", "xyz"))
 def test_what_the_editor_refuses_the_check_refuses_too(name: str, number: int, change: tuple[str, str]) -> None:

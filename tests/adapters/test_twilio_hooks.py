@@ -197,7 +197,7 @@ UNSIGNED = st.tuples(st.text(max_size=60), st.binary(max_size=60), st.text(max_s
 
 
 @given(st.lists(UNSIGNED, min_size=1, max_size=20))
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 async def test_nothing_unsigned_gets_in(requests: list[tuple[str, bytes, str, str]]) -> None:
     host = VirtualHost()
     one = TwilioAdapter(Settings.model_validate({"account_sid": SID, "auth_token": TOKEN}))

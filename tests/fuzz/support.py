@@ -25,7 +25,7 @@ LINES_MAX = 400
 def fuzz(examples: int) -> Callable[[Any], Any]:
     """For a `@given` function: so many examples, from a seed of its own name, and no clock."""
     return settings(
-        max_examples=examples, derandomize=True, database=None, deadline=None,
+        max_examples=examples, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate, Phase.shrink],
     )  # fmt: skip
 

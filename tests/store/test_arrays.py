@@ -160,7 +160,7 @@ async def test_whatever_an_arrays_text_has_to_quote_comes_back_as_it_was(postgre
     def work(tx: Tx) -> None:
         _odd.create(tx)
 
-        @settings(max_examples=100, deadline=None, derandomize=True)
+        @settings(max_examples=100, derandomize=True)
         @given(st.lists(_rows, min_size=1, max_size=5))
         def check(rows: list[dict[str, Any]]) -> None:
             tx.execute(_odd.delete())

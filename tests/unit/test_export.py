@@ -120,7 +120,7 @@ def test_every_attempt_is_there_once_whatever_the_pages(
     assert len((desk.folder / "a.jsonl").read_text().splitlines()) == count
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3), max_size=9), st.integers(1, 4))
 def test_the_order_is_by_slot_then_id(slots: list[int], page: int) -> None:
     store = Desk(Path())

@@ -139,7 +139,7 @@ def ruleset_of(rules: Sequence[dict[str, Any]]) -> Ruleset:
 
 @SHORT_AND_LONG
 def test_the_gate_agrees_with_its_slow_twin(times: int) -> None:
-    @settings(max_examples=times * 100, deadline=None)
+    @settings(max_examples=times * 100)
     @given(wanted, situations())
     def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
         ask, known, now = situation
@@ -155,7 +155,7 @@ def test_the_gate_agrees_with_its_slow_twin(times: int) -> None:
 
 @SHORT_AND_LONG
 def test_a_deferral_ends_at_the_first_instant_at_which_its_rule_lets_through(times: int) -> None:
-    @settings(max_examples=times * 100, deadline=None)
+    @settings(max_examples=times * 100)
     @given(wanted, situations())
     def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
         ask, known, now = situation
@@ -177,7 +177,7 @@ def test_a_deferral_ends_at_the_first_instant_at_which_its_rule_lets_through(tim
 
 @SHORT_AND_LONG
 def test_merging_never_loosens_and_the_order_of_packs_does_not_matter(times: int) -> None:
-    @settings(max_examples=times * 50, deadline=None)
+    @settings(max_examples=times * 50)
     @given(wanted, wanted, situations())
     def every(some: list[dict[str, Any]], others: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
         ask, known, now = situation
@@ -199,7 +199,7 @@ def test_merging_never_loosens_and_the_order_of_packs_does_not_matter(times: int
 
 @SHORT_AND_LONG
 def test_the_gate_is_total_and_says_the_same_twice(times: int) -> None:
-    @settings(max_examples=times * 50, deadline=None)
+    @settings(max_examples=times * 50)
     @given(wanted, situations())
     def every(rules: list[dict[str, Any]], situation: tuple[Ask, Facts, datetime]) -> None:
         ask, known, now = situation

@@ -198,7 +198,7 @@ _ages = st.lists(st.integers(0, 40 * 24 * 3600), max_size=6).map(lambda ages: so
 _nows = st.integers(0, 364 * 24 * 3600).map(lambda s: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_periods, st.integers(1, 4), _ages, _zones, _nows)
 def test_a_cap_passes_at_until_and_not_a_moment_before(
     period: dict[str, Any], maximum: int, ages: list[int], zone: str, now: datetime
@@ -214,7 +214,7 @@ def test_a_cap_passes_at_until_and_not_a_moment_before(
         assert not passes(rules, verdict.until - TICK, zone, contacts=made)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(_spans, min_size=1, max_size=2),
     st.lists(_zones, min_size=1, max_size=2),
@@ -240,7 +240,7 @@ def test_whatever_the_rules_until_is_the_first_instant_that_passes(
         assert not passes(rules, verdict.valid_until + TICK, *zones, contacts=made, ring_s=ring_s)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_nows, _ages, st.sampled_from(list(Disposition)), _zones)
 def test_merging_packs_never_lets_through_what_one_of_them_refuses(
     now: datetime, ages: list[int], disposition: Disposition, zone: str

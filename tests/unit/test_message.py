@@ -207,7 +207,7 @@ words = st.text(st.characters(exclude_characters="{}"), max_size=20)
     language=st.sampled_from(["zh-CN", "en-US", "ar", "th-TH", "xx"]),
     currency=st.sampled_from(["CNY", "USD", "JPY", "INR", "XXX"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_rendering_leaves_no_brace(
     template: str,
     name: str,

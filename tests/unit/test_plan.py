@@ -206,7 +206,7 @@ ZONES = st.sampled_from(
 TIMES = st.integers(4 * 12, 24 * 12 - 1).map(lambda n: time(n // 12, n % 12 * 5))  # after every clock change
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(ZONES, min_size=1, max_size=3, unique=True).map(tuple),
     st.tuples(TIMES, TIMES).filter(lambda pair: pair[0] < pair[1]),
@@ -375,7 +375,7 @@ def test_a_due_date_is_planned_from_three_days_before_its_first_round_until_its_
     assert horizon(every, now) == (mine if is_planned else [])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 366 * 86_400).map(lambda s: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s)),
     st.lists(st.integers(-10, 10), min_size=1, max_size=3, unique=True),

@@ -270,7 +270,7 @@ OTHERS = st.one_of(
 
 @SHORT_AND_LONG
 def test_any_change_of_any_column_of_any_sealed_row_is_told(times: int, copy: Path) -> None:
-    @settings(max_examples=times * 50, deadline=None, derandomize=True)
+    @settings(max_examples=times * 50, derandomize=True)
     @given(data=st.data())
     def every(data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from(KINDS))

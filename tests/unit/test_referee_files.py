@@ -96,7 +96,7 @@ def test_a_line_that_lacks_something_is_a_fault(tmp_path: Path, name: str, line:
     assert str(told.value).startswith(f"{folder / name}:1: ")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["import", "launch", "suppress", "lift"]), st.text(max_size=200), st.text(max_size=20))
 def test_whatever_was_given_is_judged_or_told(tmp_path: Path, action: str, text: str, word: str) -> None:
     made = Made()

@@ -524,7 +524,7 @@ def test_the_hour_that_comes_twice_counts_twice() -> None:
     assert 'aria-label="x, calls: placed. 01: 50"' in load.chart.wide
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @example(segments=["高风险逾期客户分群之一二三四", "high-risk overdue customers"], counts=[1] * 7)
 @given(
     segments=st.lists(

@@ -243,7 +243,7 @@ _zones = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(_spans, min_size=1, max_size=3),
     st.lists(_zones, min_size=1, max_size=2),

@@ -398,7 +398,7 @@ heards = st.one_of(
 
 
 @given(dialogue=st.sampled_from([REMINDER, CONFIRM]), heard=st.lists(heards, min_size=8, max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_heard_the_dialogue_ends_and_stays_ended(dialogue: Script, heard: list[Heard]) -> None:
     # Two menus deep, each left at the latest by the third silence-or-wrong key: 3 + 3 answers, and one transfer.
     answers = [begin(dialogue)]
@@ -444,7 +444,7 @@ def loopless(draw: st.DrawFn) -> Script:
 
 
 @given(dialogue=loopless(), heard=st.lists(heards, min_size=20, max_size=20))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_every_script_without_loops_ends(dialogue: Script, heard: list[Heard]) -> None:
     bound = sum(
         1 + (step.silent.repeat if step.silent else 1) + (step.wrong.repeat if step.wrong else 1)
