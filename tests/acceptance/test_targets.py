@@ -10,6 +10,7 @@ import pytest
 from dialer import own_files
 from dialer.store.schema import upgrade
 from tests.support.command import Done, run
+from tests.support.law import RULES
 
 PLAN = "plan campaigns/monthly.toml --accounts accounts.csv --installments installments.csv"
 SIMULATE = "simulate campaigns/monthly.toml --accounts accounts.csv --installments installments.csv"
@@ -87,6 +88,21 @@ def test_what_a_command_reads_is_not_written_over(dialer: Command) -> None:
         ("import installments installments.csv --rejects link.csv", "--rejects", "link.csv"),
     ):
         refused(dialer, words, f"{option}: {name} is a file that this command reads")
+
+
+@pytest.mark.parametrize(
+    "words", ["attempts --csv {}", "report --html {}", "import accounts accounts.csv --rejects {}"]
+)
+def test_what_the_settings_name_is_not_written_over(words: str, dialer: Command) -> None:
+    text = (RULES / "us-wa.toml").read_text().replace('name = "us-wa"', 'name = "ours"')
+    Path("secrets").mkdir()
+    Path("secrets/DIALER_FORGET_KEY").write_text("0123456789abcdef")
+    Path("carrier.jsonl").touch()
+    Path("ours.toml").write_text(text)
+    Path("dialer.toml").write_text('rules = ["ours.toml"]\nsecrets = "secrets"\n' + Path("dialer.toml").read_text())
+    option = words.split()[-2]
+    for name in ("ours.toml", "secrets/DIALER_FORGET_KEY", "carrier.jsonl"):
+        refused(dialer, words.format(name), f"{option}: {name} is named in the settings")
 
 
 def test_a_simulation_s_files_are_looked_at_one_by_one(dialer: Command, monkeypatch: pytest.MonkeyPatch) -> None:
