@@ -157,6 +157,21 @@ def test_settings_send_no_digest_and_no_journal_into_the_database(command: str, 
         assert files() == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "attempts --csv {}", "attempts --jsonl {}", "actions --jsonl {}", "report --html {}", f"{PLAN} --csv {{}}",
+        "schema settings --out {}", f"{SIMULATE} --out {{}}", "backup {}", "rules check {}",
+    ],
+)  # fmt: skip
+def test_links_that_lead_in_a_circle_are_told_as_they_are(words: str, dialer: Command) -> None:
+    Path("circle").symlink_to("circle")
+    done = dialer(words.format("circle"))
+    assert done.code in (1, 2)
+    assert re.fullmatch(r"(dialer: )?circle:? .*; .*|circle:1: .*", done.err.splitlines()[-1]), done.err
+    assert Path("circle").is_symlink()
+
+
 def test_devices_and_pipes_are_written_to(dialer: Command) -> None:
     for words in ("attempts --csv /dev/null --jsonl /dev/null", f"{PLAN} --csv /dev/null", "report --html /dev/null"):
         assert dialer(words).code == 0, words
