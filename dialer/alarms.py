@@ -169,8 +169,7 @@ def _restored_of(tx: Tx, halted_at: datetime | None) -> Restored | None:
 
 
 def _waiting(tx: Tx, house: House, now: datetime) -> int:
-    placed_at = max(status_rows.last_placed(tx).values(), default=None)
-    if placed_at is not None and placed_at > now - sweep.STANDSTILL:
+    if any(sweep.is_fresh(placed_at, now) for placed_at in status_rows.last_placed(tx, until=now).values()):
         return 0
     return sweep.waiting(tx, house, now)
 

@@ -51,12 +51,12 @@ class Restore:
 def back_up(database: str, to: Path, clock: Clock, force: bool = False) -> Backup:
     """Writes a whole, checked copy to `to`. Raises DialerError; then nothing of it is left, what was there stays."""
     mark.refuse_where_gone(database)
-    live, target = _live(database), to.resolve()
+    live, target = _live(database), Path(os.path.realpath(to))
     if not live.exists():
         raise DialerError(f"there is no database {live}; see `database` in the settings")
     if version(database) is None:
         raise DialerError(f"database {live} is empty: there is nothing to back up")
-    _refuse(live, target, to, force)
+    _refuse(database, target, to, force)
     at = clock.now()
     with _beside(target, to) as temporary:
         attempts = copies.make(live, temporary, at)
@@ -112,9 +112,9 @@ def _live(database: str) -> Path:
     return followed(file)
 
 
-def _refuse(live: Path, target: Path, to: Path, force: bool) -> None:
+def _refuse(database: str, target: Path, to: Path, force: bool) -> None:
     """What must not be written over."""
-    if belongs(f"sqlite:///{live}", target):
+    if belongs(database, target):
         raise DialerError(f"{to} belongs to the live database; name another file")
     if target.exists() and not target.is_file():
         raise DialerError(f"{to} is no file; name a file")

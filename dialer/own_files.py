@@ -5,6 +5,7 @@ Knows no SQLAlchemy: the settings are checked by it too, and that takes no time.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ def is_database(target: Path) -> bool:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
+
+
+def named(settings: Settings) -> Iterator[Path]:
+    """Files that the settings name for the program's own: rule packs, secrets, adapters' journals."""
+    yield from settings.rules
+    for section in settings.adapters.values():
+        yield from (value for value in section.values() if isinstance(value, Path))
+    if settings.secrets is not None:
+        with suppress(OSError):
+            yield from settings.secrets.iterdir()
 
 
 def faults(settings: Settings, sections: Mapping[str, Mapping[str, Any]], sources: Sources) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """Rule packs: those the program ships, and those the settings name; read, and what is wrong with them."""
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files as resource_files
@@ -74,7 +75,7 @@ def read_pack(name: str, file: Traversable) -> tuple[Pack | None, list[Fault]]:
 
 
 def _is_shipped(file: Path) -> bool:
-    return file.resolve().parent == Path(str(resource_files("config") / "rules")).resolve()
+    return os.path.dirname(os.path.realpath(file)) == os.path.realpath(str(resource_files("config") / "rules"))
 
 
 @cache

@@ -3,6 +3,7 @@
 The models are what `--json` prints.
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -207,4 +208,4 @@ def _is_shipped(file: Path) -> bool:
 
 
 def _same(one: Traversable, other: Path) -> bool:
-    return isinstance(one, Path) and one.resolve() == other.resolve()
+    return isinstance(one, Path) and os.path.realpath(one) == os.path.realpath(other)

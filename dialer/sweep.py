@@ -65,7 +65,7 @@ async def expire(house: House) -> int:
 async def standstill(house: House, last_placed_at: datetime | None, started_at: datetime) -> int:
     """The alarm: nothing was placed for 5 minutes although something is due inside its window. Returns how many."""
     now = house.clock.now()
-    if max(last_placed_at or started_at, started_at) > now - STANDSTILL:
+    if is_fresh(last_placed_at, now) or is_fresh(started_at, now):
         return 0
 
     def count(tx: Tx) -> int:
@@ -83,13 +83,17 @@ async def standstill(house: House, last_placed_at: datetime | None, started_at: 
 def waiting(tx: Tx, house: House, now: datetime) -> int:
     """How many attempts of active campaigns, inside their window, have been due for 5 minutes. What was launched or
     resumed since then, or was halted, could not be placed before."""
-    before = now - STANDSTILL
-    unhalted_at = flag_set_at(tx, UNHALTED)
-    if unhalted_at is not None and before < unhalted_at <= now:
+    if is_fresh(flag_set_at(tx, UNHALTED), now):
         return 0
-    fresh = {row.campaign_id for row in campaign_store.every(tx) if row.changed_at > before}
+    fresh = {row.campaign_id for row in campaign_store.every(tx) if is_fresh(row.changed_at, now)}
     queues = [queue for queue in _queues(house, tx, ("active",), now) if queue[0] not in fresh]
-    return sum(queue_store.waiting(tx, queue, before, now) for queue in queues)
+    return sum(queue_store.waiting(tx, queue, now - STANDSTILL, now) for queue in queues)
+
+
+def is_fresh(at: datetime | None, now: datetime) -> bool:
+    """Whether it was within the last 5 minutes. What lies further ahead, a clock wrote that was ahead: for as long as
+    it was, it would silence the alarm."""
+    return at is not None and abs(now - at) < STANDSTILL
 
 
 def _queues(house: House, tx: Tx, statuses: tuple[str, ...], now: datetime) -> list[queue_store.Queue]:

@@ -14,6 +14,7 @@ from dialer import mark
 from dialer.clock import Clock
 from dialer.errors import DialerError
 from dialer.operate import MOVED
+from dialer.own_files import belongs
 from dialer.store import ends, partitions, schema, sqlite_file
 from dialer.store import transfer as store
 from dialer.store.addresses import driver_url, settable, shown
@@ -98,9 +99,20 @@ def _look(database: str, to: str) -> None:
         raise DialerError(f"database {shown(source)} {wrong}")
     if source == target or (file and other and other.exists() and file.samefile(other)):
         raise DialerError(f"{shown(target)} is the database that is in use; name another one")
+    _refuse_beside(file, other)
     there = schema.version(to) if other is None or other.exists() else None
     if there not in (None, schema.HEAD):
         raise DialerError(f"{shown(target)} is an older installation (version {there}); name an empty database")
+
+
+def _refuse_beside(file: Path | None, other: Path | None) -> None:
+    """Raises DialerError where one of them has the name of what belongs to the other: SQLite takes a `-wal` away, and
+    with it a whole database."""
+    if file is None or other is None:
+        return
+    for one, beside in ((file, other), (other, file)):
+        if belongs(f"sqlite:///{one}", beside):
+            raise DialerError(f"nothing was copied: {beside} belongs to the database {one}; name another place")
 
 
 def _refuse_mark(token: str, to: str) -> None:

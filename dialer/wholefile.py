@@ -19,7 +19,9 @@ def whole_file(path: Path, private: bool = True) -> Iterator[IO[str]]:
     DialerError where it can't be written, and then leaves what was there.
     """
     try:
-        target = path.resolve()
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # its links lead in a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() and not target.is_file():

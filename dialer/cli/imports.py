@@ -24,6 +24,7 @@ from dialer.errors import InvalidInput
 from dialer.house import House, without_database
 from dialer.intake import Difference, Kind, Touched
 from dialer.law_rows import EVERY_KIND
+from dialer.own_files import is_same
 from dialer.planning import replan_touched
 from dialer.roster import Chunk, Reading, Reject
 from dialer.store import InlineStore, Store, Tx, schema, shown
@@ -179,7 +180,7 @@ async def import_file(
 
 
 def _check_target(path: Path, rejects: Path | None, loads_all: bool) -> None:
-    if rejects is not None and rejects.resolve() == path.resolve():
+    if rejects is not None and is_same(rejects, path):
         raise BadParameter(f"{rejects} is the file to import; accepted: another file", param_hint="--rejects")
     if rejects is not None and loads_all:
         raise BadParameter("--strict loads all rows or none; accepted: with --dry-run", param_hint="--rejects")

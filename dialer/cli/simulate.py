@@ -21,6 +21,7 @@ from dialer.cli.targets import keep_off
 from dialer.clock import Clock, SystemClock
 from dialer.errors import DialerError
 from dialer.house import House
+from dialer.own_files import is_same
 from dialer.referee import Paths, Verdicts, judge, read
 from dialer.simulate import FAULTS, Simulation
 from dialer.simulate import simulate as run_simulation
@@ -122,7 +123,7 @@ def replay(what: Simulation, config: Path) -> str:
 
 def check_folder(folder: Path, config: Path) -> None:
     """Raises BadParameter for a folder in which a simulation's files would pass for an installation's."""
-    if str(folder) in ("", ".") or folder.resolve() == config.resolve().parent:
+    if str(folder) in ("", ".") or is_same(folder, Path(os.path.realpath(config)).parent):
         raise BadParameter(
             "is where the settings are; accepted: a folder of its own, such as month", param_hint="--out"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typer import BadParameter
 
 from config.settings import Settings
-from dialer.own_files import belongs, is_database, is_same
+from dialer.own_files import belongs, is_database, is_same, named
 
 Targets = Iterable[tuple[str, Path | None]]
 """Option → the file that it names, if it does."""
@@ -33,6 +33,8 @@ def _wrong(settings: Settings | None, config: Path, target: Path, reads: list[Pa
         return "belongs to the database"
     if is_same(config, target):
         return "is the settings file"
+    if settings is not None and any(is_same(one, target) for one in named(settings)):
+        return "is named in the settings"
     if any(is_same(one, target) for one in reads):
         return "is a file that this command reads"
     return "is a SQLite database" if is_database(target) else ""

@@ -16,6 +16,7 @@ from dialer import status as standing
 from dialer.cli.common import numbered
 from dialer.cli.progress import Working
 from dialer.house import House
+from dialer.own_files import is_same
 from dialer.report_words import LANGUAGES
 
 
@@ -57,6 +58,8 @@ def check_targets(csv: Path | None, jsonl: Path | None, json: bool) -> None:
         raise BadParameter("- and --json both print to standard output; accepted: one of them, or a file instead of -")
     if paths.count(export.STANDARD_OUTPUT) > 1:
         raise BadParameter("--csv - and --jsonl - both print to standard output; accepted: a file for one of them")
+    if csv is not None and jsonl is not None and is_same(csv, jsonl) and (csv.is_file() or not csv.exists()):
+        raise BadParameter(f"--csv {csv} and --jsonl {jsonl} are one file; accepted: a file for each")
 
 
 def check_page(html: Path | None, language: str | None) -> None:

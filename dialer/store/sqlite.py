@@ -115,7 +115,7 @@ class Link:
 
 def is_locked(error: Exception) -> bool:
     """Another process holds the write lock: no job's fault, so each would wait for it as long as all together."""
-    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+    return isinstance(error, OperationalError) and not _is_gone(error) and "locked" in str(error.orig)
 
 
 class _Gone(sqlite3.OperationalError):

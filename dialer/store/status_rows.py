@@ -42,9 +42,11 @@ def outside_window(tx: Tx, since: datetime) -> int:
     return tx.execute(statement).scalar_one()
 
 
-def last_placed(tx: Tx) -> dict[str, datetime]:
-    """line → its last placement, from the record: the line's own row is written before the call is placed."""
-    last = select(func.max(_a.placed_at)).where(_a.line == _l.line, _a.placed_at.is_not(None)).scalar_subquery()
+def last_placed(tx: Tx, until: datetime | None = None) -> dict[str, datetime]:
+    """line → its last placement (`until` then), from the record: the line's own row is written before the call is
+    placed."""
+    known = _a.placed_at.is_not(None) if until is None else _a.placed_at <= until
+    last = select(func.max(_a.placed_at)).where(_a.line == _l.line, known).scalar_subquery()
     return {line: at for line, at in tx.execute(select(_l.line, last)) if at is not None}
 
 

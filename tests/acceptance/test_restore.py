@@ -198,6 +198,14 @@ def test_the_live_database_is_never_written_over(here: Here, name: str) -> None:
     assert rows_of(here.folder / "dialer.db", "SELECT count(*) FROM attempts") == [(2,)]
 
 
+def test_no_backup_takes_the_place_of_a_mark_beside_a_link(here: Here) -> None:
+    # The daemon clears that place: what dialers of before kept there it has elsewhere.
+    (here.folder / "disk").mkdir()
+    (here.folder / "dialer.db").rename(here.folder / "disk/real.db")
+    (here.folder / "dialer.db").symlink_to("disk/real.db")
+    assert "belongs to the live database" in here.dialer("backup", "dialer.db.mark", check=1)
+
+
 def test_a_folder_that_is_not_there_or_is_no_folder(here: Here) -> None:
     assert "cannot be written" in here.dialer("backup", "nowhere/copy.db", check=1)
     assert "cannot be written" in here.dialer("backup", "dialer.toml/copy.db", check=1)

@@ -10,6 +10,7 @@ import pytest
 from dialer import own_files
 from dialer.store.schema import upgrade
 from tests.support.command import Done, run
+from tests.support.law import RULES
 
 PLAN = "plan campaigns/monthly.toml --accounts accounts.csv --installments installments.csv"
 SIMULATE = "simulate campaigns/monthly.toml --accounts accounts.csv --installments installments.csv"
@@ -89,6 +90,21 @@ def test_what_a_command_reads_is_not_written_over(dialer: Command) -> None:
         refused(dialer, words, f"{option}: {name} is a file that this command reads")
 
 
+@pytest.mark.parametrize(
+    "words", ["attempts --csv {}", "report --html {}", "import accounts accounts.csv --rejects {}"]
+)
+def test_what_the_settings_name_is_not_written_over(words: str, dialer: Command) -> None:
+    text = (RULES / "us-wa.toml").read_text().replace('name = "us-wa"', 'name = "ours"')
+    Path("secrets").mkdir()
+    Path("secrets/DIALER_FORGET_KEY").write_text("0123456789abcdef")
+    Path("carrier.jsonl").touch()
+    Path("ours.toml").write_text(text)
+    Path("dialer.toml").write_text('rules = ["ours.toml"]\nsecrets = "secrets"\n' + Path("dialer.toml").read_text())
+    option = words.split()[-2]
+    for name in ("ours.toml", "secrets/DIALER_FORGET_KEY", "carrier.jsonl"):
+        refused(dialer, words.format(name), f"{option}: {name} is named in the settings")
+
+
 def test_a_simulation_s_files_are_looked_at_one_by_one(dialer: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("month").mkdir()
     shutil.copy("accounts.csv", "month/attempts.csv")
@@ -139,6 +155,21 @@ def test_settings_send_no_digest_and_no_journal_into_the_database(command: str, 
         assert done.code == 2
         assert re.fullmatch(rf"dialer.toml:\d+: {field}: {DATABASE}; name another file\n", done.err), done.err
         assert files() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "attempts --csv {}", "attempts --jsonl {}", "actions --jsonl {}", "report --html {}", f"{PLAN} --csv {{}}",
+        "schema settings --out {}", f"{SIMULATE} --out {{}}", "backup {}", "rules check {}",
+    ],
+)  # fmt: skip
+def test_links_that_lead_in_a_circle_are_told_as_they_are(words: str, dialer: Command) -> None:
+    Path("circle").symlink_to("circle")
+    done = dialer(words.format("circle"))
+    assert done.code in (1, 2)
+    assert re.fullmatch(r"(dialer: )?circle:? .*; .*|circle:1: .*", done.err.splitlines()[-1]), done.err
+    assert Path("circle").is_symlink()
 
 
 def test_devices_and_pipes_are_written_to(dialer: Command) -> None:

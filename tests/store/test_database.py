@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.exc import OperationalError
 
-from dialer.store import Store, Tx, sqlite
+from dialer.errors import DialerError
+from dialer.store import Store, Tx, explained, sqlite
+from dialer.store.schema import upgrade
 
 
 def _count(tx: Tx) -> int:
@@ -134,4 +136,19 @@ async def test_two_first_looks_at_once_open_one_connection(url: str, monkeypatch
     store = Store(url)
     assert await asyncio.gather(store.look(_count), store.look(_count), store.look(_count)) == [0, 0, 0]
     assert opened == [sqlite.LOOK_S]
+    await store.close()
+
+
+@pytest.mark.parametrize("folder", ["locked", "free"])
+async def test_a_file_that_is_gone_is_not_taken_for_a_locked_one(tmp_path: Path, folder: str) -> None:
+    # Its path is part of what is said.
+    (tmp_path / folder).mkdir()
+    file = tmp_path / folder / "dialer.db"
+    upgrade(f"sqlite:///{file}")
+    store = Store(f"sqlite:///{file}")
+    await store.write(lambda tx: None)
+    file.rename(tmp_path / "away.db")
+    for ask in (store.write, store.read, store.look):
+        with pytest.raises(DialerError, match=r"dialer\.db was taken away"), explained():
+            await ask(lambda tx: None)
     await store.close()

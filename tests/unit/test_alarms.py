@@ -23,7 +23,7 @@ from dialer import alarms, operate, sweep
 from dialer.alarms import Alarm, Facts, Spend
 from dialer.next_hour import MEASURED_LEAST, NextHour, Planned, Route, capacity, routes, usual_call_s
 from dialer.report_words import speech
-from dialer.store import InlineStore, status_rows
+from dialer.store import InlineStore, campaigns, status_rows
 from dialer.store import tables as t
 from dialer.store.common import UNHALTED, set_flag
 from dialer.store.types import EPOCH
@@ -325,6 +325,26 @@ def test_what_was_halted_until_just_now_could_not_be_placed_before(tmp_path: Pat
         assert await sweep.standstill(scene.house, None, slot - timedelta(hours=1)) == 1
         # By a clock that was ahead.
         await scene.house.store.write(lambda tx: set_flag(tx, UNHALTED, "halt", slot + timedelta(hours=1)))
+        assert raised(scene) == ["nothing_placed"]
+
+    play(tmp_path, "2026-01-12 08:00", act)
+
+
+def test_what_a_clock_that_was_ahead_wrote_silences_nothing(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        slot = await one_round(scene, 2, BOB)
+        await scene.worker.open()
+        await scene.clock.sleep_until(slot + timedelta(minutes=6))
+        await sweep.daily(scene.house)
+        await scene.worker.report_lines()
+        ahead, long_ago, store = slot + timedelta(hours=1), slot - timedelta(hours=1), scene.house.store
+        await store.write(lambda tx: campaigns.set_status(tx, "test", "active", ahead))
+        assert raised(scene) == ["nothing_placed"]
+        assert await sweep.standstill(scene.house, ahead, long_ago) == 1
+        assert await sweep.standstill(scene.house, None, ahead) == 1
+        assert isinstance(store, InlineStore)
+        placed = t.attempts.update().where(t.attempts.c.round == 1).values(line="main", placed_at=ahead)
+        store.run(lambda tx: tx.execute(placed))
         assert raised(scene) == ["nothing_placed"]
 
     play(tmp_path, "2026-01-12 08:00", act)

@@ -295,6 +295,10 @@ def test_a_dash_is_standard_output_and_nothing_else_is_said_there(tmp_path: Path
     [
         (["--csv", "-", "--json"], "- and --json both print to standard output"),
         (["--csv", "-", "--jsonl", "-"], "--csv - and --jsonl - both print to standard output"),
+        (
+            ["--csv", "a.out", "--jsonl", "./a.out"],
+            "--csv a.out and --jsonl a.out are one file; accepted: a file for each",
+        ),
         ([], "nowhere to write to; accepted: --csv FILE, --jsonl FILE, or both"),
     ],
 )

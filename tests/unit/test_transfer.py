@@ -190,6 +190,25 @@ def test_where_another_installation_placed_something_nothing_is_copied_to(source
     copy(source, to)  # back where it was
 
 
+@pytest.mark.parametrize(
+    "name", ["dialer.db-wal", "dialer.db-shm", "dialer.db-journal", "dialer.db.mark", "./dialer.db-wal"]
+)
+def test_nothing_is_copied_to_what_belongs_to_the_database(source: str, tmp_path: Path, name: str) -> None:
+    # SQLite took the `-wal` for its own and away: the copy was gone, and the database could not be read.
+    before = content(source)
+    with pytest.raises(DialerError, match=r"nothing was copied: .* belongs to the database .*dialer\.db; name another"):
+        copy(source, f"sqlite:///{tmp_path}/{name}")
+    assert content(source) == before
+    assert not (tmp_path / name).exists()
+
+
+def test_nothing_is_copied_to_where_the_database_would_be_taken_for_a_log(source: str, tmp_path: Path) -> None:
+    odd = f"sqlite:///{shutil.move(tmp_path / 'dialer.db', tmp_path / 'new.db-wal')}"
+    with pytest.raises(DialerError, match=r"nothing was copied: .*new\.db-wal belongs to the database .*new\.db;"):
+        copy(odd, f"sqlite:///{tmp_path}/new.db")
+    assert content(odd)["attempts"]
+
+
 def test_a_link_leads_to_the_same_lock(source: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "linked.db"
