@@ -177,7 +177,10 @@ class _Shown:
 
 
 def _table(*titles: str) -> Table:
-    return Table(*titles, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table = Table(*titles, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for column in table.columns:
+        column.overflow = "fold"  # in a narrow terminal nothing of a day or an address is lost
+    return table
 
 
 def _together(found: Explanation) -> Iterator[list[Entry]]:

@@ -44,7 +44,7 @@ def actions(
         elif jsonl != STANDARD_OUTPUT:
             out.print(f"{count:,} actions written to {jsonl}", markup=False)
 
-    with_house(config, work, needs=True, first=lambda of: keep_off(of, config, [("--jsonl", jsonl)]))
+    with_house(config, work, needs=True, first=lambda of: keep_off(of, config, [("--jsonl", jsonl)], dash=True))
 
 
 def add_to(app: typer.Typer) -> None:

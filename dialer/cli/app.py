@@ -266,7 +266,7 @@ def attempts(
         await views.attempts(house, csv, jsonl, campaign, since_at, reveal, json, out, err)
 
     targets = [("--csv", csv), ("--jsonl", jsonl)]
-    with_house(config, work, needs=True, first=lambda settings: keep_off(settings, config, targets))
+    with_house(config, work, needs=True, first=lambda settings: keep_off(settings, config, targets, dash=True))
 
 
 @app.command()

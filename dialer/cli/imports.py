@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
 from dialer.house import House, without_database
-from dialer.intake import Difference, Kind, Touched
+from dialer.intake import AHEAD, Difference, Kind, Touched
 from dialer.law_rows import EVERY_KIND
 from dialer.own_files import is_same
 from dialer.planning import replan_touched
@@ -33,6 +34,8 @@ from dialer.store.common import note_action
 KindName = Literal["accounts", "installments", "suppressions", "contacts", "agreements"]
 FAULTS_MAX = 100
 """Faults that a strict import prints; the last says how many more there are."""
+TODAY_FURTHEST = timedelta(hours=14)
+"""Before UTC: what lies ahead of the today there lies ahead everywhere."""
 SHOWN_MAX = 10
 """Rejects that are printed besides the file that has them all."""
 
@@ -69,12 +72,14 @@ class _Total:
         self.fault_count = 0
         self._notices: Counter[str] = Counter()
 
-    def add(self, found: Difference[Any]) -> None:
+    def add(self, found: Difference[Any], now: datetime) -> None:
         self.new += len(found.new)
         self.changed += len(found.changed)
         self.unchanged += found.unchanged
         self.rejected += len(found.rejects)
         self._notices.update(found.notices)
+        today = (now + TODAY_FURTHEST).date()
+        self._notices[AHEAD] += sum(one.paid_on is not None and one.paid_on > today for one in found.payments)
         faults = [fault for reject in found.rejects for fault in reject.faults(self._sheet.path)]
         self.fault_count += len(faults)
         self.faults += islice(faults, max(FAULTS_MAX - len(self.faults), 0))
@@ -162,7 +167,7 @@ async def import_file(
     if dry_run or strict:
         target = rejects if dry_run else None
         async with _working("checking", reading, console) as bar:
-            total = await _compare(store, what, reading, target, bar)
+            total = await _compare(store, what, reading, clock, target, bar)
         if strict and total.rejected:
             raise total.refuse()
         if dry_run:
@@ -217,13 +222,15 @@ def print_report(report: ImportReport, console: Console) -> None:
         console.print(f"The rejected rows are in {report.rejects_file}", highlight=False, markup=False)
 
 
-async def _compare(store: Store, what: Kind[Any], reading: Reading[Any], target: Path | None, bar: Working) -> _Total:
+async def _compare(
+    store: Store, what: Kind[Any], reading: Reading[Any], clock: Clock, target: Path | None, bar: Working
+) -> _Total:
     """What a load would do. Rejected rows go to `target`, where there is one."""
     total = _Total(reading)
     with _rejects_file(reading, target or rejects_path(reading.sheet.path)) as rejects:
         for chunk in reading:
             found = await store.read(partial(_compare_chunk, what, chunk))
-            total.add(found)
+            total.add(found, clock.now())
             if target is not None:
                 rejects.write(_reject_rows(reading, found.rejects))
             bar.advance(chunk.rows)
@@ -243,7 +250,7 @@ async def _load_chunks(
     with _rejects_file(reading, target) as rejects:
         for chunk in reading:
             found = await store.write(partial(what.load, chunk=chunk, now=clock.now(), touched=touched))
-            total.add(found)
+            total.add(found, clock.now())
             rejects.write(_reject_rows(reading, found.rejects))
             bar.advance(chunk.rows)
         rejects.commit()
@@ -258,7 +265,8 @@ async def _load_whole(
     def whole(tx: Tx) -> _Total:
         total = _Total(reading)
         for chunk in reading:
-            total.add(what.load(tx, chunk, clock.now(), touched))
+            now = clock.now()
+            total.add(what.load(tx, chunk, now, touched), now)
             bar.advance(chunk.rows)
         if total.rejected:
             raise total.refuse()

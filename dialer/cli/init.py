@@ -72,14 +72,8 @@ def init(folder: Path, language: str, now: datetime, console: Console, as_json: 
     if there:
         raise DialerError(f"{folder} has {', '.join(there)} already; nothing was written: name another folder")
     values = _values(now.astimezone(ZoneInfo(ZONES[language])).date())
-    try:
-        for sample, name in SAMPLES.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
-                file.write(Template(sample_text(language, sample)).substitute(values))
-    except OSError as error:
-        raise DialerError(f"{folder} cannot be written ({error.strerror}); name another folder") from error
-    schemas = [Path(one.file).name for one in write_files(folder / SCHEMAS)]
+    texts = {name: Template(sample_text(language, one)).substitute(values) for one, name in SAMPLES.items()}
+    schemas = _write(folder, texts)
     written = [*SAMPLES.values(), *(f"{SCHEMAS}/{name}" for name in schemas)]
     report = InitReport(folder=str(folder), language=language, files=written)
     if as_json:
@@ -92,6 +86,26 @@ def init(folder: Path, language: str, now: datetime, console: Console, as_json: 
 def sample_text(language: str, name: str) -> str:
     """A sample as it is kept, with `$due_days` and the like still in it."""
     return (files("config") / "samples" / language / name).read_text(encoding="utf-8")
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    """All of them or none, since half a folder would be in the way of the next try; then the schemas, whose names it
+    returns."""
+    made: list[Path] = []
+    try:
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            with (folder / name).open("x", encoding="utf-8", newline="\n") as file:
+                made.append(folder / name)
+                file.write(text)
+        return [Path(one.file).name for one in write_files(folder / SCHEMAS)]
+    except BaseException as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            wrong = f"{folder} cannot be written ({error.strerror}); name another folder"
+            raise DialerError(wrong) from error
+        raise
 
 
 def _values(today: date) -> dict[str, str]:

@@ -113,7 +113,7 @@ def _is_of_commands(option: str, group: Any) -> bool:
 def _name(param: Any) -> str:
     """`--from`, or `CAMPAIGN`."""
     longest = max(param.opts, key=len)
-    return str(longest if longest.startswith("-") else (param.metavar or param.name).upper().strip("[]"))
+    return str(longest if longest.startswith("-") else (param.metavar or param.name).upper().strip("[]."))
 
 
 def _value(param: Any) -> str:

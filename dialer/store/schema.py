@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 WAIT_S = 60.0
 """Seconds to wait for another process's upgrade."""
+NO_ROOM = ("disk is full", "disk I/O error")
+"""What SQLite says where there is no room: the second one already where it can't make the file beside the database."""
 MAKE = "`dialer import` or `dialer db upgrade` makes it; or see `database` in the settings"
 """What to do where there is no database yet."""
 
@@ -122,6 +124,10 @@ def _unusable(url: URL, error: DBAPIError) -> DialerError:
     if "locked" in str(error.orig):
         return DialerError(
             f"database {shown(url)} is held by another process, perhaps an upgrade; try again when it ends"
+        )
+    if any(part in str(error.orig) for part in NO_ROOM):
+        return DialerError(
+            f"database {shown(url)}: {error.orig}; see whether its disk has room and is sound, and try again"
         )
     if isinstance(error, OperationalError):
         return DialerError(f"database {shown(url)}: {error.orig}; see who may read and write it, and its folder")

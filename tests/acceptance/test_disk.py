@@ -97,6 +97,21 @@ def fill(file: Path) -> None:
 
 
 @root_only
+def test_a_command_says_that_the_disk_is_full_and_works_once_there_is_room(tmp_path: Path, small_disk: Path) -> None:
+    for words in (["init", "."], ["import", "accounts", "accounts.csv"]):
+        assert subprocess.run([*DIALER, *words], cwd=small_disk, capture_output=True).returncode == 0
+    with suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    halt = [*DIALER, "halt", "--reason", "the disk"]
+    done = subprocess.run(halt, cwd=small_disk, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "see whether its disk has room" in done.stderr, done.stderr
+    (small_disk / "filler").unlink()
+    assert subprocess.run(halt, cwd=small_disk, capture_output=True).returncode == 0
+
+
+@root_only
 @pytest.mark.skipif(
     shutil.which("setpriv") is None, reason="takes root's right to write everywhere away: needs setpriv"
 )

@@ -120,13 +120,13 @@ async def test_an_account_without_a_zone_is_loaded_with_a_notice(desk: Desk) -> 
 @pytest.mark.parametrize(
     ("first", "then", "paid", "change", "notice"),
     [
-        (("", ""), ("2026-01-14", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
-        (("2026-01-10", "500.00"), ("2026-01-14", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
-        (("2026-01-14", "1200.00"), ("2026-01-14", "1200"), "1200.00", (0, 0, 1, 0), ""),
-        (("2026-01-14", "1200.00"), ("", ""), "1200.00", (0, 0, 1, 0), ""),
-        (("2026-01-14", "1200.00"), ("", "0.00"), "1200.00", (0, 0, 1, 0), ""),
-        (("2026-01-14", "1200.00"), ("2026-01-14", "1199.99"), "1200.00", (0, 0, 1, 0), intake.KEPT),
-        (("2026-01-14", "1200.00"), ("2026-01-13", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
+        (("", ""), ("2026-01-09", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
+        (("2026-01-05", "500.00"), ("2026-01-09", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
+        (("2026-01-09", "1200.00"), ("2026-01-09", "1200"), "1200.00", (0, 0, 1, 0), ""),
+        (("2026-01-09", "1200.00"), ("", ""), "1200.00", (0, 0, 1, 0), ""),
+        (("2026-01-09", "1200.00"), ("", "0.00"), "1200.00", (0, 0, 1, 0), ""),
+        (("2026-01-09", "1200.00"), ("2026-01-09", "1199.99"), "1200.00", (0, 0, 1, 0), intake.KEPT),
+        (("2026-01-09", "1200.00"), ("2026-01-08", "1200.00"), "1200.00", (0, 1, 0, 0), ""),
     ],
 )
 async def test_a_file_never_lowers_a_payment(desk: Desk, first, then, paid, change, notice) -> None:
@@ -137,6 +137,17 @@ async def test_a_file_never_lowers_a_payment(desk: Desk, first, then, paid, chan
     assert desk.installment().paid_amount == Decimal(paid)
     assert sum(Decimal(str(row[1])) for row in desk.payments()) == Decimal(paid)
     assert desk.touches == ([{"P-1"}] if change[1] else [])
+
+
+@pytest.mark.parametrize("how", [{}, {"dry_run": True}, {"strict": True}])
+async def test_a_payment_that_lies_ahead_counts_and_is_told(desk: Desk, how: dict[str, bool]) -> None:
+    """A year mistyped would otherwise keep somebody from every reminder, and nobody would know."""
+    await desk.load("installments", INSTALLMENTS + installment())
+    report = await desk.load("installments", INSTALLMENTS + installment("2027-01-09", "1200.00"), **how)
+    assert counts(report) == (0, 1, 0, 0)
+    assert report.notices == [f"1 row: {intake.AHEAD}"]
+    today_somewhere = installment("2026-01-10", "1200.00", due_on="2026-02-15")
+    assert (await desk.load("installments", INSTALLMENTS + today_somewhere, **how)).notices == []
 
 
 async def test_an_increase_writes_the_difference_as_a_payment(desk: Desk) -> None:

@@ -1,11 +1,13 @@
 """`dialer init`: a folder that works at once, in the operator's language alone."""
 
 import csv
+import errno
 import json
 import re
 import tomllib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -128,6 +130,21 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
         written(tmp_path, "en")
     assert caught.value.exit_code == 1
     assert [path.name for path in tmp_path.iterdir()] == ["accounts.csv"]
+
+
+def test_half_a_folder_is_not_left_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *args: Any, **more: Any) -> Any:
+        if path == tmp_path / "suppressions.csv":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, *args, **more)
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DialerError, match=r"No space left"):
+        written(tmp_path, "en")
+    monkeypatch.undo()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    written(tmp_path, "en")
 
 
 @pytest.mark.parametrize(

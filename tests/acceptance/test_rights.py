@@ -19,7 +19,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("words", "place"), [(("check",), "--config"), (("import", "accounts", "accounts.csv"), "FILE")]
+    ("words", "place"),
+    [
+        (("check",), "--config"),
+        (("import", "accounts", "accounts.csv"), "FILE"),
+        (("check", "accounts.csv"), "FILE"),
+    ],
 )
 def test_a_file_of_somebody_else(
     folder: Path,

@@ -177,3 +177,16 @@ def test_devices_and_pipes_are_written_to(dialer: Command) -> None:
         assert dialer(words).code == 0, words
     done = dialer("plan campaigns/monthly.toml --accounts /dev/null --installments /dev/null --csv /dev/null")
     assert (done.code, "--csv" in done.err) == (2, False), "a terminal may be read and written"
+
+
+@pytest.mark.parametrize(
+    ("words", "option"), [(f"{PLAN} --csv -", "--csv"), ("import accounts accounts.csv --rejects -", "--rejects")]
+)
+def test_a_dash_becomes_no_file_where_it_is_not_standard_output(words: str, option: str, dialer: Command) -> None:
+    refused(dialer, words, f"{option}: - is not written to standard output here")
+
+
+@pytest.mark.parametrize("words", ["attempts --csv -", "actions --jsonl -"])
+def test_a_dash_is_standard_output_where_the_help_says_so(words: str, dialer: Command) -> None:
+    assert dialer(words).code == 0
+    assert not Path("-").exists()

@@ -732,6 +732,15 @@ def test_a_name_of_a_language_that_is_not_spoken_is_refused(
     assert '"fr" is not spoken here; accepted: zh, en' in done.err
 
 
+def test_a_narrow_terminal_loses_nothing_of_a_day_or_an_address(tmp_path: Path) -> None:
+    def look(scene: Scene) -> None:
+        text = printed(told(scene), width=40)
+        assert all(cell_len(line) <= 40 for line in text.splitlines())
+        assert "…" not in text
+
+    run(tmp_path, look)
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 def test_chinese_fits_the_screen_and_loses_nothing(tmp_path: Path, width: int) -> None:
     def act(scene: Scene) -> None:
