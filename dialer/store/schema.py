@@ -1,7 +1,9 @@
 """The schema's version: looked at before every command. What is behind is upgraded by `migrate`."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
@@ -52,6 +54,8 @@ def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
         refuse_without_folder(file)
     if not makes and file is not None and not file.exists():
         raise DialerError(f"there is no database {file} yet; {MAKE}")
+    if file is not None and not file.exists():
+        _make_private(file)
     with _looked_at(url) as (parsed, once):
         before = once(lambda connection: _version(connection, parsed))
         if before is None and not makes:
@@ -67,6 +71,13 @@ def upgrade(url: str, makes: bool = True, holds: bool = False) -> str | None:
             with nullcontext() if holds or before is None else no_daemon_of_before(url):
                 once(lambda connection: migrate.upgrade(connection, _refuse_the_living), writes=True)
         return before
+
+
+def _make_private(file: Path) -> None:
+    """Who owns it reads it, as SQLite's own files beside it then: it is full of names and numbers. What stands against
+    making it, SQLite says better."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _refuse_the_living(connection: Connection) -> None:

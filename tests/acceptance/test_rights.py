@@ -69,3 +69,18 @@ def test_who_pays_too_much_is_told(folder: Path, capsys: pytest.CaptureFixture[s
     lines = (folder / "installments.csv").read_text(encoding="utf-8").splitlines()
     account, due_on = next(line.split(",")[:2] for line in lines if line.startswith("L-1001") and line.endswith(",,"))
     assert "more than was due" in run(capsys, "paid", account, due_on, "--amount", "99999").out
+
+
+def test_a_new_database_is_its_owners_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the shell's mask: it is full of names and numbers. What was made before keeps its rights."""
+    before = os.umask(0o022)
+    try:
+        assert run(capsys, "import", "accounts", "accounts.csv").code == 0
+        files = [*folder.glob("dialer.db*")]
+        assert files
+        assert {path.name: path.stat().st_mode & 0o077 for path in files} == {path.name: 0 for path in files}
+        (folder / "dialer.db").chmod(0o640)
+        assert run(capsys, "import", "installments", "installments.csv").code == 0
+        assert (folder / "dialer.db").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
