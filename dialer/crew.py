@@ -103,16 +103,27 @@ class Crew:
         if self._away:
             self._away, self._back_s = False, began_s
             self.noticed()
-        if not self.on_duty and await self._attendance.take_duty():
+        if not self.on_duty and await self._take_duty():
             self.on_duty = True
             log.info("on_duty", worker=self.worker, hint="this worker plans, sweeps and sends the digests")
             self.began()
 
+    async def _take_duty(self) -> bool:
+        """Also from one that hangs: its connection stays, and with it what only the one on duty sees to."""
+        if await self._attendance.take_duty():
+            return True
+        return not self._is_just_back() and await self._attendance.end_silent() and await self._attendance.take_duty()
+
+    def _is_just_back(self) -> bool:
+        """Whether the database was away just now: none of the workers could show then that it lives."""
+        now_s = asyncio.get_running_loop().time()
+        return self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()
+
     async def _look(self) -> None:
         """Whether other workers are dead. By a clock that is off all of them would seem to be, and while the database
         was away none of them could show that it lives."""
-        now, now_s = self.house.clock.now(), asyncio.get_running_loop().time()
-        if self.house.is_clock_off() or (self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()):
+        now = self.house.clock.now()
+        if self.house.is_clock_off() or self._is_just_back():
             return
         missing = await self.house.store.look(lambda tx: workers.missing(tx, now - DEAD))
         if missing - {self.worker}:

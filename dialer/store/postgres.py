@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from dialer.store.duty import BEAT, END_SILENT, SILENCE
 from dialer.store.types import EPOCH, MICROSECOND, document
 
 T = TypeVar("T")
@@ -39,10 +40,6 @@ UPGRADE, DUTY, PHONES, IMPORT = 4_915_001, 4_915_002, 4_915_003, 4_915_004
 """Keys of advisory locks: who upgrades the schema, has the duty (planning, sweeps, digests), dials a number, imports"""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
-BEAT = (
-    "INSERT INTO workers (worker, started_at, seen_at) VALUES ($1, $2, $3) "
-    "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
-)
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
 TAKEN = "23505"  # unique violation
@@ -363,6 +360,10 @@ class Attendance:
     async def take_duty(self) -> bool:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
+
+    async def end_silent(self) -> bool:
+        """Ends the connection of a worker that has the duty and shows no life any more. Whether there was one."""
+        return bool(await self._ask(END_SILENT, DUTY, SILENCE // MICROSECOND))
 
     async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
         """A sign of life, on this connection: one that waited for others' transactions would pass for a death.
