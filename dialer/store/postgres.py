@@ -25,8 +25,8 @@ from dialer.store.duty import BEAT, END_SILENT, SILENCE
 from dialer.store.types import EPOCH, MICROSECOND, document
 
 T = TypeVar("T")
-FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What the driver raises: of the network, of the server, and its own."""
+FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises: of the network, of the server, its own; the last where the server just ends a connection."""
 WRITERS = 3
 """Pipelined, so many get the best of the server; more only wait for each other's rows."""
 READERS = 4
@@ -42,7 +42,7 @@ CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
-TAKEN = "23505"  # unique violation
+TAKEN, READ_ONLY = "23505", "25006"  # unique violation; a transaction that takes no writes
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
@@ -92,8 +92,9 @@ class Link:
             await _say(connection, begin)
             try:
                 found = await connection.run_sync(work)
-            except BaseException:
-                await _give_back(connection)
+            except BaseException as error:
+                # A session that was begun on a standby, or while the database took no writes, may stay so for good.
+                await (_drop if state_of(error) == READ_ONLY else _give_back)(connection)
                 raise
             await _commit(connection)
         return found
@@ -290,7 +291,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def _is_away(error: BaseException | None) -> bool:
-    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | NoneFree):
+    if isinstance(error, OSError | TimeoutError | NoneFree | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
     return (getattr(error, "sqlstate", None) or "")[:2] in ("08", "53", "57")
 
@@ -298,7 +299,7 @@ def _is_away(error: BaseException | None) -> bool:
 def is_ours(error: DBAPIError) -> bool:
     """Whether PostgreSQL, or the way to it, raised it."""
     origins = (error.orig, getattr(error.orig, "__cause__", None))
-    return any(isinstance(one, OSError | Answer | asyncpg.PostgresError | asyncpg.InterfaceError) for one in origins)
+    return any(isinstance(one, (Answer, *FAULTS)) for one in origins)
 
 
 def told(error: DBAPIError) -> str:

@@ -4,6 +4,7 @@ that it lives. On a clock that stands still; the signs of life come without a pa
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from dialer.crew import PRESENT, Crew
 from dialer.house import House
 from dialer.store.workers import DEAD
 from dialer.troubles import Troubles
+from tests.support.scene import Scene, play
 
 FAULTS = (
     OperationalError("x", None, OSError("gone")), OSError("gone"), TimeoutError(), RuntimeError("a mistake of ours"),
@@ -160,3 +162,18 @@ async def test_it_judges_by_the_database_s_clock_and_says_when_its_own_is_off(ah
     await crew.open()
     assert crew.house.is_clock_off() is is_off
     assert abs((crew.house.clock.now() - datetime.now(UTC)).total_seconds() - ahead_s) < 0.5
+
+
+def test_who_can_t_show_that_it_lives_takes_up_nothing_and_is_not_ready(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        lives = False
+        scene.worker.present = lambda: lives
+        await scene.start()
+        await asyncio.sleep(1)
+        assert scene.worker.fault == "it can't show the other workers that it lives"
+        lives = True
+        scene.worker.wake.set()
+        await asyncio.sleep(1)
+        assert scene.worker.fault == ""
+
+    play(tmp_path, "2026-01-14 12:00", act)
