@@ -23,7 +23,7 @@ BEAT_S = 2.0
 PRESENT = timedelta(seconds=6)
 """So long after its last sign of life a worker may take up attempts. It stops well before others believe it dead, or
 they would take over what it is just about to place."""
-CLOCK_EVERY = timedelta(minutes=1)
+CLOCK_S = 60.0
 GOODBYE_S = 5.0
 
 
@@ -43,7 +43,8 @@ class Crew:
     """Called when the duty comes to this worker."""
     started_at: datetime = field(init=False)
     _attendance: Any = None
-    _clock_at: datetime | None = None
+    _clock_s: float | None = None
+    """When the database was asked for its time, by the event loop's clock: the machine's may be set back meanwhile."""
     _seen_s: float | None = None
     """When the last sign of life that was written was begun, by the event loop's clock."""
     _away: bool = False
@@ -94,7 +95,7 @@ class Crew:
         """One sign of life; the duty, where nobody has it; each minute the clock."""
         if self._attendance is None:
             self._attendance = await self.house.store.attend(self.noticed, self.worker)
-            self._clock_at = None
+            self._clock_s = None
         await self._discipline()
         began_s = asyncio.get_running_loop().time()
         await self._attendance.beat(self.worker, self.started_at, self.house.clock.now())
@@ -103,16 +104,27 @@ class Crew:
         if self._away:
             self._away, self._back_s = False, began_s
             self.noticed()
-        if not self.on_duty and await self._attendance.take_duty():
+        if not self.on_duty and await self._take_duty():
             self.on_duty = True
             log.info("on_duty", worker=self.worker, hint="this worker plans, sweeps and sends the digests")
             self.began()
 
+    async def _take_duty(self) -> bool:
+        """Also from one that hangs: its connection stays, and with it what only the one on duty sees to."""
+        if await self._attendance.take_duty():
+            return True
+        return not self._is_just_back() and await self._attendance.end_silent() and await self._attendance.take_duty()
+
+    def _is_just_back(self) -> bool:
+        """Whether the database was away just now: none of the workers could show then that it lives."""
+        now_s = asyncio.get_running_loop().time()
+        return self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()
+
     async def _look(self) -> None:
         """Whether other workers are dead. By a clock that is off all of them would seem to be, and while the database
         was away none of them could show that it lives."""
-        now, now_s = self.house.clock.now(), asyncio.get_running_loop().time()
-        if self.house.is_clock_off() or (self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()):
+        now = self.house.clock.now()
+        if self.house.is_clock_off() or self._is_just_back():
             return
         missing = await self.house.store.look(lambda tx: workers.missing(tx, now - DEAD))
         if missing - {self.worker}:
@@ -125,14 +137,15 @@ class Crew:
             log.error("not_taken_over", error=said(error), hint="it is tried again every 2 s")
 
     async def _discipline(self) -> None:
-        """Each minute: all workers judge by the database's clock."""
-        clock, now = self.house.clock, self.house.clock.now()
-        if not isinstance(clock, DisciplinedClock) or (self._clock_at and now < self._clock_at + CLOCK_EVERY):
+        """Each minute, and each time while the clock is off: all workers judge by the database's clock."""
+        clock, now_s = self.house.clock, asyncio.get_running_loop().time()
+        is_known = self._clock_s is not None and now_s < self._clock_s + CLOCK_S and not self.house.is_clock_off()
+        if not isinstance(clock, DisciplinedClock) or is_known:
             return
         asked_at = clock.bare()
         said = await self._attendance.now()
         clock.discipline(said - (asked_at + (clock.bare() - asked_at) / 2))
-        self._clock_at = clock.now()
+        self._clock_s = now_s
 
     def _lose(self, error: Exception) -> None:
         """Said once, until it is back."""

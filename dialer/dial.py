@@ -24,6 +24,7 @@ from dialer.news import News
 from dialer.room import Room
 from dialer.store import Tx
 from dialer.store import attempts as attempt_store
+from dialer.store.database import said
 
 LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
@@ -229,7 +230,7 @@ class Dialer:
                 await self.inbox.take([news])
                 return True
             except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
-                log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=str(error))
+                log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=said(error))
             await asyncio.sleep(pause_s)
         return False
 
@@ -242,4 +243,4 @@ class Dialer:
         self._placing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The claims of this group stay `placing`; their leases expire and `find` tells what became of them.
-            log.error("placing_failed", error=f"{type(error).__name__}: {error}")
+            log.error("placing_failed", error=said(error))

@@ -234,7 +234,7 @@ class Worker:
                 await self._report_changes()
                 until = await self._dial_once()
                 self.troubles.works("dialing")
-                self.fault = ""
+                self.fault = "" if self.present() else "it can't show the other workers that it lives"
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
                 self.fault = f"it does not dial ({type(error).__name__})"
                 if self.troubles.is_news("dialing", error):

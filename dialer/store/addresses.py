@@ -125,4 +125,6 @@ def remedy(error: DBAPIError, state: str) -> str:
         return "no host has this name: see the host in `database`"
     if any(isinstance(one, ssl.SSLError) for one in causes):
         return "see ?ssl= in `database`, and the server's certificate"
+    if any("rejected SSL" in str(one) for one in causes):
+        return "the server speaks no TLS: turn on its `ssl`, or see ?ssl= in `database`"
     return "see host and port in `database`, and whether the server runs there"

@@ -21,11 +21,12 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from dialer.store.duty import BEAT, END_SILENT, SILENCE
 from dialer.store.types import EPOCH, MICROSECOND, document
 
 T = TypeVar("T")
-FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What the driver raises: of the network, of the server, and its own."""
+FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises: of the network, of the server, its own; the last where the server just ends a connection."""
 WRITERS = 3
 """Pipelined, so many get the best of the server; more only wait for each other's rows."""
 READERS = 4
@@ -39,13 +40,9 @@ UPGRADE, DUTY, PHONES, IMPORT = 4_915_001, 4_915_002, 4_915_003, 4_915_004
 """Keys of advisory locks: who upgrades the schema, has the duty (planning, sweeps, digests), dials a number, imports"""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
-BEAT = (
-    "INSERT INTO workers (worker, started_at, seen_at) VALUES ($1, $2, $3) "
-    "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
-)
 PASSING = frozenset({"40001", "40P01", "55P03"})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
-TAKEN = "23505"  # unique violation
+TAKEN, READ_ONLY = "23505", "25006"  # unique violation; a transaction that takes no writes
 SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
@@ -95,8 +92,9 @@ class Link:
             await _say(connection, begin)
             try:
                 found = await connection.run_sync(work)
-            except BaseException:
-                await _give_back(connection)
+            except BaseException as error:
+                # A session that was begun on a standby, or while the database took no writes, may stay so for good.
+                await (_drop if state_of(error) == READ_ONLY else _give_back)(connection)
                 raise
             await _commit(connection)
         return found
@@ -293,7 +291,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def _is_away(error: BaseException | None) -> bool:
-    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | NoneFree):
+    if isinstance(error, OSError | TimeoutError | NoneFree | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
     return (getattr(error, "sqlstate", None) or "")[:2] in ("08", "53", "57")
 
@@ -301,7 +299,7 @@ def _is_away(error: BaseException | None) -> bool:
 def is_ours(error: DBAPIError) -> bool:
     """Whether PostgreSQL, or the way to it, raised it."""
     origins = (error.orig, getattr(error.orig, "__cause__", None))
-    return any(isinstance(one, OSError | Answer | asyncpg.PostgresError | asyncpg.InterfaceError) for one in origins)
+    return any(isinstance(one, (Answer, *FAULTS)) for one in origins)
 
 
 def told(error: DBAPIError) -> str:
@@ -363,6 +361,10 @@ class Attendance:
     async def take_duty(self) -> bool:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
+
+    async def end_silent(self) -> bool:
+        """Ends the connection of a worker that has the duty and shows no life any more. Whether there was one."""
+        return bool(await self._ask(END_SILENT, DUTY, SILENCE // MICROSECOND))
 
     async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
         """A sign of life, on this connection: one that waited for others' transactions would pass for a death.

@@ -132,6 +132,26 @@ def test_the_duty_of_a_killed_worker_moves_and_the_rest_is_dialed(tmp_path: Path
         assert len(keys) == len(set(keys)), "nothing is placed twice"
 
 
+@pytest.mark.hunt
+def test_a_worker_that_is_stopped_loses_the_duty_and_places_nothing_late(tmp_path: Path, postgres_url: str) -> None:
+    """As one that hangs does: its connections stay, and the machine answers the server's keepalives."""
+    with crowd(tmp_path, postgres_url, 120, 8) as crew:
+        crew.start()
+        crew.start()
+        stopped = _has_duty(crew)
+        other = next(one for one in crew.workers if one is not stopped)
+        assert await_it(lambda: len(crew.journal()) >= 10, 40)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        assert await_it(lambda: other.logged("on_duty"), DUTY_MOVES_S)
+        assert await_it(lambda: other.logged("workers_dead"), 8), "and what it left is looked after"
+        os.kill(stopped.pid, signal.SIGCONT)
+        assert await_it(lambda: stopped.logged("database_back"), 10), "it goes on by itself"
+        assert crew.settled(60)
+        assert len(other.logged("on_duty")) == 1
+        assert crew.halt_and_stop() == []
+        assert crew.faults() == []
+
+
 @pytest.mark.parametrize(
     "seed", [pytest.param(0, marks=pytest.mark.hunt), *(pytest.param(n, marks=pytest.mark.torture) for n in (1, 2))]
 )

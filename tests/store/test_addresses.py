@@ -1,5 +1,6 @@
 """Addresses of databases: what is accepted, what is shown, and that a refusal says what to do and never a password."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +58,18 @@ def test_who_cannot_reach_the_server_is_told_what_to_look_at(url: str, advice: s
             ask(url)
         assert "\n" not in str(refused.value)
         assert "hush" not in str(refused.value)
+
+
+async def test_a_server_that_speaks_no_tls_is_told_as_one() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # "SSL, please"
+        writer.write(b"N")
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(DialerError, match=r"speaks no TLS: turn on its `ssl`, or see \?ssl= in `database`"):
+            await asyncio.to_thread(schema.version, f"postgresql://u@127.0.0.1:{port}/x?ssl=require")
 
 
 def test_a_database_that_is_missing_and_an_unknown_user_are_told(postgres_url: str) -> None:

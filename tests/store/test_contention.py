@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from dialer import mark
 from dialer.clock import SystemClock
+from dialer.errors import DialerError
 from dialer.store import Store, Tx, attempts, locks, queues
 from dialer.store import tables as t
 from dialer.store.common import flag, insert_all, take_numbers
-from dialer.store.postgres import state_of
+from dialer.store.database import explained
+from dialer.store.postgres import is_away, state_of, wrapped
 from dialer.store.restored import BACKUP
 from tests.store.test_hot_postgres import FILL, FIRST, MANY
 
@@ -207,3 +210,22 @@ async def test_no_refusal_names_a_value(two: tuple[Store, Store], work: Any) -> 
     error: BaseException | None = refused.value
     assert "hush" not in f"{error} {error.orig}"  # type: ignore[union-attr]
     assert state_of(refused.value)
+
+
+async def test_who_met_a_database_that_took_no_writes_writes_when_it_does_again(two: tuple[Store, Store]) -> None:
+    """A session keeps the setting with which it began, as one does that was opened on a standby."""
+    store, other = two
+    name = await other.look(lambda tx: tx.execute(text("SELECT current_database()")).scalar())
+    await other.look(lambda tx: tx.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on")))
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        await store.write(add("a"))
+    await other.look(lambda tx: tx.execute(text(f"ALTER DATABASE {name} RESET default_transaction_read_only")))
+    await store.write(add("a"))
+
+
+def test_a_connection_that_the_server_just_ends_is_one_that_is_lost() -> None:
+    ended = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    error = wrapped("BEGIN", ended)
+    assert is_away(error)
+    with pytest.raises(DialerError, match="see host and port"), explained():
+        raise error

@@ -2,20 +2,24 @@
 that it lives. On a clock that stands still; the signs of life come without a pause between them."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from dialer import clock as clocks
 from dialer import crew as crews
 from dialer.clock import DisciplinedClock
 from dialer.crew import PRESENT, Crew
 from dialer.house import House
 from dialer.store.workers import DEAD
 from dialer.troubles import Troubles
+from tests.support.scene import Scene, play
 
 FAULTS = (
     OperationalError("x", None, OSError("gone")), OSError("gone"), TimeoutError(), RuntimeError("a mistake of ours"),
@@ -31,12 +35,14 @@ class Attendance:
     ahead: timedelta = timedelta(0)
     beats: int = 0
     ended: int = 0
+    seen_at: datetime | None = None
 
     async def beat(self, *told: Any) -> None:
         await asyncio.sleep(0)
         if self.faults:
             raise self.faults.pop()
         self.beats += 1
+        self.seen_at = told[-1]
 
     async def take_duty(self) -> bool:
         return True
@@ -160,3 +166,41 @@ async def test_it_judges_by_the_database_s_clock_and_says_when_its_own_is_off(ah
     await crew.open()
     assert crew.house.is_clock_off() is is_off
     assert abs((crew.house.clock.now() - datetime.now(UTC)).total_seconds() - ahead_s) < 0.5
+
+
+@pytest.mark.parametrize("later_s", [0.0, 70.0])
+async def test_a_clock_that_is_set_back_is_known_for_off_and_not_shown_to_others(
+    monkeypatch: pytest.MonkeyPatch, later_s: float
+) -> None:
+    """At once, and also when the minute is over for which a clock that was set is not trusted."""
+    attendance, hour_s, loop = Attendance(), 3600.0, asyncio.get_running_loop()
+    crew = _crew(Database(attendance))
+    await crew.open()
+    wall_s, steady_s, loop_s = time.time, time.monotonic, loop.time
+    monkeypatch.setattr(clocks.SystemClock, "now", lambda self: datetime.now(UTC) - timedelta(seconds=hour_s))
+    monkeypatch.setattr(clocks.time, "time", lambda: wall_s() - hour_s)
+    if later_s:
+        crew.house.is_clock_off()  # it was seen to be set
+        monkeypatch.setattr(clocks.time, "time", lambda: wall_s() - hour_s + later_s)
+        monkeypatch.setattr(clocks.time, "monotonic", lambda: steady_s() + later_s)
+        monkeypatch.setattr(loop, "time", lambda: loop_s() + later_s)
+    before = attendance.beats
+    await _turn(crew, lambda: attendance.beats > before)
+    assert crew.house.is_clock_off()
+    assert attendance.seen_at is not None
+    assert abs((attendance.seen_at - datetime.now(UTC)).total_seconds()) < 1.0
+
+
+def test_who_can_t_show_that_it_lives_takes_up_nothing_and_is_not_ready(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        lives = False
+        scene.worker.present = lambda: lives
+        await scene.start()
+        await asyncio.sleep(1)
+        assert scene.worker.fault == "it can't show the other workers that it lives"
+        lives = True
+        scene.worker.wake.set()
+        await asyncio.sleep(1)
+        assert scene.worker.fault == ""
+
+    play(tmp_path, "2026-01-14 12:00", act)
