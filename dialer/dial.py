@@ -127,14 +127,18 @@ class Dialer:
                     self._start(self._place(placement, now))
 
     async def _last_look(self, ready: Sequence[Placement]) -> dict[int, str]:
-        """attempt id → why it must not be placed after all; empty: it may."""
+        """attempt id → why it must not be placed after all; empty: it may. Where the database can't say, none may."""
         claims = {placement.attempt_id: placement.claimed_at for placement in ready}
         asked_at = self.house.clock.now()
 
         def look(tx: Tx) -> dict[int, str]:
             return attempt_store.last_look(tx, claims, self.worker)
 
-        found = await self.house.store.look(look)
+        try:
+            found = await self.house.store.look(look)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from being looked at: nothing was sent
+            log.error("not_looked", attempts=len(claims), error=said(error), hint="they go back to the plan")
+            return dict.fromkeys(claims, "not_looked")
         for placement in ready:
             key = placement.attempt_id
             found[key] = found[key] or self._too_late(placement, asked_at)

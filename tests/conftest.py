@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from hypothesis import settings
 
 from dialer.store.schema import upgrade
 from tests.support import nursery, postgres
+
+# A shell's own server would stand in for what an address leaves out.
+for _name in [name for name in os.environ if name.startswith("PG")]:
+    del os.environ[_name]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None)

@@ -1,5 +1,6 @@
 """Asking the provider about lost attempts: never in a hurry, and never without end, whatever it answers."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,6 +70,34 @@ def test_what_was_claimed_long_ago_is_not_handed_over(tmp_path: Path, monkeypatc
         kinds = [(one.kind, one.data.get("why")) for one in scene.rows("events") if one.attempt_id == row.attempt_id]
         assert kinds[0] == ("withdrawn", "claimed_long_ago")
         assert (row.placed_at - row.claimed_at).total_seconds() < CLAIM_S
+        assert len(scene.mock.calls_to(ALICE)) == 1
+
+    play(tmp_path, "2026-01-14 08:00", act)
+
+
+def test_what_cannot_be_looked_at_again_goes_back_to_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is away for a moment right before the call: nothing was sent, so it is not lost."""
+
+    async def act(scene: Scene) -> None:
+        look, failing = scene.house.store.look, [OSError("the server is gone")]
+
+        async def away(work: Callable[[Tx], object]) -> object:
+            found = await look(work)
+            is_last = isinstance(found, dict) and "" in found.values()
+            if is_last and failing:
+                raise failing.pop()
+            return found
+
+        monkeypatch.setattr(scene.house.store, "look", away)
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        row = next(row for row in scene.rows() if row.claimed_at)
+        kinds = [(one.kind, one.data.get("why")) for one in scene.rows("events") if one.attempt_id == row.attempt_id]
+        assert kinds[0] == ("withdrawn", "not_looked")
+        assert row.state == "settled"
+        assert (row.placed_at - row.planned_for).total_seconds() < CLAIM_S, "it did not wait for its lease to end"
         assert len(scene.mock.calls_to(ALICE)) == 1
 
     play(tmp_path, "2026-01-14 08:00", act)
