@@ -30,6 +30,8 @@ LOOK_S = 1.0
 """Seconds that the last look is good for: a host that slept since has to look again."""
 REMEMBERED = timedelta(minutes=5)
 """How long a claim's instant is known: well beyond its lease."""
+PAUSES_S = (0, 1, 5, 20)
+"""Before each try to record what became of a placement."""
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
 
@@ -229,13 +231,17 @@ class Dialer:
 
     async def _record(self, news: News) -> bool:
         """Whether it is durable. If it is not: no reason to place again; the lease runs out and the attempt is lost."""
-        for pause_s in (1, 5, 20, 0):
+        why = ""
+        for pause_s in PAUSES_S:
+            if pause_s:
+                await asyncio.sleep(pause_s)
             try:
                 await self.inbox.take([news])
                 return True
-            except Exception as error:  # noqa: BLE001 - logged; reconciliation settles it
-                log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=said(error))
-            await asyncio.sleep(pause_s)
+            except Exception as error:  # noqa: BLE001 - logged at the end; reconciliation settles it
+                why = said(error)
+        # Once for each: with a database that is away there may be thousands of them.
+        log.error("not_recorded", attempt_id=news.attempt_id, kind=news.kind, error=why)
         return False
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -1,15 +1,18 @@
 """Asking the provider about lost attempts: never in a hurry, and never without end, whatever it answers."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.contract import Event, EventKind, Order, Receipt, Uncertain
 from dialer import settle
 from dialer.attempt import CLAIM_S
-from dialer.news import of_event
+from dialer.dial import PAUSES_S
+from dialer.inbound import Inbox
+from dialer.news import News, of_event
 from dialer.store import Tx
 from tests.support.scene import ALICE, Scene, account, due, play
 
@@ -99,5 +102,35 @@ def test_what_cannot_be_looked_at_again_goes_back_to_the_plan(tmp_path: Path, mo
         assert row.state == "settled"
         assert (row.placed_at - row.planned_for).total_seconds() < CLAIM_S, "it did not wait for its lease to end"
         assert len(scene.mock.calls_to(ALICE)) == 1
+
+    play(tmp_path, "2026-01-14 08:00", act)
+
+
+def test_what_cannot_be_recorded_is_said_once_and_never_placed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(scene: Scene) -> None:
+        tried: list[datetime] = []
+
+        async def full(news: Sequence[News]) -> None:
+            if not news[0].identity:  # the carrier's own is told again by the carrier
+                tried.append(scene.clock.now())
+            raise OSError("no room")
+
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        with capture_logs() as logs:
+            with monkeypatch.context() as patch:
+                patch.setattr(Inbox, "take", lambda inbox, news: full(news))
+                while len(tried) < len(PAUSES_S):
+                    await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1))
+                await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1))
+            await scene.until("2026-01-16 12:00")
+        told = [one for one in logs if one["event"] == "not_recorded"]
+        placed = [call.attempt_id for call in scene.mock.calls_to(ALICE)]
+        assert [(str(one["attempt_id"]), one["error"]) for one in told] == [(placed[0], "OSError: no room")]
+        assert len(placed) == len({*placed})
+        assert [(at - tried[0]).total_seconds() for at in tried[:4]] == [0, 1, 6, 26]
 
     play(tmp_path, "2026-01-14 08:00", act)
