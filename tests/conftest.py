@@ -1,6 +1,7 @@
 """What every test starts from."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.support import nursery, postgres
 # A shell's own server would stand in for what an address leaves out.
 for _name in [name for name in os.environ if name.startswith("PG")]:
     del os.environ[_name]
+
+# A job in a shell's background is begun deaf to Ctrl-C, and so is whatever it begins.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None)

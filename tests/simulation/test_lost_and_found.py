@@ -82,7 +82,7 @@ class Hand:
         """An event of the order of this number, now."""
         key = self.orders[number].attempt_id
         usual = Event(kind, self.host.now(), key, f"ref-{key}", f"{key}:{kind}", disposition=disposition)
-        return replace(usual, **changes)
+        return usual._replace(**changes)
 
     async def tell(self, *kinds: EventKind, **changes: Any) -> None:
         for kind in kinds:

@@ -64,6 +64,10 @@ async def test_a_server_that_speaks_no_tls_is_told_as_one() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)  # "SSL, please"
         writer.write(b"N")
+        await writer.drain()
+        await reader.read()  # until the other side hangs up
+        writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
