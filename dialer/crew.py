@@ -110,10 +110,14 @@ class Crew:
             self.began()
 
     async def _take_duty(self) -> bool:
-        """Also from one that hangs: its connection stays, and with it what only the one on duty sees to."""
+        """Also from one that hangs: its connection stays, and with it what only the one on duty sees to. Not by a clock
+        that is off: by it all may seem to."""
         if await self._attendance.take_duty():
             return True
-        return not self._is_just_back() and await self._attendance.end_silent() and await self._attendance.take_duty()
+        if self._is_just_back() or self.house.is_clock_off():
+            return False
+        ended = await self._attendance.end_silent(self.house.clock.now())
+        return bool(ended and await self._attendance.take_duty())
 
     def _is_just_back(self) -> bool:
         """Whether the database was away just now: none of the workers could show then that it lives."""

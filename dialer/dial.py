@@ -34,6 +34,8 @@ PAUSES_S = (0, 1, 5, 20)
 """Before each try to record what became of a placement."""
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
+BLIND_S = 5.0
+"""Seconds without a claim after a last look that failed: what it withdraws would be claimed and withdrawn on and on."""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class Dialer:
     """As the worker's."""
     last_placed_at: datetime | None = None
     _clock_off: bool = False
+    _blind_until_s: float = 0.0
+    """No claims until then, by the event loop's clock."""
     _placing: set["asyncio.Task[None]"] = field(default_factory=set)
     _handed: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) whose order the adapter has, or may have: until what came of it is durable."""
@@ -62,7 +66,7 @@ class Dialer:
     async def tick(self) -> Claimed:
         """One bounded round: claims what there is room for and starts placing it. Returns what it claimed."""
         now = self.house.clock.now()
-        if self._stands_still():
+        if self._stands_still() or asyncio.get_running_loop().time() < self._blind_until_s:
             return Claimed(next_due_at=now + CLOCK_WAIT)
         taken = await self.room.take(now)
         self._remember(now)
@@ -139,6 +143,7 @@ class Dialer:
         try:
             found = await self.house.store.look(look)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being looked at: nothing was sent
+            self._blind_until_s = asyncio.get_running_loop().time() + BLIND_S
             log.error("not_looked", attempts=len(claims), error=said(error), hint="they go back to the plan")
             return dict.fromkeys(claims, "not_looked")
         for placement in ready:

@@ -1,6 +1,7 @@
 """`dialer init`: settings, a campaign and a small portfolio that work as written, in the operator's language."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from importlib.resources import files
@@ -101,7 +102,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> list[str]:
         return [Path(one.file).name for one in write_files(folder / SCHEMAS)]
     except BaseException as error:
         for path in made:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # what kept it from being written may keep it from being taken away
+                path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             wrong = f"{folder} cannot be written ({error.strerror}); name another folder"
             raise DialerError(wrong) from error

@@ -327,8 +327,8 @@ def once(url: URL, work: Callable[[Connection], T]) -> T:
 
 
 def session_of(worker: str) -> str:
-    """The name of its staying connection at the server, which cuts longer ones."""
-    return f"dialer {worker}"[:63]
+    """The name of its staying connection at the server, which cuts longer ones: a long name's end says who it is."""
+    return f"dialer {worker[-56:]}"
 
 
 class Attendance:
@@ -362,9 +362,9 @@ class Attendance:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
 
-    async def end_silent(self) -> bool:
+    async def end_silent(self, now: datetime) -> bool:
         """Ends the connection of a worker that has the duty and shows no life any more. Whether there was one."""
-        return bool(await self._ask(END_SILENT, DUTY, SILENCE // MICROSECOND))
+        return bool(await self._ask(END_SILENT, DUTY, SILENCE // MICROSECOND, (now - EPOCH) // MICROSECOND))
 
     async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
         """A sign of life, on this connection: one that waited for others' transactions would pass for a death.

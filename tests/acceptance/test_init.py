@@ -132,6 +132,27 @@ def test_it_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["accounts.csv"]
 
 
+def test_a_disk_that_takes_nothing_any_more_is_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written until then can't be taken away either."""
+    opened, made = Path.open, []
+
+    def refuse(path: Path, *args: Any, **named: Any) -> Any:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def few(path: Path, *args: Any, **named: Any) -> Any:
+        if args[:1] == ("x",):
+            made.append(path)
+        return refuse(path) if len(made) > 2 else opened(path, *args, **named)
+
+    monkeypatch.setattr(Path, "open", few)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(DialerError, match="cannot be written"):
+        written(tmp_path / "new", "en")
+    monkeypatch.undo()
+
+
 def test_half_a_folder_is_not_left_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, *args: Any, **more: Any) -> Any:
         if path == tmp_path / "suppressions.csv":

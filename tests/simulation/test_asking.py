@@ -106,6 +106,33 @@ def test_what_cannot_be_looked_at_again_goes_back_to_the_plan(tmp_path: Path, mo
     play(tmp_path, "2026-01-14 08:00", act)
 
 
+def test_while_nothing_can_be_looked_at_it_is_not_claimed_on_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only the last look fails, for want of a reader's file, each claim would write a withdrawal at once."""
+
+    async def act(scene: Scene) -> None:
+        look, failed = scene.house.store.look, []
+
+        async def away(work: Callable[[Tx], object]) -> object:
+            found = await look(work)
+            if isinstance(found, dict) and "" in found.values() and (not failed or scene.clock.now() < failed[0]):
+                failed[:] = failed or [scene.clock.now() + timedelta(seconds=18)]
+                raise OSError("too many open files")
+            return found
+
+        monkeypatch.setattr(scene.house.store, "look", away)
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        await scene.launch()
+        await scene.start()
+        await scene.until("2026-01-14 12:00")
+        withdrawn = [one for one in scene.rows("events") if one.kind == "withdrawn"]
+        assert 3 <= len(withdrawn) <= 5
+        assert len(scene.mock.calls_to(ALICE)) == 1
+
+    play(tmp_path, "2026-01-14 08:00", act)
+
+
 def test_what_cannot_be_recorded_is_said_once_and_never_placed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
