@@ -78,24 +78,29 @@ def test_what_was_claimed_long_ago_is_not_handed_over(tmp_path: Path, monkeypatc
     play(tmp_path, "2026-01-14 08:00", act)
 
 
+async def dialed(scene: Scene, monkeypatch: pytest.MonkeyPatch, fault: Callable[[], Exception | None]) -> None:
+    """Alice's morning, where the last look before a call that it would let pass meets these faults."""
+    look = scene.house.store.look
+
+    async def faulty(work: Callable[[Tx], object]) -> object:
+        found = await look(work)
+        if isinstance(found, dict) and "" in found.values() and (error := fault()) is not None:
+            raise error
+        return found
+
+    monkeypatch.setattr(scene.house.store, "look", faulty)
+    await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+    await scene.launch()
+    await scene.start()
+    await scene.until("2026-01-14 12:00")
+
+
 def test_what_cannot_be_looked_at_again_goes_back_to_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is away for a moment right before the call: nothing was sent, so it is not lost."""
 
     async def act(scene: Scene) -> None:
-        look, failing = scene.house.store.look, [OSError("the server is gone")]
-
-        async def away(work: Callable[[Tx], object]) -> object:
-            found = await look(work)
-            is_last = isinstance(found, dict) and "" in found.values()
-            if is_last and failing:
-                raise failing.pop()
-            return found
-
-        monkeypatch.setattr(scene.house.store, "look", away)
-        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
-        await scene.launch()
-        await scene.start()
-        await scene.until("2026-01-14 12:00")
+        failing = [OSError("the server is gone")]
+        await dialed(scene, monkeypatch, lambda: failing.pop() if failing else None)
         row = next(row for row in scene.rows() if row.claimed_at)
         kinds = [(one.kind, one.data.get("why")) for one in scene.rows("events") if one.attempt_id == row.attempt_id]
         assert kinds[0] == ("withdrawn", "not_looked")
@@ -112,20 +117,13 @@ def test_while_nothing_can_be_looked_at_it_is_not_claimed_on_and_on(
     """Where only the last look fails, for want of a reader's file, each claim would write a withdrawal at once."""
 
     async def act(scene: Scene) -> None:
-        look, failed = scene.house.store.look, []
+        until: list[datetime] = []
 
-        async def away(work: Callable[[Tx], object]) -> object:
-            found = await look(work)
-            if isinstance(found, dict) and "" in found.values() and (not failed or scene.clock.now() < failed[0]):
-                failed[:] = failed or [scene.clock.now() + timedelta(seconds=18)]
-                raise OSError("too many open files")
-            return found
+        def fault() -> Exception | None:
+            until[:] = until or [scene.clock.now() + timedelta(seconds=18)]
+            return OSError("too many open files") if scene.clock.now() < until[0] else None
 
-        monkeypatch.setattr(scene.house.store, "look", away)
-        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
-        await scene.launch()
-        await scene.start()
-        await scene.until("2026-01-14 12:00")
+        await dialed(scene, monkeypatch, fault)
         withdrawn = [one for one in scene.rows("events") if one.kind == "withdrawn"]
         assert 3 <= len(withdrawn) <= 5
         assert len(scene.mock.calls_to(ALICE)) == 1
