@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from dialer.erased import ranges, told
+from dialer.erased import Span, ranges, size, told, written
 from dialer.record import digest
 from dialer.store import Tx
 from dialer.store import erasure as erasure_store
 from dialer.store import record as record_store
+
+SPANS_MAX = 5_000
+"""Spans of one erasure: some 80 kB."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,13 @@ class Eraser:
         self.add({kind: len(gone)})
         self._note(kind, record_store.sealed_among(self.tx, kind, gone), {})
 
+    def gone(self, kind: str, parts: Sequence[Span], rows: int) -> None:
+        """Notes sealed rows that go with their whole table, which has so many rows; their digests are seen to later."""
+        self.add({kind: rows})
+        for start in range(0, len(parts), SPANS_MAX):
+            some = parts[start : start + SPANS_MAX]
+            self._write(kind, size(some), written(some), {})
+
     def add(self, counts: Mapping[str, int]) -> None:
         """Counts what was erased without a seal."""
         for table, count in counts.items():
@@ -48,9 +58,12 @@ class Eraser:
         ids = list(ids)
         if ids:
             record_store.unsalt(self.tx, kind, ids)
-            self._sealed[kind] = self._sealed.get(kind, 0) + len(ids)
-            own = {"at": self.now, "kind": kind, "rows": len(ids), "ids": ranges(ids), "remains": dict(remains)}
-            self._erasures.append(own)
+            self._write(kind, len(ids), ranges(ids), remains)
+
+    def _write(self, kind: str, rows: int, ids: str, remains: Mapping[str, str]) -> None:
+        self._sealed[kind] = self._sealed.get(kind, 0) + rows
+        own = {"at": self.now, "kind": kind, "rows": rows, "ids": ids, "remains": dict(remains)}
+        self._erasures.append(own)
 
     def close(self, action: str, detail: str) -> int:
         """Notes the action and returns its id."""

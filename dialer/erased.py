@@ -18,7 +18,28 @@ Span = tuple[int, int]
 
 def ranges(ids: Iterable[int]) -> str:
     """1, 2, 3, 5 → `1-3,5`. The ids in rising order."""
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _spans(ids))
+    return written(_spans(ids))
+
+
+def written(parts: Iterable[Span]) -> str:
+    """(1, 3), (5, 5) → `1-3,5`."""
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)
+
+
+def size(parts: Iterable[Span]) -> int:
+    """How many ids these are."""
+    return sum(last - first + 1 for first, last in parts)
+
+
+def joined(parts: Iterable[Span]) -> list[Span]:
+    """In order, and one where they touch or overlap."""
+    found: list[Span] = []
+    for first, last in sorted(parts):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
 
 
 def _spans(ids: Iterable[int]) -> Iterator[Span]:
@@ -56,13 +77,7 @@ class Erased:
 
     def settle(self) -> None:
         """Joins the spans; a row that was blanked and then purged is gone."""
-        joined: list[Span] = []
-        for first, last in sorted(self.gone):
-            if joined and first <= joined[-1][1] + 1:
-                joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-            else:
-                joined.append((first, last))
-        self.gone = joined
+        self.gone = joined(self.gone)
         self.remains = {key: left for key, left in self.remains.items() if not self.is_gone(key)}
 
     def is_gone(self, key: int) -> bool:
@@ -104,7 +119,7 @@ def explained(rows: Sequence[Any], details: dict[int, str]) -> tuple[dict[str, E
         else:
             of.gone += parts
         mine = counts.setdefault(row.action_id, {})
-        mine[row.kind] = mine.get(row.kind, 0) + sum(end - begin + 1 for begin, end in parts)
+        mine[row.kind] = mine.get(row.kind, 0) + size(parts)
         last[row.action_id] = row.erasure_id
     for action_id, mine in counts.items():
         said = {kind: int(count) for kind, count in _COUNTS.findall(details.get(action_id, ""))}

@@ -13,6 +13,7 @@ from dialer.erase import Eraser
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.log import mask_phone
+from dialer.months import refuse_while_taken_out
 from dialer.restored import refuse_while_asking
 from dialer.store import Tx, locks, optouts, planbook
 from dialer.store import erasure as erasure_store
@@ -67,6 +68,7 @@ async def forget(house: House, person_id: str) -> Forgotten:
 
 def _forget(tx: Tx, house: House, person_id: str, now: datetime) -> tuple[dict[str, int], int, int, int]:
     refuse_while_asking(tx, "nothing was erased")
+    refuse_while_taken_out(tx)
     locks.persons(tx, [person_id])
     known = look(tx, person_id)
     if known.running:

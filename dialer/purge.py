@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from config.settings import Settings
-from dialer import record
+from dialer import months, record
 from dialer.erase import Eraser
 from dialer.erased import Erased, explained
 from dialer.errors import DialerError
@@ -80,10 +80,12 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
         return found
     # What is erased is sealed first: the record must show that something was there.
     await record.seal(house, DESK)
+    months.add(found.counts, await months.take_out(house, at, before))
     for step in _steps(at, before):
         await _erase(house, step, found)
     await house.store.write(lambda tx: partitions.drop_empty(tx, before))
     await _drop_digests(house)
+    months.add(found.counts, await months.finish(house, before))
     await record.seal(house, DESK)
     found.pages_cleared = await house.store.forget_pages()
     return found
@@ -114,8 +116,7 @@ async def _erase(house: House, step: _Step, found: Purged) -> None:
         if not keys:
             return
         after = keys[-1]
-        for table, count in counts.items():
-            found.counts[table] = found.counts.get(table, 0) + count
+        months.add(found.counts, counts)
 
 
 def _page(tx: Tx, house: House, step: _Step, after: Any, before: date) -> tuple[list[Any], dict[str, int]]:

@@ -19,6 +19,9 @@ from dialer.store.database import Tx
 _a, _aa, _s, _e = t.attempts.c, t.attempt_accounts.c, t.suppressions.c, t.events.c
 LIKE_MAX = 2_000
 
+Span = tuple[int, int]
+"""First and last id."""
+
 
 # --- a person -------------------------------------------------------------------------------------------------------
 
@@ -255,6 +258,30 @@ def old_persons(tx: Tx, before: datetime, day: date, after: str, most: int) -> l
         ~exists().where(_a.person_id == p.person_id, ~_is_old(before)),
     )
     return list(tx.execute(statement.order_by(p.person_id).limit(most)).scalars())
+
+
+def placements_in(tx: Tx, span: Span, kept: Sequence[int]) -> list[int]:
+    """Of attempts with these ids, but for those that are kept."""
+    p = r.placements.c
+    return list(tx.execute(select(p.placement_id).where(*_in(p.attempt_id, span, kept))).scalars())
+
+
+def delete_hanging(tx: Tx, span: Span, kept: Sequence[int]) -> dict[str, int]:
+    """What hangs on attempts with these ids and is not sealed, but for those that are kept: table → rows deleted."""
+    counts: dict[str, int] = {}
+    for table in (t.promises, t.tasks, t.attempt_accounts):
+        counts[table.name] = tx.execute(delete(table).where(*_in(table.c.attempt_id, span, kept))).rowcount
+    return counts
+
+
+def attempts_in(tx: Tx, span: Span) -> list[int]:
+    """Ids of attempts."""
+    return list(tx.execute(select(_a.attempt_id).where(*_in(_a.attempt_id, span, ()))).scalars())
+
+
+def _in(column: ColumnElement[int], span: Span, kept: Sequence[int]) -> list[ColumnElement[bool]]:
+    own = [column >= span[0], column <= span[1]]
+    return [*own, column.not_in(kept)] if kept else own
 
 
 def rows_of(tx: Tx, kind: str, attempt_ids: Sequence[int]) -> list[int]:

@@ -1,14 +1,16 @@
 """PostgreSQL: the tables of the months that attempts, events and verdicts are divided into."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from dialer.store.addresses import driver_url
 from dialer.store.common import first_number
 from dialer.store.database import Tx
 from dialer.store.postgres import UPGRADE, once
+from dialer.store.tables import metadata
 
 TABLES = ("attempts", "events", "verdicts")
 AHEAD = 3
@@ -20,6 +22,10 @@ FILLED = {"attempts": " WITH (fillfactor = 70)"}
 _parts = text(
     "SELECT part.relname FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid"
     " JOIN pg_class whole ON whole.oid = inhparent WHERE whole.relname = 'attempts'"
+)
+_alone = text(
+    "SELECT relname FROM pg_class WHERE relname ~ '^attempts_[0-9]{4}_[0-9]{2}$' AND relkind = 'r'"
+    " AND NOT relispartition AND pg_table_is_visible(oid)"
 )
 
 
@@ -69,8 +75,13 @@ def make_for(url: str, of: Iterable[date]) -> None:
         once(parsed, make)
 
 
+def ids_of(month: date) -> tuple[int, int]:
+    """The first id an attempt of this month can have, and the first of the next one."""
+    return first_number(month), first_number(_after(month))
+
+
 def _add(tx: Tx, month: date) -> bool:
-    first, last = first_number(month), first_number(_after(month))
+    first, last = ids_of(month)
     given = {"first": first, "last": last}
     for table in TABLES:
         taken = text(f"SELECT EXISTS (SELECT FROM {table}_other WHERE attempt_id >= :first AND attempt_id < :last)")
@@ -88,12 +99,10 @@ def _after(month: date) -> date:
 
 def drop_empty(tx: Tx, before: date) -> list[date]:
     """Drops the tables of months before that day in which nothing is left; their room is free at once. Returns them."""
-    if tx.dialect.name != "postgresql":
+    if not (old := over(tx, before)):
         return []
-    months = (_month_of(name) for name in sorted(tx.execute(_parts).scalars()))
-    over = [month for month in months if month is not None and _after(month) <= before]
     _be_quick(tx)
-    empty = [month for month in over if _is_empty(tx, month)]
+    empty = [month for month in old if _is_empty(tx, month)]
     for month in empty:
         for table in TABLES:
             tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
@@ -105,9 +114,67 @@ def drop_empty(tx: Tx, before: date) -> list[date]:
     return empty
 
 
-def _be_quick(tx: Tx) -> None:
+def over(tx: Tx, before: date) -> list[date]:
+    """The months in use that were over before that day; none on SQLite."""
+    return [month for month in _months(tx, _parts) if _after(month) <= before]
+
+
+def hold(tx: Tx, month: date) -> bool:
+    """Has everybody else wait, to the end of this transaction. False: the month is in use no more.
+
+    Raises DBAPIError where others are at work with it for longer than a moment: then nothing was done.
+    """
+    _be_quick(tx, "100ms")
+    if month not in _months(tx, _parts):
+        return False
+    # One after the other as the engine's own transactions take them, and without the other months.
+    for table in TABLES:
+        tx.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
+    return month in _months(tx, _parts)
+
+
+def take_out(tx: Tx, month: date, kept: Sequence[int]) -> None:
+    """Detaches a month that is held: its tables are their own from here on, and nobody sees their rows any more. Those
+    of the attempts that are `kept` go to `…_other`."""
+    for table in TABLES:
+        tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, month)}"))
+        if kept:
+            _move(tx, table, month, kept)
+
+
+def _move(tx: Tx, table: str, month: date, kept: Sequence[int]) -> None:
+    columns = ", ".join(f'"{column.name}"' for column in metadata.tables[table].columns if column.computed is None)
+    tx.execute(
+        text(
+            f"WITH moved AS (DELETE FROM {name_of(table, month)} WHERE attempt_id = ANY(:kept) RETURNING {columns})"
+            f" INSERT INTO {table} ({columns}) SELECT {columns} FROM moved"
+        ).bindparams(bindparam("kept", type_=ARRAY(BigInteger))),
+        {"kept": list(kept)},
+    )
+
+
+def taken_out(tx: Tx) -> list[date]:
+    """The months that were taken out and not dropped yet; none on SQLite."""
+    return _months(tx, _alone)
+
+
+def drop(tx: Tx, month: date) -> None:
+    """The tables of a month that was taken out; their room is free at once."""
+    for table in TABLES:
+        tx.execute(text(f"DROP TABLE IF EXISTS {name_of(table, month)}"))
+
+
+def _be_quick(tx: Tx, most: str = "500ms") -> None:
     """Whoever waits for a whole table keeps everybody waiting behind it: rather not now than for long."""
-    tx.execute(text("SET LOCAL lock_timeout = '500ms'"))
+    tx.execute(text(f"SET LOCAL lock_timeout = '{most}'"))
+
+
+def _months(tx: Tx, named: TextClause) -> list[date]:
+    """Those that have tables of these names, in order."""
+    if tx.dialect.name != "postgresql":
+        return []
+    found = (_month_of(name) for name in sorted(tx.execute(named).scalars()))
+    return [month for month in found if month is not None]
 
 
 def _month_of(name: str) -> date | None:
