@@ -22,7 +22,7 @@ from dialer.store.month_rows import Marks
 KEPT_MAX = 5_000
 """Attempts of a month that may stay: they are moved while everybody waits. With more, the month goes row by row."""
 PAGE = 20_000
-"""Attempts whose placements, promises, tasks and accounts are deleted in one transaction."""
+"""Attempts whose accounts, promises and tasks are deleted in one transaction."""
 TRIES = 30
 PAUSE = timedelta(seconds=2)
 """Between tries to have the tables to oneself for a moment: a report may be reading them."""
@@ -127,7 +127,7 @@ def _take_out(tx: Tx, house: House, survey: _Survey, before: date) -> Counts:
 # --- what was taken out ---------------------------------------------------------------------------------------------
 
 
-async def finish(house: House, before: date) -> Counts:
+async def finish(house: House) -> Counts:
     """Deletes what hangs on attempts of the months that were taken out, and drops their tables; another purge's too.
 
     The digests of what is gone as a whole were dropped before. Returns what was erased.
@@ -139,21 +139,14 @@ async def finish(house: House, before: date) -> Counts:
                 await house.store.write(partial(month_rows.unsalt, kind=kind, month=month, span=span))
         after = 0
         while last := await house.store.read(partial(month_rows.page_after, month=month, after=after, most=PAGE)):
-            page = partial(_erase_hanging, house=house, span=(after + 1, last), before=before)
-            add(counts, await house.store.write(page))
+            add(counts, await house.store.write(partial(_erase_hanging, span=(after + 1, last))))
             after = last
         await house.store.write(partial(partitions.drop, month=month))
     return counts
 
 
-def _erase_hanging(tx: Tx, house: House, span: Span, before: date) -> Counts:
-    kept = erasure_store.attempts_in(tx, span)
-    eraser = Eraser(tx, house.clock.now())
-    eraser.remove("placements", erasure_store.placements_in(tx, span, kept))
-    eraser.add(erasure_store.delete_hanging(tx, span, kept))
-    if any(eraser.counts.values()):
-        eraser.close("purge", f"before {before}, what hangs on attempts of a month that went")
-    return eraser.counts
+def _erase_hanging(tx: Tx, span: Span) -> Counts:
+    return erasure_store.delete_hanging(tx, span, erasure_store.attempts_in(tx, span))
 
 
 def add(counts: Counts, more: Mapping[str, int]) -> None:

@@ -85,7 +85,7 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
         await _erase(house, step, found)
     await house.store.write(lambda tx: partitions.drop_empty(tx, before))
     await _drop_digests(house)
-    months.add(found.counts, await months.finish(house, before))
+    months.add(found.counts, await months.finish(house))
     await record.seal(house, DESK)
     found.pages_cleared = await house.store.forget_pages()
     return found

@@ -260,12 +260,6 @@ def old_persons(tx: Tx, before: datetime, day: date, after: str, most: int) -> l
     return list(tx.execute(statement.order_by(p.person_id).limit(most)).scalars())
 
 
-def placements_in(tx: Tx, span: Span, kept: Sequence[int]) -> list[int]:
-    """Of attempts with these ids, but for those that are kept."""
-    p = r.placements.c
-    return list(tx.execute(select(p.placement_id).where(*_in(p.attempt_id, span, kept))).scalars())
-
-
 def delete_hanging(tx: Tx, span: Span, kept: Sequence[int]) -> dict[str, int]:
     """What hangs on attempts with these ids and is not sealed, but for those that are kept: table → rows deleted."""
     counts: dict[str, int] = {}

@@ -13,7 +13,7 @@ from dialer.store.database import Tx
 from dialer.store.partitions import ids_of, name_of
 from dialer.store.types import Instant
 
-SEALED = {"events": "event_id", "verdicts": "verdict_id"}
+SEALED = {"events": "event_id", "placements": "placement_id", "verdicts": "verdict_id"}
 """The sealed tables that are divided by months, and what numbers their rows."""
 SPAN = 200_000
 """Ids of one statement: some tenths of a second, far from the time a statement gets."""

@@ -1,4 +1,4 @@
-"""PostgreSQL: the tables of the months that attempts, events and verdicts are divided into."""
+"""PostgreSQL: the tables of the months that attempts, events, placements and verdicts are divided into."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -12,7 +12,7 @@ from dialer.store.database import Tx
 from dialer.store.postgres import UPGRADE, once
 from dialer.store.tables import metadata
 
-TABLES = ("attempts", "events", "verdicts")
+TABLES = ("attempts", "events", "placements", "verdicts")
 AHEAD = 3
 """Months made ahead: due dates are planned days before their first round, so more is never needed."""
 

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Boolean, Connection, Date, Integer, MetaData, Numeric, inspect, select, text
 
 from dialer.errors import DialerError
-from dialer.store import holder, migrate, schema
+from dialer.store import holder, migrate, partitions, schema
 from dialer.store.addresses import sqlite_file
 from dialer.store.holder import no_daemon_of_before, only_one
 from dialer.store.schema import HEAD, upgrade, version
@@ -95,6 +95,35 @@ def test_an_old_database_comes_with_all_that_is_in_it(empty: str) -> None:
     for name, rows in before.items():
         kept = [{column: row[column] for column in rows[0]} for row in after[name]]
         assert sorted(kept, key=repr) == rows, name
+
+
+def test_placements_come_into_the_months_of_their_attempts() -> None:
+    with postgres.database(is_empty=True) as url:
+        first_version(url, "0010")
+        first, last = partitions.ids_of(date(2026, 1, 1))
+        keys = {1: 5, 2: first, 3: last - 1, 4: last}
+
+        def months(connection: Connection) -> None:
+            for name in ("attempts", "events", "verdicts"):
+                made = f"CREATE TABLE {name}_2026_01 PARTITION OF {name} FOR VALUES FROM ({first}) TO ({last})"
+                connection.execute(text(made))
+            known = MetaData()
+            known.reflect(connection, only=["placements"])
+            placements = known.tables["placements"]
+            for number, key in keys.items():
+                row = {column.name: value(column.type, number) for column in placements.columns}
+                connection.execute(placements.insert(), {**row, "attempt_id": key})
+            connection.execute(text("SELECT setval('placements_placement_id_seq', 4)"))
+
+        within(url, months)
+        upgrade(url)
+        lie = text("SELECT placement_id, attempt_id, tableoid::regclass::text FROM placements ORDER BY 1")
+        other, month = "placements_other", "placements_2026_01"
+        rows = [tuple(row) for row in within(url, lambda tx: tx.execute(lie).all())]
+        assert rows == [(1, 5, other), (2, first, month), (3, last - 1, month), (4, last, other)]
+        next_one = text("SELECT nextval('placements_placement_id_seq')")
+        assert within(url, lambda tx: tx.execute(next_one).scalar()) == 5
+        assert within(url, lambda tx: partitions.missing(tx, date(2026, 1, 20))) != []
 
 
 def test_numbers_go_on_after_an_upgrade(empty: str) -> None:
@@ -221,7 +250,7 @@ def at_work(url: str) -> Iterator[None]:
         yield
 
 
-DIVIDED = {"uq_events_identity", "uq_events_event_id", "uq_verdicts_verdict_id"}
+DIVIDED = {"uq_events_identity", "uq_events_event_id", "uq_placements_placement_id", "uq_verdicts_verdict_id"}
 """PostgreSQL's own keys of divided tables: they name what the table is divided by."""
 OF_SQLITE = "ix_attempts_progress"
 """An index that only SQLite has; PostgreSQL has another for the same."""

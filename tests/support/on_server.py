@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import text
 
 from dialer.store import Tx, partitions
-from dialer.store import tables as t
 from dialer.store.common import first_number
 from dialer.store.worker_tables import EVERY
 from tests.support.scene import Scene
 
+KEYS = {"actions": "action_id", "events": "event_id", "placements": "placement_id", "verdicts": "verdict_id"}
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -33,7 +33,7 @@ def put(tx: Tx, rows: Rows, today: date) -> None:
     for table in EVERY.sorted_tables:
         if rows[table.name]:
             tx.execute(table.insert(), rows[table.name])
-    for table, key in ((t.events, "event_id"), (t.verdicts, "verdict_id"), (t.actions, "action_id")):
-        tx.execute(text(f"SELECT setval('{table.name}_{key}_seq', (SELECT max({key}) FROM {table.name}))"))
+    for table, key in KEYS.items():
+        tx.execute(text(f"SELECT setval('{table}_{key}_seq', (SELECT max({key}) FROM {table}))"))
     last = max(row["attempt_id"] - first_number(row["due_on"]) for row in rows["attempts"])
     tx.execute(text("SELECT setval('attempt_numbers', :last)"), {"last": last})
