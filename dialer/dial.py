@@ -63,10 +63,15 @@ class Dialer:
     _given_up: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) that must not be handed over any more."""
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is claimed, since what was could not be looked at just now."""
+        return asyncio.get_running_loop().time() < self._blind_until_s
+
     async def tick(self) -> Claimed:
         """One bounded round: claims what there is room for and starts placing it. Returns what it claimed."""
         now = self.house.clock.now()
-        if self._stands_still() or asyncio.get_running_loop().time() < self._blind_until_s:
+        if self._stands_still() or self.is_blind:
             return Claimed(next_due_at=now + CLOCK_WAIT)
         taken = await self.room.take(now)
         self._remember(now)
@@ -143,8 +148,9 @@ class Dialer:
         try:
             found = await self.house.store.look(look)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being looked at: nothing was sent
+            if not self.is_blind:  # else it was said: what is claimed ahead is looked at one by one
+                log.error("not_looked", attempts=len(claims), error=said(error), hint="all go back to the plan")
             self._blind_until_s = asyncio.get_running_loop().time() + BLIND_S
-            log.error("not_looked", attempts=len(claims), error=said(error), hint="they go back to the plan")
             return dict.fromkeys(claims, "not_looked")
         for placement in ready:
             key = placement.attempt_id
