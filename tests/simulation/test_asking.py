@@ -169,6 +169,40 @@ def test_while_nothing_can_be_looked_at_that_is_said_once_in_a_while_and_it_is_n
     play(tmp_path, "2026-01-14 09:00", act)
 
 
+def test_while_each_last_look_is_slow_it_is_not_claimed_on_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An overloaded host, whose looks are too old when they are answered, must not be given more work by them."""
+
+    async def act(scene: Scene) -> None:
+        look, until = scene.house.store.look, datetime.fromisoformat("2026-01-14 10:00:30+08:00")
+
+        async def slow(work: Callable[[Tx], object]) -> object:
+            found = await look(work)
+            if isinstance(found, dict) and "" in found.values() and scene.clock.now() < until:
+                await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1.2))
+            return found
+
+        monkeypatch.setattr(scene.house.store, "look", slow)
+        numbers = range(1, 50)
+        await scene.load(
+            "".join(account(one, f"+8613800{one:06}") for one in numbers),
+            "".join(due(one, "2026-01-15") for one in numbers),
+        )
+        await scene.until("2026-01-14 10:00")
+        await scene.launch()
+        await scene.start()
+        with capture_logs() as logs:
+            await scene.until("2026-01-14 12:00")
+        withdrawn = [one.data.get("why") for one in scene.rows("events") if one.kind == "withdrawn"]
+        assert set(withdrawn) == {"looked_long_ago"}
+        assert len(withdrawn) < 200
+        assert 3 <= len([one for one in logs if one["event"] == "looked_late"]) <= 5
+        assert {one.state for one in scene.rows() if one.claimed_at} == {"settled"}
+
+    play(tmp_path, "2026-01-14 08:00", act)
+
+
 def test_what_cannot_be_recorded_is_said_once_and_never_placed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
