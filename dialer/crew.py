@@ -15,6 +15,7 @@ from dialer.house import House
 from dialer.log import log
 from dialer.store import workers
 from dialer.store.database import DBAPIError, said
+from dialer.store.duty import NotEnded
 from dialer.store.workers import DEAD
 from dialer.troubles import Troubles
 
@@ -116,8 +117,19 @@ class Crew:
             return True
         if self._is_just_back() or self.house.is_clock_off():
             return False
-        ended = await self._attendance.end_silent(self.house.clock.now())
-        return bool(ended and await self._attendance.take_duty())
+        return await self._end_silent() and bool(await self._attendance.take_duty())
+
+    async def _end_silent(self) -> bool:
+        """Whether there was one that hangs, and its connection is gone. One that can't be ended is said."""
+        try:
+            silent = await self._attendance.end_silent(self.house.clock.now())
+        except NotEnded as error:
+            if self.troubles.is_news("duty", error, lasts=False):
+                log.error("duty_held", by=error.worker, error=error.why, hint="end its process, or nobody plans")
+            return False
+        if silent:
+            log.warning("silent_ended", silent=silent, hint="it had the duty and gave no sign of life for 7 s")
+        return bool(silent)
 
     def _is_just_back(self) -> bool:
         """Whether the database was away just now: none of the workers could show then that it lives."""

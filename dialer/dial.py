@@ -35,7 +35,7 @@ PAUSES_S = (0, 1, 5, 20)
 CLOCK_WAIT = timedelta(seconds=1)
 """While the clock is off, so long until the next look at it."""
 BLIND_S = 5.0
-"""Seconds without a claim after a last look that failed: what it withdraws would be claimed and withdrawn on and on."""
+"""Seconds without a claim after a last look that failed or was slow: all would be claimed and withdrawn on and on."""
 
 
 @dataclass(slots=True)
@@ -63,10 +63,15 @@ class Dialer:
     _given_up: set[tuple[int, datetime]] = field(default_factory=set)
     """Claims (attempt id, claimed_at) that must not be handed over any more."""
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is claimed, since what was could not be looked at just now."""
+        return asyncio.get_running_loop().time() < self._blind_until_s
+
     async def tick(self) -> Claimed:
         """One bounded round: claims what there is room for and starts placing it. Returns what it claimed."""
         now = self.house.clock.now()
-        if self._stands_still() or asyncio.get_running_loop().time() < self._blind_until_s:
+        if self._stands_still() or self.is_blind:
             return Claimed(next_due_at=now + CLOCK_WAIT)
         taken = await self.room.take(now)
         self._remember(now)
@@ -143,13 +148,22 @@ class Dialer:
         try:
             found = await self.house.store.look(look)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from being looked at: nothing was sent
-            self._blind_until_s = asyncio.get_running_loop().time() + BLIND_S
-            log.error("not_looked", attempts=len(claims), error=said(error), hint="they go back to the plan")
+            if self._go_blind():
+                log.error("not_looked", attempts=len(claims), error=said(error), hint="all go back to the plan")
             return dict.fromkeys(claims, "not_looked")
         for placement in ready:
             key = placement.attempt_id
             found[key] = found[key] or self._too_late(placement, asked_at)
+        late = sum(why == "looked_long_ago" for why in found.values())
+        if late and self._go_blind():
+            log.warning("looked_late", attempts=late, hint="all go back to the plan; nothing is claimed for 5 s")
         return found
+
+    def _go_blind(self) -> bool:
+        """Whether it was not so yet. Said only then, not for each: what is claimed ahead is looked at one by one."""
+        was_blind = self.is_blind
+        self._blind_until_s = asyncio.get_running_loop().time() + BLIND_S
+        return not was_blind
 
     def _too_late(self, placement: Placement, looked_at: datetime) -> str:
         """Why time itself stands against placing; empty: it does not."""

@@ -14,7 +14,7 @@ from dialer.store import Tx, status_rows, views, workers
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store.common import AnyRow
-from dialer.store.postgres import session_of
+from dialer.store.duty import session_of
 
 NOT_THE_PERSON = frozenset({
     Outcome.NO_CONTACT, Outcome.INVALID_NUMBER, Outcome.FAILED, Outcome.UNKNOWN, Outcome.VOICEMAIL_LEFT,

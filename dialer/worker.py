@@ -234,7 +234,7 @@ class Worker:
                 await self._report_changes()
                 until = await self._dial_once()
                 self.troubles.works("dialing")
-                self.fault = "" if self.present() else "it can't show the other workers that it lives"
+                self.fault = self._hindrance()
             except Exception as error:  # noqa: BLE001 - the database may be away for a while; the loop must outlive it
                 self.fault = f"it does not dial ({type(error).__name__})"
                 if self.troubles.is_news("dialing", error):
@@ -244,6 +244,12 @@ class Worker:
             until = now + self.poll if until is None else min(until, now + self.poll)
             await self._wait(self.wake, max(until, now + LEAST_WAIT))
         self.troubles.leaves("dialing")
+
+    def _hindrance(self) -> str:
+        """Why nothing is claimed though the loop turns; empty: it may be."""
+        if not self.present():
+            return "it can't show the other workers that it lives"
+        return "it can't look at what it claimed" if self.dialer.is_blind else ""
 
     async def _dial_once(self) -> datetime | None:
         """Dials what is due and has room. Returns when to look again; None: when something happens."""

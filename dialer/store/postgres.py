@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from dialer.store.duty import BEAT, END_SILENT, SILENCE
+from dialer.store.duty import BEAT, DENIED, end_silent, session_of
 from dialer.store.types import EPOCH, MICROSECOND, document
 
 T = TypeVar("T")
@@ -326,11 +326,6 @@ def once(url: URL, work: Callable[[Connection], T]) -> T:
         return thread.submit(asyncio.run, run()).result()
 
 
-def session_of(worker: str) -> str:
-    """The name of its staying connection at the server, which cuts longer ones: a long name's end says who it is."""
-    return f"dialer {worker[-56:]}"
-
-
 class Attendance:
     """One connection that stays: hears what others notify of, holds the duty, knows the server's time.
 
@@ -362,9 +357,10 @@ class Attendance:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
 
-    async def end_silent(self, now: datetime) -> bool:
-        """Ends the connection of a worker that has the duty and shows no life any more. Whether there was one."""
-        return bool(await self._ask(END_SILENT, DUTY, SILENCE // MICROSECOND, (now - EPOCH) // MICROSECOND))
+    async def end_silent(self, now: datetime) -> str:
+        """Ends the connection of a worker that has the duty and shows no life any more. Returns its name; empty: there
+        is none. Raises NotEnded, and stays."""
+        return await end_silent(self._ask, DUTY, now)
 
     async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
         """A sign of life, on this connection: one that waited for others' transactions would pass for a death.
@@ -391,5 +387,6 @@ class Attendance:
         try:
             return await self.raw.fetchval(sql, *given)
         except FAULTS as error:
-            self.raw.terminate()
+            if getattr(error, "sqlstate", None) != DENIED:
+                self.raw.terminate()
             raise wrapped(sql, error) from error

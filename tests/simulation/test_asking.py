@@ -1,5 +1,6 @@
 """Asking the provider about lost attempts: never in a hurry, and never without end, whatever it answers."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -127,6 +128,77 @@ def test_while_nothing_can_be_looked_at_it_is_not_claimed_on_and_on(
         withdrawn = [one for one in scene.rows("events") if one.kind == "withdrawn"]
         assert 3 <= len(withdrawn) <= 5
         assert len(scene.mock.calls_to(ALICE)) == 1
+
+    play(tmp_path, "2026-01-14 08:00", act)
+
+
+def test_while_nothing_can_be_looked_at_that_is_said_once_in_a_while_and_it_is_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was claimed ahead is looked at one by one: each would be an error of its own, more the faster the line."""
+
+    async def act(scene: Scene) -> None:
+        faults: list[str] = []
+
+        def fault() -> Exception | None:
+            return OSError("too many open files") if scene.clock.now() < until else None
+
+        async def watch() -> None:
+            while True:
+                faults.append(scene.worker.fault)
+                await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1))
+
+        until = datetime.fromisoformat("2026-01-14 10:00:12+08:00")
+        numbers = range(2, 50)
+        await scene.load(
+            "".join(account(one, f"+8613800{one:06}") for one in numbers),
+            "".join(due(one, "2026-01-15") for one in numbers),
+        )
+        await scene.launch()
+        await scene.until("2026-01-14 10:00")
+        watching = asyncio.create_task(watch())
+        with capture_logs() as logs:
+            await dialed(scene, monkeypatch, fault)
+        watching.cancel()
+        withdrawn = [one for one in scene.rows("events") if one.kind == "withdrawn"]
+        assert len(withdrawn) > 6
+        assert len([one for one in logs if one["event"] == "not_looked"]) == 3
+        assert "it can't look at what it claimed" in faults[1:12]
+        assert not any(faults[20:])
+
+    play(tmp_path, "2026-01-14 09:00", act)
+
+
+def test_while_each_last_look_is_slow_it_is_not_claimed_on_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An overloaded host, whose looks are too old when they are answered, must not be given more work by them."""
+
+    async def act(scene: Scene) -> None:
+        look, until = scene.house.store.look, datetime.fromisoformat("2026-01-14 10:00:30+08:00")
+
+        async def slow(work: Callable[[Tx], object]) -> object:
+            found = await look(work)
+            if isinstance(found, dict) and "" in found.values() and scene.clock.now() < until:
+                await scene.clock.sleep_until(scene.clock.now() + timedelta(seconds=1.2))
+            return found
+
+        monkeypatch.setattr(scene.house.store, "look", slow)
+        numbers = range(1, 50)
+        await scene.load(
+            "".join(account(one, f"+8613800{one:06}") for one in numbers),
+            "".join(due(one, "2026-01-15") for one in numbers),
+        )
+        await scene.until("2026-01-14 10:00")
+        await scene.launch()
+        await scene.start()
+        with capture_logs() as logs:
+            await scene.until("2026-01-14 12:00")
+        withdrawn = [one.data.get("why") for one in scene.rows("events") if one.kind == "withdrawn"]
+        assert set(withdrawn) == {"looked_long_ago"}
+        assert len(withdrawn) < 200
+        assert 3 <= len([one for one in logs if one["event"] == "looked_late"]) <= 5
+        assert {one.state for one in scene.rows() if one.claimed_at} == {"settled"}
 
     play(tmp_path, "2026-01-14 08:00", act)
 

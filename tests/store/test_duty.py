@@ -4,20 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy.engine import make_url
+from structlog.testing import capture_logs
 
 from dialer.clock import DisciplinedClock, SystemClock
 from dialer.crew import Crew
 from dialer.house import House
-from dialer.store import postgres
+from dialer.store import Store, duty
 from dialer.store.addresses import driver_url
 from dialer.store.database import DBAPIError
 from dialer.store.postgres import Attendance
 from dialer.troubles import Troubles
 
 SHORT = timedelta(seconds=0.5)
+END = "pg_terminate_backend(integer, bigint)"
 LONG_HOST = "dialer-production-eu-central-1-deployment-7f9c4b8d6c-abcde"
 
 
@@ -34,7 +39,31 @@ async def _attending(url: str, *names: str) -> AsyncIterator[list[Attendance]]:
 
 @pytest.fixture(autouse=True)
 def _silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres, "SILENCE", SHORT)
+    monkeypatch.setattr(duty, "SILENCE", SHORT)
+
+
+@asynccontextmanager
+async def _user(url: str) -> AsyncIterator[tuple[asyncpg.Connection, str, str]]:
+    """One that owns no server: an administrator's connection, its name, and the database's address for it."""
+    name = f"dialer_{uuid4().hex[:8]}"
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    await connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    try:
+        yield connection, name, make_url(url).set(username=name, password=name).render_as_string(hide_password=False)
+    finally:
+        await connection.execute(f"DROP OWNED BY {name}")
+        await connection.execute(f"DROP ROLE {name}")
+        await connection.close()
+
+
+def _crew(database: Any) -> Crew:
+    settings: Any = None
+    house = House(settings, DisciplinedClock(), database)
+
+    async def take_over(dead: set[str]) -> None: ...
+
+    return Crew(house, "me", lambda: None, take_over, Troubles(house.clock, "me"))
 
 
 async def _beat(one: Attendance, name: str) -> None:
@@ -48,7 +77,7 @@ async def test_who_has_the_duty_and_shows_no_life_loses_it_with_its_connection(p
         assert not await other.take_duty()
         assert not await other.end_silent(datetime.now(UTC)), "it lives"
         await asyncio.sleep(SHORT.total_seconds() + 0.1)
-        assert await other.end_silent(datetime.now(UTC))
+        assert await other.end_silent(datetime.now(UTC)) == "one"
         assert await other.take_duty()
         with pytest.raises(DBAPIError):
             await _beat(one, "one")
@@ -95,6 +124,54 @@ async def test_a_server_whose_clock_is_set_ahead_ends_nobody(postgres_url: str) 
         assert not await other.end_silent(before)
 
 
+async def test_a_server_that_does_not_tell_what_sessions_do_still_ends_who_shows_no_life(postgres_url: str) -> None:
+    async with _user(postgres_url) as (connection, name, url):
+        await connection.execute(f"ALTER ROLE {name} SET track_activities = off")
+        async with _attending(url, "one", "other") as (one, other):
+            await _beat(one, "one")
+            assert await one.take_duty()
+            assert not await other.end_silent(datetime.now(UTC)), "it lives"
+            await asyncio.sleep(SHORT.total_seconds() + 0.1)
+            assert await other.end_silent(datetime.now(UTC)) == "one"
+
+
+@pytest.mark.parametrize("is_other", [False, True], ids=["without_the_right", "another_user"])
+async def test_one_that_may_end_nobody_lives_on_and_says_who_keeps_the_duty(postgres_url: str, is_other: bool) -> None:
+    """Also beside a worker that lives, where the server asks for the right before it looks whom it is for."""
+    async with _user(postgres_url) as (connection, _, url):
+        await connection.execute(f"REVOKE EXECUTE ON FUNCTION {END} FROM PUBLIC" if not is_other else "SELECT")
+        async with _attending(postgres_url if is_other else url, "one") as (one,):
+            await _beat(one, "one")
+            assert await one.take_duty()
+            store = Store(url)
+            crew = _crew(store)
+            with capture_logs() as logs:
+                await crew.open()
+                await asyncio.sleep(SHORT.total_seconds() + 0.1)
+                for _ in range(2):
+                    await crew.open()
+            assert [(row["event"], row["by"]) for row in logs] == [("duty_held", "one")]
+            assert crew.is_present()
+            assert not crew.on_duty
+            await crew.close()
+            await store.close()
+
+
+async def test_who_ends_a_silent_worker_says_so(postgres_url: str) -> None:
+    """Its own log, if it ever wakes, tells of a database that was lost."""
+    async with _attending(postgres_url, "one") as (one,):
+        await _beat(one, "one")
+        assert await one.take_duty()
+        await asyncio.sleep(SHORT.total_seconds() + 0.1)
+        store = Store(postgres_url)
+        crew = _crew(store)
+        with capture_logs() as logs:
+            await crew.open()
+        assert [(row["event"], row.get("silent")) for row in logs] == [("silent_ended", "one"), ("on_duty", None)]
+        await crew.close()
+        await store.close()
+
+
 async def test_a_worker_whose_clock_is_off_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[datetime] = []
 
@@ -109,25 +186,20 @@ async def test_a_worker_whose_clock_is_off_ends_nobody(monkeypatch: pytest.Monke
         async def take_duty(self) -> bool:
             return False
 
-        async def end_silent(self, now: datetime) -> bool:
+        async def end_silent(self, now: datetime) -> str:
             asked.append(now)
-            return False
+            return ""
 
     class Database:
         async def attend(self, noticed: object, worker: str) -> Held:
             return Held()
 
-    settings: object = None
     bare = SystemClock.now
-    house = House(settings, DisciplinedClock(), Database())  # type: ignore[arg-type]
-
-    async def take_over(dead: set[str]) -> None: ...
-
-    crew = Crew(house, "me", lambda: None, take_over, Troubles(house.clock, "me"))
+    crew = _crew(Database())
     await crew.open()
     assert len(asked) == 1
     monkeypatch.setattr(SystemClock, "now", lambda self: bare(self) - timedelta(seconds=12))
     crew._clock_s = None
     await crew.open()
-    assert house.is_clock_off()
+    assert crew.house.is_clock_off()
     assert len(asked) == 1
