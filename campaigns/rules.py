@@ -339,7 +339,7 @@ class Pack(Strict):
     """One jurisdiction's rules, a carrier's limits, or the house's own: a file of `config/rules`."""
 
     name: Text
-    """What campaigns and settings call it; in a file, by default the file's name without .toml."""
+    """The file's name without .toml, by which campaigns and settings know it; may be left out."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, validation_alias=AliasChoices("rules", "rule"))]
     """Each of its rules: `[[rule]]`."""
 

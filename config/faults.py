@@ -162,6 +162,8 @@ def _wrong(root: Schema, detail: ErrorDetails) -> Wrong:
         words = [word for word in _words(root, nodes) if isinstance(word, str)]
         return Wrong(path, f'"{value[:40]}" is not known{nearest(value, words)}', accepted)
     phrase = _PHRASES.get(kind)
+    if kind in ("too_short", "string_too_short") and value:
+        phrase = "is too short"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if phrase is None:
         return Wrong(path, _kind(value), accepted)
@@ -293,8 +295,14 @@ def _one(root: Schema, node: Schema) -> str:
         case "string" if node.get("format") == "date":
             return "a date such as 2026-01-31, without quotes"
         case "string":
-            return "text that is not empty" if node.get("minLength") else "text"
+            return _text(node.get("minLength", 0))
     return "another value"
+
+
+def _text(least: int) -> str:
+    if least > 1:
+        return f"text of at least {least} characters"
+    return "text that is not empty" if least else "text"
 
 
 def _number(node: Schema) -> str:

@@ -172,6 +172,13 @@ class _Verifier:
         return f"seal {seal.number} of chain {seal.chain}"
 
 
+def no_hash(head: str) -> str:
+    """What is wrong with the hash of a head; empty: nothing."""
+    if len(head) >= HEAD_CHARS and set(head.lower()) <= set("0123456789abcdef"):
+        return ""
+    return f'"{head}" is no hash; accepted: what `dialer audit head` printed, {HEAD_CHARS} digits or all'
+
+
 def verify(
     tx: Tx, now: datetime, head: str | None, local: Callable[[datetime], datetime] = lambda at: at
 ) -> Audit:  # fmt: skip
@@ -179,10 +186,8 @@ def verify(
 
     Raises DialerError where `head` is no hash.
     """
-    if head is not None and (len(head) < HEAD_CHARS or not set(head.lower()) <= set("0123456789abcdef")):
-        raise DialerError(
-            f"--head: {head} is no hash; give what `dialer audit head` printed, {HEAD_CHARS} digits or all"
-        )
+    if head is not None and (wrong := no_hash(head)):
+        raise DialerError(f"--head: {wrong}")
     return _Verifier(tx, now).run(head and head.lower(), local)
 
 

@@ -236,7 +236,9 @@ def _rows(found: Digest) -> list[tuple[str, str]]:
 def _alarms(found: Digest) -> list[tuple[str, str, str, str]]:
     """(severity, title, what was found, what to do)."""
     say = say_in(found.language)
-    return [(one.severity, say(one.name), one.text, one.hint) for one in found.alarms]
+    titled = [(say(one.name), one) for one in found.alarms]
+    # An alarm's text may begin with the words of its title: said once.
+    return [(one.severity, title, one.text.removeprefix(title + say(": ")), one.hint) for title, one in titled]
 
 
 @cache

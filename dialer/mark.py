@@ -8,7 +8,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 from typing import Self
@@ -30,6 +30,8 @@ GAP_KNOWN = 1_000_000
 GAP_UNKNOWN = 10_000_000
 """The same beyond the copy's own, where no mark says how far it was."""
 
+CLOCKS_APART = timedelta(days=1)
+"""By no more may a copy's instant lie ahead: another machine's clock may have been wrong, a year may be mistyped."""
 
 UNFIT = (OSError, ValueError, KeyError, TypeError)
 """What reading a mark raises that can't be read, or says nothing."""
@@ -179,7 +181,7 @@ def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
     """The newest instant the database knows of, where it is an older one, or 1970 where it is a new one in the place of
     one that had placed something; None: it is neither."""
     if of := flag(tx, store.BACKUP):
-        return datetime.fromisoformat(of)
+        return _copied_at(of, now)
     if mark is None:
         return None
     own, high = flag(tx, store.TOKEN), store.highest(tx, now)
@@ -190,6 +192,22 @@ def went_back(tx: Tx, mark: Mark | None, now: datetime) -> datetime | None:
     # Without a token it is a new one, or one from before there were tokens.
     same = own == mark.token if own else high.placements + high.events > 0
     return store.newest(tx) if same and high.is_behind(mark.high) else None
+
+
+def _copied_at(text: str, now: datetime) -> datetime:
+    """The copy's instant, which a person may have written there. Raises DialerError: with a wrong one nobody would be
+    asked about what was placed since, or about all of it for ever."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or at > now + CLOCKS_APART:
+        wrong = "lies ahead" if at is not None and at.tzinfo else "is no instant with its offset from UTC"
+        raise DialerError(
+            f'the flag "{store.BACKUP}" in the database says that it is a copy of "{text[:40]}", which {wrong}: UPDATE '
+            "it to when the copy was begun, such as 2026-11-28T02:00:00+00:00; nothing was done"
+        )
+    return at
 
 
 def _is_told(tx: Tx) -> bool:

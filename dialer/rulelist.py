@@ -180,8 +180,10 @@ def _warnings(file: Path, pack: Pack, others: Mapping[str, str], today: date) ->
         fault = document.fault(path, text, "")
         return RuleWarning(file=fault.file, line=fault.line or 1, field=fault.field, text=text)
 
-    if pack.name in shipped_files() and not _is_shipped(file):
-        yield warning((), f'"{pack.name}" is the name of a pack that the program ships; the settings want another')
+    if pack.name != file.stem:
+        yield warning(("name",), f'nothing knows it by this name, but by its file\'s, "{file.stem}": leave it out')
+    if file.stem in shipped_files() and not _is_shipped(file):
+        yield warning((), f'"{file.stem}" is the name of a pack that the program ships; the settings want another')
     for number, rule in enumerate(pack.rules):
         place = ("rule", number)
         if rule.id in others:

@@ -169,7 +169,7 @@ class Telling:
         say = self.words.say
         whom = "the person on this phone" if row.both else "the person" if row.person_id else "the phone"
         until = say(" until {}", row.until) if row.until else ""
-        why = self.name(row.reason) if row.reason in _SAID else mask_text(row.reason)
+        why = self.name(row.reason) if row.reason in _SAID else perhaps(self.words, mask_text(row.reason))
         channel = say(row.channel or "voice and sms")
         return say(
             "{0} suppressed for {1}{2}: {3}, by {4}", channel, say(whom), until, why, perhaps(self.words, row.source)

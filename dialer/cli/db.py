@@ -89,8 +89,14 @@ def copy(
     """Copy everything to an empty database, and compare it row by row. Nobody may dial; the old one is halted then."""
     from dialer.cli.progress import Working
     from dialer.clock import SystemClock
+    from dialer.store.addresses import driver_url
     from dialer.transfer import copy as move
 
+    try:
+        driver_url(to)
+    except DialerError as error:
+        wrong = str(error).removeprefix("database: ").replace("; use ", "; accepted: ")
+        raise typer.BadParameter(wrong, param_hint="TO") from error
     settings = settings_of(config)
     with Working("copying and comparing", None if json else err, 0, unit="rows") as bar:
 

@@ -61,9 +61,12 @@ def verify(
     json: Json = False,
 ) -> None:
     """Look through the whole record: every row changed, removed or put in. Exit 1 when something is wrong."""
+    from dialer import audit as auditing
+
+    if head is not None and (wrong := auditing.no_hash(head)):
+        raise typer.BadParameter(wrong, param_hint="--head")
 
     async def work(house: "House") -> None:
-        from dialer import audit as auditing
         from dialer.cli.progress import Working
 
         now = house.clock.now()

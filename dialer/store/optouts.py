@@ -23,6 +23,8 @@ KEY_FLAG = "forget_key"
 OPTION = "forget_key"
 """The execution option under which the store's connections carry the key of the settings."""
 KEY_BYTES = 32
+SOURCE = "a forgotten record"
+"""Where a suppression comes from that was found again by its marks."""
 _o = opt_outs.c
 _HOLDS = _o.lifted_at.is_(None)
 """As the partial index on the key wants it: whether there are any, and under which keys, is asked with every batch."""
@@ -43,7 +45,7 @@ class Kept:
     created_at: datetime
     lifted_at: datetime | None
     opt_out_id: int
-    source: str = "a forgotten record"
+    source: str = SOURCE
     lifted_reason: str | None = None
 
 

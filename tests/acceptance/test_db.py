@@ -154,6 +154,20 @@ def test_a_backup_of_a_server_is_its_own_tools_work(
     assert (done.code, "use pg_dump and pg_restore" in done.err, "hush" in done.err) == (1, True, False)
 
 
+@pytest.mark.parametrize(
+    ("to", "wrong"),
+    [
+        ("nowhere", "no address of a database; accepted: sqlite:///FILE or postgresql://USER@HOST/NAME"),
+        ("mysql://h/x", "mysql is not supported; accepted: sqlite:///FILE or postgresql://USER@HOST/NAME"),
+    ],
+)
+def test_a_copy_to_what_is_no_database_is_wrong_usage(
+    here: Path, capsys: pytest.CaptureFixture[str], to: str, wrong: str
+) -> None:
+    done = run(capsys, "db", "copy", to)
+    assert (done.code, done.out, done.err) == (2, "", f"command line: TO: {wrong}\n")
+
+
 @pytest.mark.parametrize("words", ["status", "db check", "db upgrade", "db copy sqlite:///a.db", "run", "halt"])
 def test_a_server_that_does_not_answer_is_a_line_and_exit_code_1(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str

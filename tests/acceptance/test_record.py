@@ -57,6 +57,9 @@ def test_what_is_told_and_how_it_ends(place: Path, capsys: pytest.CaptureFixture
     assert (told["intact"], told["findings"][0]["table"], told["findings"][0]["id"]) == (False, "actions", 4)
     lost = run(capsys, "audit", "verify", "--head", "0" * 64)
     assert "no seal has the hash" in lost.out
+    typo = run(capsys, "audit", "verify", "--head", "abc")
+    assert (typo.code, typo.out) == (2, "")
+    assert typo.err.startswith('command line: --head: "abc" is no hash; accepted: what `dialer audit head` printed')
 
 
 def test_nothing_is_forgotten_without_a_yes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,6 +186,16 @@ def test_it_warns_of_what_is_allowed_and_unwise(dialer: Command) -> None:
     ]  # fmt: skip
 
 
+def test_a_pack_is_known_by_its_files_name_alone(dialer: Command) -> None:
+    Path("de.toml").write_text('name = "ours"\n' + of_today(PACK), encoding="utf-8")
+    Path("cn.toml").write_text('name = "ours"\n' + of_today(PACK), encoding="utf-8")
+    (other,) = json.loads(dialer("rules", "check", "de.toml", "--json").out)["warnings"]
+    assert (other["line"], other["field"]) == (1, "name")
+    assert other["text"] == 'nothing knows it by this name, but by its file\'s, "de": leave it out'
+    texts = [one["text"] for one in json.loads(dialer("rules", "check", "cn.toml", "--json").out)["warnings"]]
+    assert any('"cn" is the name of a pack that the program ships' in text for text in texts)
+
+
 def test_two_files_with_one_id_and_a_day_that_lies_ahead_are_warned_of(dialer: Command) -> None:
     ahead = checked_on() + timedelta(days=30)
     Path("one.toml").write_text(of_today(PACK), encoding="utf-8")

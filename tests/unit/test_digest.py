@@ -104,6 +104,14 @@ def test_it_is_short_and_says_first_what_is_wrong(both: tuple[Digest, Digest]) -
     assert max(len(english.splitlines()), len(chinese.splitlines())) < 30
 
 
+def test_what_an_alarms_title_says_is_not_said_twice(both: tuple[Digest, Digest]) -> None:
+    texts = ("not planned today: a; due dates are missing", "今日未排计划：a；缺少应还日")
+    for found, text in zip(both, texts, strict=True):
+        unplanned = found.alarms[0].model_copy(update={"name": "not_planned_today", "text": text})
+        told = digest.text(found.model_copy(update={"alarms": [unplanned]}))
+        assert f"\n! {text}" in told
+
+
 def test_nobody_is_named(both: tuple[Digest, Digest]) -> None:
     for found in both:
         told = digest.text(found) + digest.html(found) + found.model_dump_json()

@@ -14,13 +14,13 @@ from rich.console import Console
 
 from campaigns.limits import CountedEvent
 from campaigns.rules import Role
-from dialer import attempt, intake, operate
+from dialer import attempt, forget, intake, operate
 from dialer.errors import DialerError
 from dialer.explain import Answer, Explanation, explain
 from dialer.explain_show import show
 from dialer.report_words import PLAIN, speech
 from dialer.roster import Suppression
-from dialer.store import InlineStore, Tx, desk, law, timeline
+from dialer.store import InlineStore, Tx, desk, law, optouts, timeline
 from dialer.store.common import note_action
 from dialer.timeline import Kind
 from dialer.verdict_words import MADE
@@ -706,7 +706,7 @@ def test_every_phrase_is_there_in_chinese_and_none_is_idle() -> None:
     assert said - set(speech("zh").words) - set(own) == set()
     lists = [get_args(Kind), tuple(attempt.Kind), CONSENTS, TASK_KINDS, SOURCES, ACTIONS, attempt.State, ("replied",),
              get_args(CountedEvent), get_args(Role), WHYS, ("retry", "otherwise", "infrastructure", "confirmation"),
-             [f"a {one}" for one in MADE.values()], MADE.values()]  # fmt: skip
+             [f"a {one}" for one in MADE.values()], MADE.values(), FORGOTTEN]  # fmt: skip
     closed = {str(word).replace("_", " ") for words in lists for word in words}
     assert closed - set(speech("zh").words) - set(own) - set(PLAIN) - INTERNAL == set()
     assert set(own) - closed - everything == {"text message", "suppressed", "the person or the number is suppressed"}
@@ -718,6 +718,7 @@ SOURCES = ("call", "message", "command", "import", "file", "carrier", "reverse")
 ACTIONS = (*timeline.CAMPAIGN_ACTIONS, *timeline.HOUSE_ACTIONS)
 WHYS = ("its worker ended", "no news of its placing", "no news for too long", "the provider does not know it",
         "no answer until the deadline", "gone", "halted", "paused", "window_closed")  # fmt: skip
+FORGOTTEN = (forget.BEFORE, forget.OTHER, optouts.SOURCE)
 INTERNAL = {"gone"}
 """Never recorded: there is nothing to withdraw."""
 

@@ -333,6 +333,21 @@ def test_a_number_that_somebody_else_has_stays_with_them(tmp_path: Path) -> None
     play(tmp_path, START, act)
 
 
+def test_what_stays_of_a_forgotten_person_is_told_in_chinese(tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        now, store = scene.clock.now(), inline(scene)
+        asked = Suppression(ALICE, None, "", "王丽 asked", None)
+        store.run(lambda tx: intake.suppress(tx, asked, "command", now, scene.touched))
+        await forget(scene.house, "P-1")
+        await scene.load(account(1, ALICE), due(1, "2026-01-15"))
+        found = store.run(lambda tx: explain.explain(tx, scene.house, "L-1", None, "zh"))
+        (told,) = [entry.text for entry in found.timeline if entry.kind == "suppression"]
+        assert told == "停止电话和短信联系（该号码）：资料删除之前已停止联系；来源：已删除的资料"
+
+    play(tmp_path, START, act)
+
+
 # --- the key --------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from dialer.errors import DialerError
 from dialer.mark import Mark, Marker
 from dialer.store import Store
 from dialer.store import restored as store
-from dialer.store.common import flag, note_action, take_numbers
+from dialer.store.common import flag, note_action, set_flag, take_numbers
 from dialer.store.restored import Gap, High
 from dialer.store.schema import upgrade
 from tests.support.command import run
@@ -94,6 +94,28 @@ def test_an_older_copy_is_halted_once_and_its_numbers_are_raised(file: Path) -> 
     )
     assert "see dialer status; then dialer unhalt" in halted
     assert high.attempts == far.high.attempts + mark.GAP_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("yesterday", "is no instant with its offset"),
+        ("2026-11-28 02:00", "is no instant with its offset"),
+        ("2026-11-28", "is no instant with its offset"),
+        ("2999-11-28T02:00:00+00:00", "lies ahead"),
+    ],
+)
+def test_a_copys_instant_that_a_person_wrote_and_nobody_can_read_is_refused_each_time(
+    file: Path, text: str, wrong: str
+) -> None:
+    async def marked(opened: Store) -> None:
+        await opened.write(lambda tx: set_flag(tx, store.BACKUP, text, CLOCK.now()))
+
+    within(file, marked)
+    for _ in range(2):
+        with pytest.raises(DialerError, match=f'copy of "{text[:40]}".*{wrong}'.replace("+", "[+]")):
+            within(file, lambda opened: found_out(opened, file))
+    assert within(file, lambda opened: opened.read(lambda tx: flag(tx, "halt"))) == "", "nothing was done"
 
 
 @pytest.mark.parametrize("text", [b"", b"\x00" * 300, b"{}", b'{"token": 1}', b"[1]", b"\xff\xfe"])

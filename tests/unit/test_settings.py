@@ -133,6 +133,15 @@ def test_secrets_come_from_a_directory_and_the_environment_wins(tmp_path: Path) 
     )
 
 
+def test_a_secret_that_is_too_short_is_not_called_empty(tmp_path: Path) -> None:
+    accepted = "accepted: text of at least 16 characters"
+    assert refused(tmp_path, env={"DIALER_FORGET_KEY": "short"}) == [
+        f"environment: DIALER_FORGET_KEY: is too short; {accepted}"
+    ]
+    (fault,) = refused(tmp_path, env={"DIALER_FORGET_KEY": ""})
+    assert fault == f"environment: DIALER_FORGET_KEY: is empty; {accepted}"
+
+
 def test_no_value_of_a_secret_is_repeated(tmp_path: Path) -> None:
     faults = refused(
         tmp_path,
