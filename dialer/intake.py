@@ -44,6 +44,7 @@ MOVED = "the account went to another person"
 KEPT = "paid_amount is lower than what is known: the known payment was kept (a reversal: dialer paid --reverse)"
 NO_ACCOUNT = Problem("account_id", "is no account that is known", "an account that was imported before")
 AHEAD = "paid_on lies ahead: it counts as paid already; look whether the day is right (else: dialer paid --reverse)"
+CONTACT_AHEAD = "at lies ahead: the caps count it only around that time; look whether the day is right"
 REVERSED = "the payment was taken back by dialer paid --reverse: it was not taken again"
 
 

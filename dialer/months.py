@@ -115,7 +115,9 @@ def _take_out(tx: Tx, house: House, survey: _Survey, before: date) -> Counts:
     for kind, parts in survey.parts.items():
         eraser.gone(kind, parts, survey.rows[kind])
     eraser.add({"attempts": survey.attempts})
-    eraser.close("purge", f"before {before}, the month {survey.month:%Y-%m} with {survey.attempts} attempts")
+    eraser.close(
+        "purge", f"before {before}, the month {survey.month:%Y-%m} with all its attempts but {len(survey.kept)}"
+    )
     # Last, so that everybody waits for as short as can be.
     is_held = partitions.hold(tx, survey.month)
     if not is_held or not month_rows.is_as_before(tx, survey.month, survey.marks, survey.kept):

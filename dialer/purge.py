@@ -21,8 +21,8 @@ from dialer.store import record as record_store
 PAGE = 1_000
 """Attempts, contacts or persons of one transaction."""
 PARTS_PAGE = 500
-KEEP_DAYS = 3 * 365
-"""How long things are kept where no rule of any pack says it."""
+KEEP_DAYS = 3 * 365 + 1
+"""How long things are kept where no rule of any pack says it: three years, one of them a leap year."""
 
 Find = Callable[..., list[Any]]
 """(transaction, after=key) → the next page of keys, in order."""
@@ -62,15 +62,20 @@ def latest(house: House, keep_days: int) -> date:
     return house.today(house.clock.now()) - timedelta(days=keep_days)
 
 
+def too_young(house: House, before: date, keep_days: int) -> str:
+    """What is wrong with purging what is older than that day; empty: nothing."""
+    if before <= (last := latest(house, keep_days)):
+        return ""
+    return f"{before} is too late: what is younger than {keep_days} days must be kept; accepted: {last} or earlier"
+
+
 async def purge(house: House, before: date, keep_days: int, dry_run: bool = False) -> Purged:
     """Erases what was over before that day, lender time; a page a transaction. `dry_run`: only counts it.
 
     Raises DialerError for a day that is younger than `keep_days` days.
     """
-    if before > (last := latest(house, keep_days)):
-        raise DialerError(
-            f"--before {before}: what is younger than {keep_days} days must be kept; give {last} or earlier"
-        )
+    if wrong := too_young(house, before, keep_days):
+        raise DialerError(f"--before: {wrong}")
     found = Purged(before)
     at = datetime.combine(before, time(), house.zone)
     if dry_run:
@@ -124,7 +129,8 @@ def _page(tx: Tx, house: House, step: _Step, after: Any, before: date) -> tuple[
     eraser = Eraser(tx, house.clock.now())
     if keys:
         step.erase(eraser, keys)
-        eraser.close("purge", f"before {before}, {len(keys)} {step.name} and what hangs on them")
+        names = step.name if len(keys) > 1 else step.name.removesuffix("s")
+        eraser.close("purge", f"before {before}, {len(keys)} {names} with all that hangs on them")
     return keys, eraser.counts
 
 

@@ -84,11 +84,13 @@ class _Speaker:
     now: datetime
 
     def at(self, at: datetime | None) -> str:
-        """The time alone where it is today's."""
+        """The time alone where it is today's; without the year where it is this one's."""
         if at is None:
             return "–"
         local, today = at.astimezone(self.house.zone), self.now.astimezone(self.house.zone).date()
-        return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%m-%d %H:%M:%S}"
+        if local.date() == today:
+            return f"{local:%H:%M:%S}"
+        return f"{local:%m-%d %H:%M:%S}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _title(found: Status, say: _Speaker) -> Text:

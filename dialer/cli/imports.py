@@ -23,8 +23,8 @@ from dialer.clock import Clock
 from dialer.csvfile import AtomicCsv
 from dialer.errors import InvalidInput
 from dialer.house import House, without_database
-from dialer.intake import AHEAD, Difference, Kind, Touched
-from dialer.law_rows import EVERY_KIND
+from dialer.intake import AHEAD, CONTACT_AHEAD, Difference, Kind, Touched
+from dialer.law_rows import EVERY_KIND, MadeContact
 from dialer.own_files import is_same
 from dialer.planning import replan_touched
 from dialer.roster import Chunk, Reading, Reject
@@ -80,6 +80,8 @@ class _Total:
         self._notices.update(found.notices)
         today = (now + TODAY_FURTHEST).date()
         self._notices[AHEAD] += sum(one.paid_on is not None and one.paid_on > today for one in found.payments)
+        if found.new and isinstance(found.new[0], MadeContact):
+            self._notices[CONTACT_AHEAD] += sum(one.at > now for one in found.new)
         faults = [fault for reject in found.rejects for fault in reject.faults(self._sheet.path)]
         self.fault_count += len(faults)
         self.faults += islice(faults, max(FAULTS_MAX - len(self.faults), 0))

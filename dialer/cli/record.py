@@ -119,6 +119,8 @@ def purge(
 
         keep_days = purging.retention_days(house.settings)
         last = day or purging.latest(house, keep_days)
+        if wrong := purging.too_young(house, last, keep_days):
+            raise typer.BadParameter(wrong, param_hint="--before")
         async with Working("purging", None if json else err):
             found = await purging.purge(house, last, keep_days, dry_run)
         report = PurgeReport(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dialer import intake
 from dialer.errors import InvalidInput
 from tests.acceptance.test_import import Desk
 
@@ -39,6 +40,14 @@ async def test_contacts_are_kept_once_and_touch_no_plan(desk: Desk) -> None:
     ]
     (at,) = desk.rows("select at from contacts where event = 'conversation'")[0]
     assert at == int(datetime(2026, 1, 9, 2, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+@pytest.mark.parametrize("how", [{}, {"dry_run": True}])
+async def test_a_contact_that_lies_ahead_is_told(desk: Desk, how: dict[str, bool]) -> None:
+    """With its year mistyped no cap would count it now, and nobody would know."""
+    rows = "P-1,,,letter,2027-01-08T12:00Z,notice,,\nP-1,,,letter,2026-01-08T12:00Z,notice,,\n"
+    report = await desk.load("contacts", CONTACTS + rows, **how)
+    assert (report.new, report.notices) == (2, [f"1 row: {intake.CONTACT_AHEAD}"])
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_what_is_younger_stays(tmp_path: Path) -> None:
         assert found == Purged(date(2026, 1, 1))
         assert sizes(scene) == before
         last = scene.house.today(scene.clock.now()) - timedelta(days=KEEP)
-        with pytest.raises(DialerError, match=f"must be kept; give {last} or earlier"):
+        with pytest.raises(DialerError, match=f"must be kept; accepted: {last} or earlier"):
             await purge.purge(scene.house, last + timedelta(days=1), KEEP)
 
     stage(tmp_path, act)
