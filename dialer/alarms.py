@@ -22,7 +22,7 @@ from dialer.lines import price
 from dialer.next_hour import NextHour
 from dialer.report_words import Speech, speech
 from dialer.settle import deadline
-from dialer.store import Tx, sqlite_file, status_rows, views
+from dialer.store import Tx, sqlite_file, status_rows, views, workers
 from dialer.store import attempts as attempt_store
 from dialer.store import queues as queue_store
 from dialer.store import restored as restored_store
@@ -31,7 +31,7 @@ from dialer.store.types import EPOCH
 Name = Literal[
     "halted", "restored", "placed_outside_window", "daemon_silent", "nothing_placed", "line_paused",
     "spend_limit_reached", "lost_too_long", "disk_nearly_full", "hour_overbooked", "spend_limit_near", "attempts_lost",
-    "not_planned_today", "tasks_waiting",
+    "not_planned_today", "workers_apart", "tasks_waiting",
 ]  # fmt: skip
 SILENT = timedelta(minutes=3)
 """A daemon reports its lines each minute."""
@@ -113,6 +113,8 @@ class Facts:
     """Placed outside their window within 24 hours."""
     disk_free: int | None = None
     """Bytes left where the database lies; None: not known."""
+    apart: Sequence[tuple[str, ...]] = ()
+    """Workers that go by other settings or packs than the rest: those together that go by the same."""
 
 
 def build(tx: Tx, house: House, outside: int | None = None, language: str = "en") -> list[Alarm]:
@@ -156,6 +158,7 @@ def read(tx: Tx, house: House, outside: int | None = None) -> Facts:
         oldest_task_at=oldest_task_at,
         outside=status_rows.outside_window(tx, now - OUTSIDE_OVER) if outside is None else outside,
         disk_free=_disk_free(house),
+        apart=workers.apart(tx, now - workers.DEAD),
     )
 
 
@@ -337,6 +340,14 @@ def _unplanned_today(facts: Facts, words: Speech) -> Iterator[Alarm]:
         yield _warning("not_planned_today", text, hint)
 
 
+def _apart(facts: Facts, words: Speech) -> Iterator[Alarm]:
+    if facts.apart:
+        most, *others = (words.say(", ").join(names) for names in facts.apart)
+        text = words.say("workers go by other settings or packs: {0} than {1}", words.say("; ").join(others), most)
+        hint = words.say("a line's limits hold only where all have the same: give them the same, and restart them")
+        yield _warning("workers_apart", text, hint)
+
+
 def _tasks(facts: Facts, words: Speech) -> Iterator[Alarm]:
     if facts.old_tasks:
         text = words.say(
@@ -348,7 +359,7 @@ def _tasks(facts: Facts, words: Speech) -> Iterator[Alarm]:
 
 _JUDGES = (
     _halted, _restored, _outside, _silent, _nothing_placed, _paused, _spend, _lost, _disk, _overbooked,
-    _unplanned_today, _tasks,
+    _unplanned_today, _apart, _tasks,
 )  # fmt: skip
 
 

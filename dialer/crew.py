@@ -43,6 +43,10 @@ class Crew:
     began: Callable[[], None] = lambda: None
     """Called when the duty comes to this worker."""
     started_at: datetime = field(init=False)
+    goes_by: str | None = None
+    """What the settings and packs are known by; None: it does not say."""
+    _apart: list[tuple[str, ...]] = field(default_factory=list)
+    """Workers by what they go by, as it was said the last time."""
     _attendance: Any = None
     _clock_s: float | None = None
     """When the database was asked for its time, by the event loop's clock: the machine's may be set back meanwhile."""
@@ -99,7 +103,7 @@ class Crew:
             self._clock_s = None
         await self._discipline()
         began_s = asyncio.get_running_loop().time()
-        await self._attendance.beat(self.worker, self.started_at, self.house.clock.now())
+        await self._attendance.beat(self.worker, self.started_at, self.house.clock.now(), self.goes_by)
         self._seen_s = began_s
         self.troubles.works("signs of life")
         if self._away:
@@ -137,14 +141,19 @@ class Crew:
         return self._back_s is not None and now_s - self._back_s < DEAD.total_seconds()
 
     async def _look(self) -> None:
-        """Whether other workers are dead. By a clock that is off all of them would seem to be, and while the database
-        was away none of them could show that it lives."""
+        """Whether other workers are dead, and whether all go by the same. By a clock that is off all of them would seem
+        to be dead, and while the database was away none of them could show that it lives."""
         now = self.house.clock.now()
         if self.house.is_clock_off() or self._is_just_back():
             return
-        missing = await self.house.store.look(lambda tx: workers.missing(tx, now - DEAD))
+        since = now - DEAD
+        missing, apart = await self.house.store.look(lambda tx: (workers.missing(tx, since), workers.apart(tx, since)))
         if missing - {self.worker}:
             await self.take_over(missing - {self.worker})
+        if apart and apart != self._apart:
+            told = [", ".join(names) for names in apart]
+            log.warning("workers_apart", workers=told, hint="give all the same settings and packs, and restart those")
+        self._apart = apart
 
     def _looked(self, task: "asyncio.Task[None]") -> None:
         self._looking = None

@@ -18,6 +18,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from adapters import loader
 from config.settings import Settings
 from dialer import check, garbage, notify, outlook, record, sweep, zones
+from dialer.alike import goes_by
 from dialer.crew import Crew
 from dialer.errors import DialerError
 from dialer.house import House, open_house
@@ -126,7 +127,8 @@ async def _join(house: House, worker: Worker) -> Crew | None:
         worker.wake.set()
         worker.look.set()
 
-    crew = Crew(house, worker.name, noticed, worker.take_over, worker.troubles)
+    own = goes_by(house.settings)
+    crew = Crew(house, worker.name, noticed, worker.take_over, worker.troubles, goes_by=own)
     await crew.open()
     worker.present = crew.is_present
     return crew

@@ -11,8 +11,8 @@ from dialer.store.types import EPOCH, MICROSECOND
 DENIED = "42501"
 """The server's word for a right that is missing. The connection is as good as before."""
 BEAT = (
-    "INSERT INTO workers (worker, started_at, seen_at) VALUES ($1, $2, $3) "
-    "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at"
+    "INSERT INTO workers (worker, started_at, seen_at, goes_by) VALUES ($1, $2, $3, $4) "
+    "ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at, goes_by = excluded.goes_by"
 )
 SILENCE = timedelta(seconds=7)
 """So long after the last sign of life the one on duty loses the duty: a process that hangs, or was stopped, keeps its

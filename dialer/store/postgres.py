@@ -362,13 +362,13 @@ class Attendance:
         is none. Raises NotEnded, and stays."""
         return await end_silent(self._ask, DUTY, now)
 
-    async def beat(self, worker: str, started_at: datetime, now: datetime) -> None:
+    async def beat(self, worker: str, started_at: datetime, now: datetime, goes_by: str | None = None) -> None:
         """A sign of life, on this connection: one that waited for others' transactions would pass for a death.
 
         Raises DBAPIError where the connection is lost, and what it held with it.
         """
         began, seen = ((at - EPOCH) // MICROSECOND for at in (started_at, now))
-        await self._ask(BEAT, worker, began, seen)
+        await self._ask(BEAT, worker, began, seen, goes_by)
 
     async def now(self) -> datetime:
         """The server's time: the one query that asks for it."""

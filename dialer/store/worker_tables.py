@@ -20,6 +20,7 @@ workers = Table(
     Column("worker", String, primary_key=True),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False, comment="its last sign of life"),
+    Column("goes_by", String, comment="digest of the settings and packs that all workers have to share"),
     comment="The daemons that dial from this database; one without a sign of life for long enough is dead",
 )
 

@@ -25,7 +25,7 @@ _l, _r, _w = t.lines.c, w.reservations.c, w.workers.c
 
 
 def every(tx: Tx) -> Sequence[AnyRow]:
-    """worker, started_at, seen_at."""
+    """worker, started_at, seen_at, goes_by."""
     return tx.execute(select(w.workers).order_by(_w.worker)).all()
 
 
@@ -46,6 +46,17 @@ _duty = text(
     "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = :duty AND l.objsubid = 1 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+
+
+def apart(tx: Tx, since: datetime) -> list[tuple[str, ...]]:
+    """The workers that have shown life since then, those together that go by the same, the most first; none where all
+    do. Of one that does not say what it goes by nothing is known."""
+    groups: dict[str, list[str]] = {}
+    for row in every(tx):
+        if row.seen_at >= since and row.goes_by is not None:
+            groups.setdefault(row.goes_by, []).append(row.worker)
+    found = sorted((tuple(names) for names in groups.values()), key=lambda names: (-len(names), names))
+    return found if len(found) > 1 else []
 
 
 def sessions_on_duty(tx: Tx) -> set[str]:

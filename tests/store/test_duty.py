@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from dialer.clock import DisciplinedClock, SystemClock
 from dialer.crew import Crew
 from dialer.house import House
-from dialer.store import Store, duty
+from dialer.store import Store, duty, workers
 from dialer.store.addresses import driver_url
 from dialer.store.database import DBAPIError
 from dialer.store.postgres import Attendance
@@ -203,3 +203,17 @@ async def test_a_worker_whose_clock_is_off_ends_nobody(monkeypatch: pytest.Monke
     await crew.open()
     assert crew.house.is_clock_off()
     assert len(asked) == 1
+
+
+async def test_living_workers_are_told_by_what_they_go_by(postgres_url: str) -> None:
+    store, now = Store(postgres_url), datetime.now(UTC)
+    said = {"one": "x", "two": "y", "three": "x", "four": None, "dead": "z"}
+    async with _attending(postgres_url, *said) as ways:
+        for way, (name, goes_by) in zip(ways, said.items(), strict=True):
+            seen_at = now - workers.DEAD * 2 if name == "dead" else now
+            await way.beat(name, now, seen_at, goes_by)
+        since = now - workers.DEAD
+        assert await store.read(lambda tx: workers.apart(tx, since)) == [("one", "three"), ("two",)]
+        await ways[1].beat("two", now, now, "x")
+        assert await store.read(lambda tx: workers.apart(tx, since)) == []
+    await store.close()

@@ -98,6 +98,11 @@ def spend(spent: str, least: str = "0.60") -> dict[str, Any]:
         ({"disk_free": 999_999_999}, "disk_nearly_full", "1,000 MB are left"),
         ({"hour": over(7201, 7200)}, "hour_overbooked", "7,201 calls are planned for the next hour over a and b"),
         ({"unplanned": ["monthly"]}, "not_planned_today", "not planned today: monthly"),
+        (
+            {"apart": [("main", "outage"), ("a",), ("b",)]},
+            "workers_apart",
+            "workers go by other settings or packs: a; b than main, outage",
+        ),
         ({"old_tasks": 2, "oldest_task_at": ago(days=3)}, "tasks_waiting", "2 tasks are open for more than 2 days"),
     ],
 )  # fmt: skip

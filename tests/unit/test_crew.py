@@ -42,7 +42,7 @@ class Attendance:
         if self.faults:
             raise self.faults.pop()
         self.beats += 1
-        self.seen_at = told[-1]
+        self.seen_at = told[2]
 
     async def take_duty(self) -> bool:
         return True
@@ -60,6 +60,7 @@ class Database:
 
     attendance: Attendance
     refuses: int = 0
+    apart: list[tuple[str, ...]] = field(default_factory=list)
 
     async def attend(self, noticed: Any, worker: str) -> Attendance:
         if self.refuses:
@@ -67,9 +68,9 @@ class Database:
             raise OSError("connection refused")
         return self.attendance
 
-    async def look(self, work: Any) -> set[str]:
+    async def look(self, work: Any) -> tuple[set[str], list[tuple[str, ...]]]:
         await asyncio.sleep(0)
-        return {"dead", "me"}
+        return {"dead", "me"}, self.apart
 
 
 @pytest.fixture(autouse=True)
@@ -204,3 +205,15 @@ def test_who_can_t_show_that_it_lives_takes_up_nothing_and_is_not_ready(tmp_path
         assert scene.worker.fault == ""
 
     play(tmp_path, "2026-01-14 12:00", act)
+
+
+async def test_workers_that_go_by_something_else_are_said_once() -> None:
+    database = Database(Attendance())
+    crew = _crew(database)
+    await crew.open()
+    with capture_logs() as logs:
+        for apart in ([], [("a", "b"), ("c",)], [("a", "b"), ("c",)], [], [("a",), ("c",)]):
+            database.apart, before = apart, database.attendance.beats
+            await _turn(crew, lambda before=before: database.attendance.beats > before + 3)
+    told = [one["workers"] for one in logs if one["event"] == "workers_apart"]
+    assert told == [["a, b", "c"], ["a", "c"]]
