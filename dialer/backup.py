@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from dialer.store import Tx, shown, sqlite_file
 from dialer.store import backup as copies
 from dialer.store import restored as store
 from dialer.store.addresses import followed
-from dialer.store.holder import Held, only_one
+from dialer.store.holder import without_daemon
 from dialer.store.schema import upgrade, version
 
 
@@ -76,7 +76,7 @@ def restore(database: str, file: Path, clock: Clock) -> Restore:
         raise DialerError(
             f"{file} says it was made at {found.at:%Y-%m-%d %H:%M:%S} UTC, which lies ahead; see the clock"
         )
-    with _no_daemon(database), _beside(live, live) as temporary:
+    with without_daemon(database, "nothing was restored", leaves=True), _beside(live, live) as temporary:
         _fill(file, temporary, live)
         copies.check(temporary, file)
         upgrade(f"sqlite:///{temporary}")
@@ -166,19 +166,6 @@ def _link(file: Path, name: Path) -> None:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or name.exists():
             raise
         os.rename(file, name)
-
-
-@contextmanager
-def _no_daemon(database: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(only_one(database))
-        except Held as error:
-            wrong = str(error).partition("; ")[0]
-            raise DialerError(f"nothing was restored: {wrong}; stop it first") from error
-        except DialerError as error:
-            raise DialerError(f"nothing was restored: {error}") from error
-        yield
 
 
 def _fill(file: Path, temporary: Path, live: Path) -> None:

@@ -16,10 +16,11 @@ from typing import Self
 from dialer.clock import Clock
 from dialer.errors import DialerError
 from dialer.log import log
-from dialer.store import Store, Tx, planbook, sqlite_file
+from dialer.store import Store, Tx, planbook, sqlite_file, workers
 from dialer.store import restored as store
 from dialer.store.addresses import followed
 from dialer.store.common import flag, flag_once, note_action, set_flag
+from dialer.store.holder import without_daemon
 from dialer.store.restored import Gap, High
 from dialer.store.types import EPOCH
 
@@ -164,6 +165,35 @@ async def check(database: Store, url: str, clock: Clock) -> None:
     )
     if file is not None:
         _renew(path_of(file), fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """A database that somebody said is an older copy."""
+
+    lost: Gap
+    to_ask: int
+    """Planned attempts that may have been placed since."""
+    next_attempt: int
+
+
+async def rewind(database: Store, url: str, clock: Clock, since: datetime) -> Rewound:
+    """What is done with an older copy, where somebody says that it is one, of `since`: nothing gives away a dump, a
+    standby, a machine's snapshot. Raises DialerError while somebody dials from it."""
+    file, now = sqlite_file(url), clock.now()
+
+    def back(tx: Tx) -> tuple[Rewound, Mark]:
+        if alive := workers.alive(tx) if database.is_shared else []:
+            raise DialerError(f"nothing was done: a worker dials from it ({', '.join(alive)}); stop every daemon first")
+        lost = go_back(tx, since, now, None, "an operator said so")
+        fresh = Mark(token(tx, now), store.highest(tx, now))
+        return Rewound(lost, store.left(tx, lost), fresh.high.attempts), fresh
+
+    with without_daemon(url, "nothing was done"):
+        done, fresh = await database.write(back)
+        if file is not None:
+            _renew(path_of(file), fresh)
+    return done
 
 
 def _renew(path: Path, mark: Mark) -> None:

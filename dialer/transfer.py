@@ -18,7 +18,7 @@ from dialer.own_files import belongs
 from dialer.store import ends, partitions, schema, sqlite_file
 from dialer.store import transfer as store
 from dialer.store.addresses import driver_url, settable, shown
-from dialer.store.holder import Held, only_one
+from dialer.store.holder import without_daemon
 from dialer.store.workers import DEAD
 
 Begin = Callable[[int], store.Advance]
@@ -45,7 +45,7 @@ async def copy(database: str, to: str, clock: Clock, begin: Begin) -> Copied:
     await asyncio.to_thread(_look, database, to)
     with ExitStack() as stack:
         for url in (database, to):
-            stack.enter_context(_nobody(url))
+            stack.enter_context(without_daemon(url, "nothing was copied"))
         made = stack.enter_context(_all_or_nothing(sqlite_file(to)))
         async with ends.begun(database) as left:
             standing = await store.standing(left)
@@ -178,15 +178,3 @@ async def _is_empty(end: ends.End, url: str) -> None:
 async def _now(end: ends.End, clock: Clock) -> datetime:
     """Signs of life are written by the server's clock."""
     return await end.now() if isinstance(end, ends.ServerEnd) else clock.now()
-
-
-def _nobody(database: str) -> ExitStack:
-    """Raises DialerError where a daemon has the database's file."""
-    stack = ExitStack()
-    try:
-        stack.enter_context(only_one(database, leaves=False))
-    except Held as error:
-        raise DialerError(f"nothing was copied: {str(error).partition('; ')[0]}; stop it first") from error
-    except DialerError as error:
-        raise DialerError(f"nothing was copied: {error}") from error
-    return stack

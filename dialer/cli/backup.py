@@ -87,7 +87,8 @@ def restore(
     zone = ZoneInfo(settings.lender.time_zone)
     found = backing.look(file)
     if not yes:
-        _ask(file, found.at.astimezone(zone))
+        told = f"{escape(str(file))} is of {found.at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        agreed(f"{told}: the database will know nothing of what came after.", "Restore?")
     done = backing.restore(settings.database, file, SystemClock())
     if json:
         report = RestoreReport(
@@ -99,12 +100,12 @@ def restore(
         _show(file, done, zone)
 
 
-def _ask(file: Path, at: datetime) -> None:
+def agreed(told: str, question: str) -> None:
     """Raises DialerError unless somebody agrees."""
     if not sys.stdin.isatty():
-        raise DialerError("this puts the database aside, so it asks first; give --yes where nobody can answer")
-    out.print(f"{escape(str(file))} is of {at:%Y-%m-%d %H:%M:%S}: the database will know nothing of what came after.")
-    if not typer.confirm("Restore?", default=False):
+        raise DialerError("this halts the database, so it asks first; give --yes where nobody can answer")
+    out.print(told)
+    if not typer.confirm(question, default=False):
         raise DialerError("nothing was changed")
 
 
@@ -113,10 +114,15 @@ def _show(file: Path, done: "Restore", zone: ZoneInfo) -> None:
     lines = [f"Restored from {escape(str(file))}, as of {since:%Y-%m-%d %H:%M:%S}. Nothing is dialed: it is halted."]
     if done.kept is not None:
         lines.append(f"  The database before is {escape(str(done.kept))}; delete it when nobody needs it.")
-    lines.append(
-        f"  {done.to_ask:,} planned attempts may have been placed since; new ones begin at {done.next_attempt}."
-    )
-    lines += [
+    for line in lines:
+        out.print(line, highlight=False)
+    next_steps(done.to_ask, done.next_attempt)
+
+
+def next_steps(to_ask: int, next_attempt: int) -> None:
+    """What is to be done with a database that went back in time."""
+    lines = [
+        f"  {to_ask:,} planned attempts may have been placed since; new ones begin at {next_attempt}.",
         "Next",
         "  start the daemon (dialer run): it asks the providers what became of them; dialer status counts the rest",
         "  dialer import the lender's newest files; dialer suppress, dialer paid what was said since",

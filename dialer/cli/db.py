@@ -1,7 +1,8 @@
-"""`dialer db`: the database looked at, brought to this version, moved to another place."""
+"""`dialer db`: the database looked at, brought to this version, moved to another place, said to be an older copy."""
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,14 +10,17 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from dialer.cli.common import CONFIG, Config, Json, err, out, settings_of
+from dialer.cli.common import CONFIG, Config, Json, err, out, parse_instant, settings_of, with_house
 from dialer.condition_model import Condition, TableRows
 from dialer.errors import DialerError
 
 if TYPE_CHECKING:
+    from dialer.house import House
     from dialer.transfer import Copied
 
-db = typer.Typer(no_args_is_help=True, help="The database: looked at, upgraded, moved to another place.")
+db = typer.Typer(
+    no_args_is_help=True, help="The database: looked at, upgraded, moved to another place, said to be an older copy."
+)
 
 
 class UpgradeReport(BaseModel):
@@ -38,6 +42,18 @@ class CopyReport(BaseModel):
     """Without the password: what `database` in the settings should name."""
     rows: int
     tables: list[TableRows]
+
+
+class RestoredReport(BaseModel):
+    """`dialer db restored --json`."""
+
+    since: datetime
+    """The copy's instant: of what happened from then on, the database knows nothing."""
+    at: datetime
+    to_ask: int
+    """Planned attempts that may have been placed since: the daemon asks their providers."""
+    next_attempt: int
+    """The number of the next attempt: ids that were given since never come again."""
 
 
 @db.command()
@@ -109,6 +125,39 @@ def copy(
         out.print_json(_copy_report(done).model_dump_json())
     else:
         _show_copy(done)
+
+
+@db.command()
+def restored(
+    at: Annotated[str, typer.Argument(metavar="AT", help="When the copy was begun: 2026-01-14T09:30:00+08:00.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = CONFIG,
+    json: Json = False,
+) -> None:
+    """Say that the database is an older copy: a dump, a snapshot. It is halted, and asked about what happened since."""
+
+    async def work(house: "House") -> None:
+        from dialer import mark
+        from dialer.cli.backup import agreed, next_steps
+
+        since = parse_instant(at, house, "AT")
+        assert since is not None
+        if since > house.clock.now():
+            raise typer.BadParameter(f"{at} lies ahead; accepted: when the copy was begun", param_hint="AT")
+        shown = f"{since.astimezone(house.zone):%Y-%m-%d %H:%M:%S}"
+        if not yes:
+            agreed(f"The database is halted, and what was planned at {shown} is asked about.", "Is it a copy of then?")
+        done = await mark.rewind(house.store, house.settings.database, house.clock, since)
+        if json:
+            report = RestoredReport(
+                since=done.lost.since, at=done.lost.at, to_ask=done.to_ask, next_attempt=done.next_attempt
+            )
+            out.print_json(report.model_dump_json())
+            return
+        out.print(f"The database is a copy of {shown}. Nothing is dialed: it is halted.", highlight=False)
+        next_steps(done.to_ask, done.next_attempt)
+
+    with_house(config, work, needs=True)
 
 
 def _copy_report(done: "Copied") -> CopyReport:

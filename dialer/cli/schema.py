@@ -92,6 +92,7 @@ def _of_operations() -> dict[str, type[BaseModel]]:
         "cancel": done.StatusDone,
         "db-check": Condition,
         "db-copy": db.CopyReport,
+        "db-restored": db.RestoredReport,
         "db-upgrade": db.UpgradeReport,
         "done": tasks.TasksDone,
         "forget": record.ForgetReport,

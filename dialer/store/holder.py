@@ -7,7 +7,7 @@ version shares the lock meanwhile: no daemon begins then.
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import IO
@@ -34,6 +34,19 @@ def only_one(database: str, leaves: bool = True) -> Iterator[None]:
     Where it `leaves` nothing, a file that it made for the lock is taken away again.
     """
     with _beside(database, _lock, leaves):
+        yield
+
+
+@contextmanager
+def without_daemon(database: str, undone: str, leaves: bool = False) -> Iterator[None]:
+    """The same for a command that no daemon may meet. Raises DialerError, which begins with what was `undone`."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_one(database, leaves))
+        except Held as error:
+            raise DialerError(f"{undone}: {str(error).partition('; ')[0]}; stop it first") from error
+        except DialerError as error:
+            raise DialerError(f"{undone}: {error}") from error
         yield
 
 

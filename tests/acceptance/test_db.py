@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,37 @@ def test_an_older_database_and_one_that_takes_no_writes_are_told(postgres_url: s
     found = in_thread(look(postgres_url, Still()))  # type: ignore[arg-type]
     assert (found.readable, found.writable) == (True, False)
     assert "violates check constraint" in found.faults[0]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_that_is_said_to_be_an_older_copy_is_halted_and_asked_about(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A restored dump, a promoted standby, a machine's snapshot: nothing gives them away."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{here}/dialer.db"
+        if kind == "postgresql":
+            url = stack.enter_context(postgres.database(is_empty=True))
+            monkeypatch.setenv("DIALER_DATABASE", url)
+        assert run(capsys, "db", "upgrade").code == 0
+        run(capsys, "import", "accounts", "accounts.csv")
+        run(capsys, "import", "installments", "installments.csv")
+        assert run(capsys, "launch", "campaigns/monthly.toml").code == 0
+        for at, wrong in (("yesterday", "is no instant"), ("2099-01-01", "lies ahead"), ("9999-01-01", "too far away")):
+            done = run(capsys, "db", "restored", at, "--yes")
+            assert (done.code, wrong in done.err) == (2, True), done
+        done = run(capsys, "db", "restored", "2026-01-02")
+        assert (done.code, "give --yes where nobody can answer" in done.err) == (1, True)
+        with at_work(url):
+            done = run(capsys, "db", "restored", "2026-01-02", "--yes")
+            assert (done.code, "nothing was done: " in done.err, "stop" in done.err) == (1, True, True)
+        assert json.loads(run(capsys, "status", "--json").out)["halted"] is None
+        done = run(capsys, "db", "restored", "2026-01-02T03:00:00+00:00", "--yes", "--json")
+        assert done.code == 0, done.err
+        told = json.loads(done.out)
+        assert (told["since"], told["next_attempt"] > 10_000_000) == ("2026-01-02T03:00:00Z", True)
+        found = json.loads(run(capsys, "status", "--json").out)
+        assert [one["name"] for one in found["alarms"]][:1] == ["restored"]
+        assert (found["halted"] is not None, found["alarms"][0]["text"].count("of 01-0")) == (True, 1)
+        done = run(capsys, "unhalt")
+        assert (done.code, "the database was restored from a copy of 2026-01-02 03:00:00" in done.err) == (1, True)

@@ -77,6 +77,7 @@ schema campaign --out campaign.json
 cancel monthly-reminder
 report --html report.html
 backup copy.db
+db restored 2026-01-01T00:00+00:00 --yes
 restore copy.db --yes
 db upgrade
 db check

@@ -236,7 +236,7 @@ def test_who_locks_a_file_that_was_taken_away_meanwhile_locks_the_next(source: s
 
 
 def _seen(tx: Tx, at: datetime, started_at: datetime) -> None:
-    put_all(tx, worker_tables.workers, [{"worker": "w-1", "started_at": started_at, "seen_at": at}])
+    put_all(tx, worker_tables.workers, [{"worker": "w-1", "started_at": started_at, "seen_at": at, "goes_by": None}])
 
 
 def test_a_worker_that_lives_is_seen_on_a_server_and_a_dead_one_is_copied(postgres_url: str, tmp_path: Path) -> None:
