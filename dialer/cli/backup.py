@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from dialer.cli.common import CONFIG, Config, Json, err, out, settings_of
+from dialer.cli.common import CONFIG, Config, Json, err, numbered, out, settings_of
 from dialer.errors import DialerError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def agreed(told: str, question: str) -> None:
     """Raises DialerError unless somebody agrees."""
     if not sys.stdin.isatty():
         raise DialerError("this halts the database, so it asks first; give --yes where nobody can answer")
-    out.print(told)
+    out.print(told, highlight=False)
     if not typer.confirm(question, default=False):
         raise DialerError("nothing was changed")
 
@@ -122,7 +122,7 @@ def _show(file: Path, done: "Restore", zone: ZoneInfo) -> None:
 def next_steps(to_ask: int, next_attempt: int) -> None:
     """What is to be done with a database that went back in time."""
     lines = [
-        f"  {to_ask:,} planned attempts may have been placed since; new ones begin at {next_attempt}.",
+        f"  {numbered(to_ask, 'planned attempt')} may have been placed since; new ones begin at {next_attempt}.",
         "Next",
         "  start the daemon (dialer run): it asks the providers what became of them; dialer status counts the rest",
         "  dialer import the lender's newest files; dialer suppress, dialer paid what was said since",

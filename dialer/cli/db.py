@@ -146,7 +146,7 @@ def restored(
             raise typer.BadParameter(f"{at} lies ahead; accepted: when the copy was begun", param_hint="AT")
         shown = f"{since.astimezone(house.zone):%Y-%m-%d %H:%M:%S}"
         if not yes:
-            agreed(f"The database is halted, and what was planned at {shown} is asked about.", "Is it a copy of then?")
+            agreed(f"It is halted, and the providers are asked what was placed since {shown}.", "A copy of then?")
         done = await mark.rewind(house.store, house.settings.database, house.clock, since)
         if json:
             report = RestoredReport(
