@@ -80,6 +80,10 @@ class Server:
         asked = f"SELECT count(*) FROM digests WHERE kind IN {(*month_rows.SEALED,)} AND salt IS NOT NULL"
         return int((await self.sql(f"{asked} AND (kind, row_id) NOT IN ({left})"))[0][0])
 
+    async def open_task(self, attempt_id: int) -> None:
+        task = {"kind": "review", "person_id": "P-2", "detail": "", "opened_at": NOW, "attempt_id": attempt_id}
+        await self.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+
     async def add_event(self) -> None:
         (key,) = (await self.sql("SELECT min(attempt_id) FROM attempts"))[0]
         late = (key, "completed", NOW, NOW, "late", True, {})
@@ -160,8 +164,7 @@ def test_an_attempt_that_stays_does_so_with_all_that_is_about_it(played: tuple[R
             now = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // (NOW - NOW).resolution
             await server.sql("UPDATE attempts SET settled_at = :now WHERE attempt_id = :key", now=now, key=key)
         else:
-            task = {"kind": "review", "person_id": "P-2", "detail": "", "opened_at": NOW, "attempt_id": key}
-            await server.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+            await server.open_task(key)
         of = {name: f"SELECT * FROM {name} WHERE attempt_id = {key} ORDER BY 1" for name in GOING}
         before = {name: await server.sql(words) for name, words in of.items()}
         await server.purge()
@@ -171,6 +174,33 @@ def test_an_attempt_that_stays_does_so_with_all_that_is_about_it(played: tuple[R
         found = {one.table: one for one in (await server.verify()).tables}
         assert found["events"].sealed == len(before["events"]) > 0
         assert await server.salts() == 0
+
+    on(played, act)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_several_tasks_of_one_attempt_hide_no_other_that_is_open(
+    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(months, "KEPT_MAX", 1)
+
+    async def act(server: Server) -> None:
+        one, other, *_ = [row[0] for row in await server.sql("SELECT attempt_id FROM attempts ORDER BY 1")]
+        await server.open_task(one)
+        await server.open_task(one)
+        sealed = months._sealed
+
+        async def late(*given: Any) -> Any:
+            await server.open_task(other)
+            return await sealed(*given)
+
+        if when == "before":
+            await server.open_task(other)
+        else:
+            monkeypatch.setattr(months, "_sealed", late)
+        await server.purge()
+        assert await server.sql("SELECT attempt_id FROM attempts ORDER BY 1") == [(one,), (other,)]
+        await server.verify()
 
     on(played, act)
 
@@ -284,8 +314,7 @@ def test_pages_are_as_small_as_one_likes(played: tuple[Rows, Settings], monkeypa
         middle = await server.sql(
             "SELECT attempt_id FROM events ORDER BY event_id OFFSET (SELECT count(*) / 2 FROM events)"
         )
-        task = {"kind": "review", "person_id": "P-1", "detail": "", "opened_at": NOW, "attempt_id": middle[0][0]}
-        await server.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+        await server.open_task(middle[0][0])
         await server.purge()
         assert await server.months() == []
         assert (await server.sizes())["attempts"] == 1
