@@ -139,7 +139,8 @@ async def finish(house: House) -> Counts:
         for kind in month_rows.SEALED:
             for span in month_rows.spans(await house.store.read(partial(month_rows.bounds, kind=kind, month=month))):
                 await house.store.write(partial(month_rows.unsalt, kind=kind, month=month, span=span))
-        after = 0
+        # Not from the first id of all: what lies in other months, and in `…_other`, is none of this one's.
+        after = partitions.ids_of(month)[0] - 1
         while last := await house.store.read(partial(month_rows.page_after, month=month, after=after, most=PAGE)):
             add(counts, await house.store.write(partial(_erase_hanging, span=(after + 1, last))))
             after = last

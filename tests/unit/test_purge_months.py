@@ -19,6 +19,7 @@ from dialer.house import House
 from dialer.store import Store, Tx, desk, month_rows, partitions
 from dialer.store import attempts as attempt_store
 from dialer.store import erasure as erasure_store
+from dialer.store.worker_tables import EVERY
 from tests.support.on_server import Rows, put, rows_of
 from tests.support.postgres import database, in_thread
 from tests.support.scene import ALICE, BOB, CAROL, Scene, account, due, play
@@ -257,6 +258,24 @@ def test_a_purge_that_was_broken_off_is_finished_by_the_next(
         await server.purge()
         assert await server.months() == []
         assert await server.sizes() == dict.fromkeys(GOING, 0)
+        await server.verify()
+
+    on(played, act)
+
+
+def test_what_lies_outside_the_month_is_not_looked_at(played: tuple[Rows, Settings]) -> None:
+    """More attempts of before the months, or of an older month that stays, than a statement takes parameters."""
+
+    async def act(server: Server) -> None:
+        names = [column.name for column in EVERY.tables["attempts"].columns if column.computed is None]
+        own = {"attempt_id": "number", "state": "'planned'", "settled_at": "NULL", "provider_ref": "NULL"}
+        values = ", ".join(own.get(name, f'"{name}"') for name in names)
+        quoted = ", ".join(f'"{name}"' for name in names)
+        one = "(SELECT * FROM attempts LIMIT 1) one, generate_series(1, 33000) number"
+        await server.sql(f"INSERT INTO attempts ({quoted}) SELECT {values} FROM {one}")
+        await server.purge()
+        assert await server.months() == []
+        assert (await server.sizes())["attempts"] == 33_000
         await server.verify()
 
     on(played, act)
