@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from dialer import record
 from dialer.erase import Eraser
 from dialer.erased import Span, joined
 from dialer.errors import DialerError
@@ -65,6 +66,8 @@ async def take_out(house: House, at: datetime, before: date) -> Counts:
 async def _survey(house: House, month: date, at: datetime) -> _Survey | None:
     """None: it is empty, too many of its attempts have to stay, or some are not over."""
     marks = await house.store.read(lambda tx: month_rows.marks(tx, month))
+    # After the marks: what a sweep sealed once it was looked through would be gone without a word in the record.
+    await record.seal(house, record.DESK)
     kept = await house.store.read(lambda tx: month_rows.with_open(tx, month, KEPT_MAX))
     attempts = after = 0
     while True:

@@ -11,7 +11,6 @@ from dialer import months, record
 from dialer.erase import Eraser
 from dialer.erased import Erased, explained
 from dialer.errors import DialerError
-from dialer.forget import DESK
 from dialer.house import House
 from dialer.packs import pack_files, read_packs
 from dialer.store import Tx, partitions
@@ -84,14 +83,14 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
             found.counts |= {step.name: count} if count else {}
         return found
     # What is erased is sealed first: the record must show that something was there.
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     months.add(found.counts, await months.take_out(house, at, before))
     for step in _steps(at, before):
         await _erase(house, step, found)
     await house.store.write(lambda tx: partitions.drop_empty(tx, before))
     await _drop_digests(house)
     months.add(found.counts, await months.finish(house))
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     found.pages_cleared = await house.store.forget_pages()
     return found
 

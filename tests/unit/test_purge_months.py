@@ -14,7 +14,7 @@ from config.settings import Settings
 from dialer import audit, months, purge, record
 from dialer import erase as erasing
 from dialer.errors import DialerError
-from dialer.forget import DESK, forget
+from dialer.forget import forget
 from dialer.house import House
 from dialer.store import Store, Tx, desk, month_rows, partitions
 from dialer.store import attempts as attempt_store
@@ -120,7 +120,7 @@ def on(played: tuple[Rows, Settings], act: Callable[[Server], Coroutine[Any, Any
         server = Server(House(settings, Still(), store))
         try:
             await store.write(lambda tx: put(tx, rows, TODAY))
-            await record.seal(server.house, DESK)
+            await record.seal(server.house, record.DESK)
             await act(server)
         finally:
             await store.close()
@@ -221,7 +221,7 @@ def test_else_it_goes_row_by_row(played: tuple[Rows, Settings], monkeypatch: pyt
             found = await sealed(*given)
             if why == "an event came":
                 await server.add_event()
-                await record.seal(server.house, DESK)
+                await record.seal(server.house, record.DESK)
             elif why == "something was opened":
                 await server.sql("UPDATE promises SET state = 'open'")
             return found
@@ -277,6 +277,33 @@ def test_what_lies_outside_the_month_is_not_looked_at(played: tuple[Rows, Settin
         assert await server.months() == []
         assert (await server.sizes())["attempts"] == 33_000
         await server.verify()
+
+    on(played, act)
+
+
+def test_what_a_sweep_seals_meanwhile_is_in_the_record(
+    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event comes when the purge has sealed, and a daemon's sweep seals it when the purge has counted what is."""
+
+    async def act(server: Server) -> None:
+        take_out, sealed = months.take_out, months._sealed
+
+        async def first(house: House, *given: Any) -> Any:
+            await server.add_event()
+            return await take_out(house, *given)
+
+        async def late(*given: Any) -> Any:
+            found = await sealed(*given)
+            await record.seal(server.house, "worker")
+            return found
+
+        monkeypatch.setattr(months, "take_out", first)
+        monkeypatch.setattr(months, "_sealed", late)
+        await server.purge()
+        assert await server.months() == []
+        await server.verify()
+        assert await server.salts() == 0
 
     on(played, act)
 
