@@ -1,0 +1,45 @@
+"""`dialer purge` on PostgreSQL beside others: other installations, tables that somebody laid aside, another purge."""
+
+from datetime import date
+
+from config.settings import Settings
+from dialer.store import partitions
+from tests.support.on_server import Rows
+from tests.unit.test_purge_months import DAY, GOING, Server, on, played
+
+__all__ = ["played"]
+
+
+def test_months_of_another_schema_are_not_ours(played: tuple[Rows, Settings]) -> None:
+    async def act(server: Server) -> None:
+        await server.sql("CREATE SCHEMA other")
+        for name in ("attempts", "events", "placements", "verdicts"):
+            await server.sql(f"CREATE TABLE other.{name} (attempt_id bigint) PARTITION BY RANGE (attempt_id)")
+            await server.sql(f"CREATE TABLE other.{name}_2020_01 PARTITION OF other.{name} DEFAULT")
+        database = server.house.store.url.database
+        await server.sql(f'ALTER DATABASE "{database}" SET search_path = public, other')
+        await server.house.store.close()
+        assert date(2020, 1, 1) not in await server.house.store.read(lambda tx: partitions.over(tx, DAY))
+        await server.sql("ALTER TABLE other.attempts DETACH PARTITION other.attempts_2020_01")
+        await server.sql(f"COMMENT ON TABLE other.attempts_2020_01 IS '{partitions.TAKEN_OUT}'")
+        await server.purge()
+        assert await server.sizes() == dict.fromkeys(GOING, 0)
+        assert await server.sql("SELECT * FROM other.attempts_2020_01") == []
+        await server.verify()
+
+    on(played, act)
+
+
+def test_what_somebody_detached_stays(played: tuple[Rows, Settings]) -> None:
+    async def act(server: Server) -> None:
+        await server.sql("ALTER TABLE attempts DETACH PARTITION attempts_2026_01")
+        await server.sql("CREATE TABLE attempts_2021_03 AS SELECT * FROM attempts_2026_01")
+        before = await server.sql("SELECT * FROM attempts_2026_01 ORDER BY 1")
+        events = await server.sql("SELECT * FROM events_2026_01 ORDER BY 1")
+        await server.purge()
+        assert await server.sql("SELECT * FROM attempts_2026_01 ORDER BY 1") == before
+        assert await server.sql("SELECT * FROM attempts_2021_03 ORDER BY 1") == before
+        assert await server.sql("SELECT * FROM events_2026_01 ORDER BY 1") == events
+        await server.verify()
+
+    on(played, act)
