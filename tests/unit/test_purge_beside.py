@@ -1,11 +1,17 @@
 """`dialer purge` on PostgreSQL beside others: other installations, tables that somebody laid aside, another purge."""
 
+import asyncio
 from datetime import date
 
+import pytest
+
 from config.settings import Settings
-from dialer.store import partitions
+from dialer import purge
+from dialer.errors import DialerError
+from dialer.house import House
+from dialer.store import Store, partitions
 from tests.support.on_server import Rows
-from tests.unit.test_purge_months import DAY, GOING, Server, on, played
+from tests.unit.test_purge_months import DAY, GOING, KEEP, Server, Still, on, played
 
 __all__ = ["played"]
 
@@ -41,5 +47,27 @@ def test_what_somebody_detached_stays(played: tuple[Rows, Settings]) -> None:
         assert await server.sql("SELECT * FROM attempts_2021_03 ORDER BY 1") == before
         assert await server.sql("SELECT * FROM events_2026_01 ORDER BY 1") == events
         await server.verify()
+
+    on(played, act)
+
+
+def test_one_purge_at_a_time(played: tuple[Rows, Settings]) -> None:
+    async def act(server: Server) -> None:
+        before = await server.sizes()
+        other = Store(server.house.store.url.render_as_string(hide_password=False))
+        beside = House(server.house.settings, Still(), other)
+        async with server.house.store.purging() as is_mine:
+            assert is_mine
+            with pytest.raises(DialerError, match="another purge is at work"):
+                await purge.purge(beside, DAY, KEEP)
+            assert await server.sizes() == before
+        both = await asyncio.gather(
+            purge.purge(server.house, DAY, KEEP), purge.purge(beside, DAY, KEEP), return_exceptions=True
+        )
+        done = [one for one in both if isinstance(one, purge.Purged)]
+        assert all(isinstance(one, purge.Purged | DialerError) for one in both)
+        assert {name: sum(one.counts.get(name, 0) for one in done) for name in GOING} == before
+        await server.verify()
+        await other.close()
 
     on(played, act)
