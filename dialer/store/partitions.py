@@ -132,6 +132,8 @@ def hold(tx: Tx, month: date) -> bool:
     Raises DBAPIError where others are at work with it for longer than a moment: then nothing was done.
     """
     _be_quick(tx, "100ms")
+    # Whatever the server believes of a month that it never analyzed: nobody is to wait until it has been read.
+    tx.execute(text("SET LOCAL enable_seqscan = off"))
     if month not in _months(tx, _parts):
         return False
     # One after the other as the engine's own transactions take them, and without the other months.
