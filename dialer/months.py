@@ -151,6 +151,15 @@ async def finish(house: House) -> Counts:
     return counts
 
 
+async def drop_empty(house: House, before: date) -> None:
+    """Where somebody reads them for longer than a moment, they stay until the next purge: they hold nothing."""
+    try:
+        await house.store.write(lambda tx: partitions.drop_empty(tx, before))
+    except DBAPIError as error:
+        if not house.store.is_passing(error):
+            raise
+
+
 def _erase_hanging(tx: Tx, span: Span) -> Counts:
     return erasure_store.delete_hanging(tx, span, erasure_store.attempts_in(tx, span))
 

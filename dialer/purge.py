@@ -13,7 +13,7 @@ from dialer.erased import Erased, explained
 from dialer.errors import DialerError
 from dialer.house import House
 from dialer.packs import pack_files, read_packs
-from dialer.store import Tx, partitions
+from dialer.store import Tx
 from dialer.store import erasure as erasure_store
 from dialer.store import record as record_store
 
@@ -96,7 +96,7 @@ async def _purge(house: House, at: datetime, found: Purged) -> None:
     months.add(found.counts, await months.take_out(house, at, before))
     for step in _steps(at, before):
         await _erase(house, step, found)
-    await house.store.write(lambda tx: partitions.drop_empty(tx, before))
+    await months.drop_empty(house, before)
     await _drop_digests(house)
     months.add(found.counts, await months.finish(house))
     await record.seal(house, record.DESK)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date
 
+import asyncpg
 import pytest
 
 from config.settings import Settings
@@ -11,6 +12,7 @@ from dialer.errors import DialerError
 from dialer.house import House
 from dialer.store import Store, partitions
 from tests.support.on_server import Rows
+from tests.support.postgres import named
 from tests.unit.test_purge_months import DAY, GOING, KEEP, Server, Still, on, played
 
 __all__ = ["played"]
@@ -69,5 +71,21 @@ def test_one_purge_at_a_time(played: tuple[Rows, Settings]) -> None:
         assert {name: sum(one.counts.get(name, 0) for one in done) for name in GOING} == before
         await server.verify()
         await other.close()
+
+    on(played, act)
+
+
+def test_an_empty_month_that_somebody_reads_stops_no_purge(played: tuple[Rows, Settings]) -> None:
+    async def act(server: Server) -> None:
+        reader = await asyncpg.connect(named(str(server.house.store.url.database)))
+        async with reader.transaction():
+            await reader.execute("SELECT FROM events_2025_12")
+            await server.purge()
+        await reader.close()
+        assert await server.months() == []
+        assert await server.sql("SELECT 1 FROM pg_class WHERE relname = 'events_2025_12'") != []
+        await server.purge()
+        assert await server.sql("SELECT 1 FROM pg_class WHERE relname = 'events_2025_12'") == []
+        await server.verify()
 
     on(played, act)
