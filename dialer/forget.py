@@ -19,8 +19,6 @@ from dialer.store import Tx, locks, optouts, planbook
 from dialer.store import erasure as erasure_store
 from dialer.store.erasure import Known
 
-DESK = "desk"
-"""The chain of what commands seal."""
 KEPT_OF_EVENTS = ("disposition", "talk_s")
 """What an event's data may still say; all else is what the person said or how it is found."""
 BEFORE = "contacted shortly before it was forgotten"
@@ -59,10 +57,10 @@ def look(tx: Tx, person_id: str) -> Known:
 async def forget(house: House, person_id: str) -> Forgotten:
     """Erases the person. Raises DialerError where it is not known, or an attempt runs."""
     # What is erased is sealed first: the record must show that something was there.
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     now = house.clock.now()
     done = await house.store.write(lambda tx: _forget(tx, house, person_id, now))
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     return Forgotten(*done, pages_cleared=await house.store.forget_pages())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
+from dialer import record
 from dialer.erase import Eraser
 from dialer.erased import Span, joined
 from dialer.errors import DialerError
@@ -65,6 +66,8 @@ async def take_out(house: House, at: datetime, before: date) -> Counts:
 async def _survey(house: House, month: date, at: datetime) -> _Survey | None:
     """None: it is empty, too many of its attempts have to stay, or some are not over."""
     marks = await house.store.read(lambda tx: month_rows.marks(tx, month))
+    # After the marks: what a sweep sealed once it was looked through would be gone without a word in the record.
+    await record.seal(house, record.DESK)
     kept = await house.store.read(lambda tx: month_rows.with_open(tx, month, KEPT_MAX))
     attempts = after = 0
     while True:
@@ -139,12 +142,22 @@ async def finish(house: House) -> Counts:
         for kind in month_rows.SEALED:
             for span in month_rows.spans(await house.store.read(partial(month_rows.bounds, kind=kind, month=month))):
                 await house.store.write(partial(month_rows.unsalt, kind=kind, month=month, span=span))
-        after = 0
+        # Not from the first id of all: what lies in other months, and in `…_other`, is none of this one's.
+        after = partitions.ids_of(month)[0] - 1
         while last := await house.store.read(partial(month_rows.page_after, month=month, after=after, most=PAGE)):
             add(counts, await house.store.write(partial(_erase_hanging, span=(after + 1, last))))
             after = last
         await house.store.write(partial(partitions.drop, month=month))
     return counts
+
+
+async def drop_empty(house: House, before: date) -> None:
+    """Where somebody reads them for longer than a moment, they stay until the next purge: they hold nothing."""
+    try:
+        await house.store.write(lambda tx: partitions.drop_empty(tx, before))
+    except DBAPIError as error:
+        if not house.store.is_passing(error):
+            raise
 
 
 def _erase_hanging(tx: Tx, span: Span) -> Counts:

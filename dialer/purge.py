@@ -11,10 +11,9 @@ from dialer import months, record
 from dialer.erase import Eraser
 from dialer.erased import Erased, explained
 from dialer.errors import DialerError
-from dialer.forget import DESK
 from dialer.house import House
 from dialer.packs import pack_files, read_packs
-from dialer.store import Tx, partitions
+from dialer.store import Tx
 from dialer.store import erasure as erasure_store
 from dialer.store import record as record_store
 
@@ -72,7 +71,7 @@ def too_young(house: House, before: date, keep_days: int) -> str:
 async def purge(house: House, before: date, keep_days: int, dry_run: bool = False) -> Purged:
     """Erases what was over before that day, lender time; a page a transaction. `dry_run`: only counts it.
 
-    Raises DialerError for a day that is younger than `keep_days` days.
+    Raises DialerError for a day that is younger than `keep_days` days, and while another purge is at work.
     """
     if wrong := too_young(house, before, keep_days):
         raise DialerError(f"--before: {wrong}")
@@ -83,17 +82,25 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
             count = await _count(house, step)
             found.counts |= {step.name: count} if count else {}
         return found
+    async with house.store.purging() as is_mine:
+        if not is_mine:
+            raise DialerError("another purge is at work; let it end")
+        await _purge(house, at, found)
+    return found
+
+
+async def _purge(house: House, at: datetime, found: Purged) -> None:
+    before = found.before
     # What is erased is sealed first: the record must show that something was there.
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     months.add(found.counts, await months.take_out(house, at, before))
     for step in _steps(at, before):
         await _erase(house, step, found)
-    await house.store.write(lambda tx: partitions.drop_empty(tx, before))
+    await months.drop_empty(house, before)
     await _drop_digests(house)
     months.add(found.counts, await months.finish(house))
-    await record.seal(house, DESK)
+    await record.seal(house, record.DESK)
     found.pages_cleared = await house.store.forget_pages()
-    return found
 
 
 def _steps(at: datetime, day: date) -> list[_Step]:

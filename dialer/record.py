@@ -18,6 +18,8 @@ from dialer.store import record as record_store
 from dialer.store.record import COLUMNS, TABLES, VERSION
 from dialer.store.types import EPOCH, MICROSECOND
 
+DESK = "desk"
+"""The chain of what commands seal."""
 ROWS_MAX = 2_000
 """Rows sealed in one transaction: about 20 ms."""
 SALT_BYTES = 16

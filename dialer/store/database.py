@@ -1,8 +1,8 @@
 """Transactions: writers that commit in groups, and the readers beside them, on either database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -113,6 +113,20 @@ class Store:
         process says that it wrote something. Raises DBAPIError."""
         found: postgres.Attendance = await self._link.attend(noticed, worker)
         return found
+
+    @asynccontextmanager
+    async def purging(self) -> AsyncIterator[bool]:
+        """False: another process is in it, and stays so until it ends. A file has one writer anyway."""
+        if not self.is_shared:
+            yield True
+            return
+        held = await self.attend(lambda: None, "purge")
+        try:
+            yield await held.take_purge()
+            with suppress(DBAPIError):  # then it is lost already
+                await held.end_purge()
+        finally:
+            await held.close()
 
     async def close(self) -> None:
         while self._running:

@@ -68,11 +68,12 @@ def attempts_after(tx: Tx, month: date, before: datetime, after: int) -> AnyRow:
 def with_open(tx: Tx, month: date, most: int) -> set[int]:
     """Ids of the month's attempts with an open task or promise; not many more than `most`."""
     k, p = t.tasks.c, t.promises.c
+    # Distinct: an attempt may have several of them, and must not take the place of another under the limit.
     asked = ((k.attempt_id, k.done_at.is_(None)), (p.attempt_id, p.state == "open"))
     return {
         key
         for column, is_open in asked
-        for key in tx.execute(select(column).where(is_open, _is_of(column, month)).limit(most + 1)).scalars()
+        for key in tx.execute(select(column).distinct().where(is_open, _is_of(column, month)).limit(most + 1)).scalars()
     }
 
 
@@ -129,6 +130,8 @@ def unsalt(tx: Tx, kind: str, month: date, span: Span) -> None:
         text(
             f"UPDATE digests d SET salt = NULL FROM {name_of(kind, month)} e WHERE d.kind = :kind"
             f" AND d.row_id BETWEEN :first AND :last AND d.salt IS NOT NULL AND e.{SEALED[kind]} = d.row_id"
+            # Said of both: the server does not conclude it, and would read the whole month for each span.
+            f" AND e.{SEALED[kind]} BETWEEN :first AND :last"
         ),
         {"kind": kind, "first": span[0], "last": span[1]},
     )

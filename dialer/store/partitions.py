@@ -19,14 +19,21 @@ AHEAD = 3
 FILLED = {"attempts": " WITH (fillfactor = 70)"}
 """How full a page is made: an attempt changes six times in its life, in place where its page has room."""
 
+TAKEN_OUT = "taken out of use by dialer purge, to be dropped"
+"""The comment on such a month's attempts: what somebody else detached, or laid beside them, is not ours to drop."""
+
+# By what a name without a schema means: others on the server may have tables of the same names.
 _parts = text(
     "SELECT part.relname FROM pg_inherits JOIN pg_class part ON part.oid = inhrelid"
-    " JOIN pg_class whole ON whole.oid = inhparent WHERE whole.relname = 'attempts'"
+    " WHERE inhparent = to_regclass('attempts')"
 )
-_alone = text(
+ALONE = (
     "SELECT relname FROM pg_class WHERE relname ~ '^attempts_[0-9]{4}_[0-9]{2}$' AND relkind = 'r'"
-    " AND NOT relispartition AND pg_table_is_visible(oid)"
+    " AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('attempts'))"
+    f" AND NOT relispartition AND obj_description(oid, 'pg_class') = '{TAKEN_OUT}'"
 )
+"""The names of the tables of attempts that were taken out and not dropped yet."""
+_alone = text(ALONE)
 
 
 def months(today: date) -> list[date]:
@@ -125,6 +132,8 @@ def hold(tx: Tx, month: date) -> bool:
     Raises DBAPIError where others are at work with it for longer than a moment: then nothing was done.
     """
     _be_quick(tx, "100ms")
+    # Whatever the server believes of a month that it never analyzed: nobody is to wait until it has been read.
+    tx.execute(text("SET LOCAL enable_seqscan = off"))
     if month not in _months(tx, _parts):
         return False
     # One after the other as the engine's own transactions take them, and without the other months.
@@ -140,6 +149,7 @@ def take_out(tx: Tx, month: date, kept: Sequence[int]) -> None:
         tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, month)}"))
         if kept:
             _move(tx, table, month, kept)
+    tx.execute(text(f"COMMENT ON TABLE {name_of('attempts', month)} IS '{TAKEN_OUT}'"))
 
 
 def _move(tx: Tx, table: str, month: date, kept: Sequence[int]) -> None:

@@ -36,8 +36,8 @@ SILENT_S = 6
 """Seconds for what was sent to be acknowledged, and for an idle network's keepalives; then the connection is over."""
 CONNECT_S = 5.0
 ANSWER_S = 3.0
-UPGRADE, DUTY, PHONES, IMPORT = 4_915_001, 4_915_002, 4_915_003, 4_915_004
-"""Keys of advisory locks: who upgrades the schema, has the duty (planning, sweeps, digests), dials a number, imports"""
+UPGRADE, DUTY, PHONES, IMPORT, PURGE = 4_915_001, 4_915_002, 4_915_003, 4_915_004, 4_915_005
+"""Keys of advisory locks: upgrading the schema, duty (planning, sweeps, digests), dialing a number, import, purge"""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
 PASSING = frozenset({"40001", "40P01", "55P03"})
@@ -356,6 +356,12 @@ class Attendance:
     async def take_duty(self) -> bool:
         """Whether this connection has it now: nobody else had it, or it had it before."""
         return bool(await self._ask("SELECT pg_try_advisory_lock($1)", DUTY))
+
+    async def take_purge(self) -> bool:
+        return bool(await self._ask("SELECT pg_try_advisory_lock($1)", PURGE))
+
+    async def end_purge(self) -> None:
+        await self._ask("SELECT pg_advisory_unlock($1)", PURGE)
 
     async def end_silent(self, now: datetime) -> str:
         """Ends the connection of a worker that has the duty and shows no life any more. Returns its name; empty: there

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import text
 
-from dialer.store import Store, Tx, partitions
+from dialer.store import Store, Tx, month_rows, partitions
 from dialer.store import attempts as attempt_store
-from dialer.store.common import first_number, take_numbers
+from dialer.store.common import first_number, insert_all, take_numbers
+from dialer.store.record_tables import digests
 
 TODAY = date(2026, 1, 20)
 AT = datetime(2026, 1, 20, tzinfo=UTC)
@@ -68,4 +69,37 @@ async def test_only_empty_months_that_are_over_are_dropped(postgres_url: str) ->
     ]
     assert await store.read(lambda tx: partitions.missing(tx, TODAY)) == [date(2026, 1, 1), date(2026, 2, 1)]
     assert await store.read(_lie_in) == {"events_2025_12": 1}
+    await store.close()
+
+
+async def test_only_what_is_asked_for_is_read_of_a_month(postgres_url: str) -> None:
+    store, month = Store(postgres_url), date(2025, 12, 1)
+    ids = [first_number(month) + number for number in range(1, 20_001)]
+
+    def fill(tx: Tx) -> None:
+        partitions.add(tx, TODAY)
+        for table in ("events", "digests"):
+            tx.execute(text(f"ALTER TABLE {table}{'_2025_12' * (table == 'events')} SET (autovacuum_enabled = false)"))
+        _events(tx, ids)
+        sealed = {"kind": "events", "seal_id": 1, "salt": b"s", "digest": b"d"}
+        insert_all(tx, digests, [{**sealed, "row_id": number} for number in range(1, 20_001)])
+
+    def read(tx: Tx) -> int:
+        asked = "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'events_2025_12'"
+        return int(tx.execute(text(asked)).scalar_one())
+
+    def unsalt(tx: Tx) -> int:
+        month_rows.unsalt(tx, "events", month, (101, 2_000))
+        return read(tx)
+
+    def take_out(tx: Tx) -> int:
+        assert partitions.hold(tx, month)
+        partitions.take_out(tx, month, ids[::50])
+        return read(tx)
+
+    await store.write(fill)  # never analyzed as yet
+    assert await store.write(take_out) == 0
+    await store.write(lambda tx: tx.execute(text("ANALYZE events_2025_12, digests")))
+    assert await store.write(unsalt) == 0
+    assert await store.read(_lie_in) == {"events_other": 400}
     await store.close()

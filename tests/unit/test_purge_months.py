@@ -14,11 +14,12 @@ from config.settings import Settings
 from dialer import audit, months, purge, record
 from dialer import erase as erasing
 from dialer.errors import DialerError
-from dialer.forget import DESK, forget
+from dialer.forget import forget
 from dialer.house import House
 from dialer.store import Store, Tx, desk, month_rows, partitions
 from dialer.store import attempts as attempt_store
 from dialer.store import erasure as erasure_store
+from dialer.store.worker_tables import EVERY
 from tests.support.on_server import Rows, put, rows_of
 from tests.support.postgres import database, in_thread
 from tests.support.scene import ALICE, BOB, CAROL, Scene, account, due, play
@@ -80,6 +81,10 @@ class Server:
         asked = f"SELECT count(*) FROM digests WHERE kind IN {(*month_rows.SEALED,)} AND salt IS NOT NULL"
         return int((await self.sql(f"{asked} AND (kind, row_id) NOT IN ({left})"))[0][0])
 
+    async def open_task(self, attempt_id: int) -> None:
+        task = {"kind": "review", "person_id": "P-2", "detail": "", "opened_at": NOW, "attempt_id": attempt_id}
+        await self.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+
     async def add_event(self) -> None:
         (key,) = (await self.sql("SELECT min(attempt_id) FROM attempts"))[0]
         late = (key, "completed", NOW, NOW, "late", True, {})
@@ -115,7 +120,7 @@ def on(played: tuple[Rows, Settings], act: Callable[[Server], Coroutine[Any, Any
         server = Server(House(settings, Still(), store))
         try:
             await store.write(lambda tx: put(tx, rows, TODAY))
-            await record.seal(server.house, DESK)
+            await record.seal(server.house, record.DESK)
             await act(server)
         finally:
             await store.close()
@@ -160,8 +165,7 @@ def test_an_attempt_that_stays_does_so_with_all_that_is_about_it(played: tuple[R
             now = (NOW - datetime(1970, 1, 1, tzinfo=UTC)) // (NOW - NOW).resolution
             await server.sql("UPDATE attempts SET settled_at = :now WHERE attempt_id = :key", now=now, key=key)
         else:
-            task = {"kind": "review", "person_id": "P-2", "detail": "", "opened_at": NOW, "attempt_id": key}
-            await server.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+            await server.open_task(key)
         of = {name: f"SELECT * FROM {name} WHERE attempt_id = {key} ORDER BY 1" for name in GOING}
         before = {name: await server.sql(words) for name, words in of.items()}
         await server.purge()
@@ -171,6 +175,33 @@ def test_an_attempt_that_stays_does_so_with_all_that_is_about_it(played: tuple[R
         found = {one.table: one for one in (await server.verify()).tables}
         assert found["events"].sealed == len(before["events"]) > 0
         assert await server.salts() == 0
+
+    on(played, act)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_several_tasks_of_one_attempt_hide_no_other_that_is_open(
+    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(months, "KEPT_MAX", 1)
+
+    async def act(server: Server) -> None:
+        one, other, *_ = [row[0] for row in await server.sql("SELECT attempt_id FROM attempts ORDER BY 1")]
+        await server.open_task(one)
+        await server.open_task(one)
+        sealed = months._sealed
+
+        async def late(*given: Any) -> Any:
+            await server.open_task(other)
+            return await sealed(*given)
+
+        if when == "before":
+            await server.open_task(other)
+        else:
+            monkeypatch.setattr(months, "_sealed", late)
+        await server.purge()
+        assert await server.sql("SELECT attempt_id FROM attempts ORDER BY 1") == [(one,), (other,)]
+        await server.verify()
 
     on(played, act)
 
@@ -190,7 +221,7 @@ def test_else_it_goes_row_by_row(played: tuple[Rows, Settings], monkeypatch: pyt
             found = await sealed(*given)
             if why == "an event came":
                 await server.add_event()
-                await record.seal(server.house, DESK)
+                await record.seal(server.house, record.DESK)
             elif why == "something was opened":
                 await server.sql("UPDATE promises SET state = 'open'")
             return found
@@ -228,6 +259,51 @@ def test_a_purge_that_was_broken_off_is_finished_by_the_next(
         assert await server.months() == []
         assert await server.sizes() == dict.fromkeys(GOING, 0)
         await server.verify()
+
+    on(played, act)
+
+
+def test_what_lies_outside_the_month_is_not_looked_at(played: tuple[Rows, Settings]) -> None:
+    """More attempts of before the months, or of an older month that stays, than a statement takes parameters."""
+
+    async def act(server: Server) -> None:
+        names = [column.name for column in EVERY.tables["attempts"].columns if column.computed is None]
+        own = {"attempt_id": "number", "state": "'planned'", "settled_at": "NULL", "provider_ref": "NULL"}
+        values = ", ".join(own.get(name, f'"{name}"') for name in names)
+        quoted = ", ".join(f'"{name}"' for name in names)
+        one = "(SELECT * FROM attempts LIMIT 1) one, generate_series(1, 33000) number"
+        await server.sql(f"INSERT INTO attempts ({quoted}) SELECT {values} FROM {one}")
+        await server.purge()
+        assert await server.months() == []
+        assert (await server.sizes())["attempts"] == 33_000
+        await server.verify()
+
+    on(played, act)
+
+
+def test_what_a_sweep_seals_meanwhile_is_in_the_record(
+    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event comes when the purge has sealed, and a daemon's sweep seals it when the purge has counted what is."""
+
+    async def act(server: Server) -> None:
+        take_out, sealed = months.take_out, months._sealed
+
+        async def first(house: House, *given: Any) -> Any:
+            await server.add_event()
+            return await take_out(house, *given)
+
+        async def late(*given: Any) -> Any:
+            found = await sealed(*given)
+            await record.seal(server.house, "worker")
+            return found
+
+        monkeypatch.setattr(months, "take_out", first)
+        monkeypatch.setattr(months, "_sealed", late)
+        await server.purge()
+        assert await server.months() == []
+        await server.verify()
+        assert await server.salts() == 0
 
     on(played, act)
 
@@ -284,8 +360,7 @@ def test_pages_are_as_small_as_one_likes(played: tuple[Rows, Settings], monkeypa
         middle = await server.sql(
             "SELECT attempt_id FROM events ORDER BY event_id OFFSET (SELECT count(*) / 2 FROM events)"
         )
-        task = {"kind": "review", "person_id": "P-1", "detail": "", "opened_at": NOW, "attempt_id": middle[0][0]}
-        await server.house.store.write(lambda tx: desk.add_tasks(tx, [task]))
+        await server.open_task(middle[0][0])
         await server.purge()
         assert await server.months() == []
         assert (await server.sizes())["attempts"] == 1
