@@ -153,11 +153,12 @@ async def finish(house: House) -> Counts:
 
 async def drop_empty(house: House, before: date) -> None:
     """Where somebody reads them for longer than a moment, they stay until the next purge: they hold nothing."""
-    try:
-        await house.store.write(lambda tx: partitions.drop_empty(tx, before))
-    except DBAPIError as error:
-        if not house.store.is_passing(error):
-            raise
+    for month in await house.store.read(lambda tx: partitions.over(tx, before)):
+        try:
+            await house.store.write(partial(partitions.drop_empty, month=month))
+        except DBAPIError as error:
+            if not house.store.is_passing(error):
+                raise
 
 
 def _erase_hanging(tx: Tx, span: Span) -> Counts:

@@ -156,6 +156,8 @@ def _refuse(standing: store.Standing, now: datetime, name: str) -> None:
         )
     if alive := sorted(worker for worker, at in standing.seen.items() if at >= now - DEAD):
         raise DialerError(f"{name}: a worker dials from it ({', '.join(alive)}); stop every daemon first")
+    if standing.purging:
+        raise DialerError(f"{name}: a purge was broken off; run dialer purge, which finishes it, and copy again")
     if standing.placing:
         raise DialerError(
             f"{name}: {standing.placing:,} attempts are being placed, a daemon was killed in it; halt, start it once "

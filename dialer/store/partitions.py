@@ -104,21 +104,19 @@ def _after(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
-def drop_empty(tx: Tx, before: date) -> list[date]:
-    """Drops the tables of months before that day in which nothing is left; their room is free at once. Returns them."""
-    if not (old := over(tx, before)):
-        return []
+def drop_empty(tx: Tx, month: date) -> bool:
+    """Drops the tables of a month in which nothing is left; their room is free at once. Whether that was so."""
+    if not _is_empty(tx, month):
+        return False
     _be_quick(tx)
-    empty = [month for month in old if _is_empty(tx, month)]
-    for month in empty:
-        for table in TABLES:
-            tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
+    for table in TABLES:
+        tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
     # Asked again: what came in between must not go with its table.
-    empty = [month for month in empty if _is_empty(tx, month)]
-    for month in empty:
-        for table in TABLES:
-            tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
-    return empty
+    if not _is_empty(tx, month):
+        return False
+    for table in TABLES:
+        tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
+    return True
 
 
 def over(tx: Tx, before: date) -> list[date]:
@@ -131,7 +129,7 @@ def hold(tx: Tx, month: date) -> bool:
 
     Raises DBAPIError where others are at work with it for longer than a moment: then nothing was done.
     """
-    _be_quick(tx, "100ms")
+    _be_quick(tx)
     # Whatever the server believes of a month that it never analyzed: nobody is to wait until it has been read.
     tx.execute(text("SET LOCAL enable_seqscan = off"))
     if month not in _months(tx, _parts):
@@ -174,9 +172,9 @@ def drop(tx: Tx, month: date) -> None:
         tx.execute(text(f"DROP TABLE IF EXISTS {name_of(table, month)}"))
 
 
-def _be_quick(tx: Tx, most: str = "500ms") -> None:
+def _be_quick(tx: Tx) -> None:
     """Whoever waits for a whole table keeps everybody waiting behind it: rather not now than for long."""
-    tx.execute(text(f"SET LOCAL lock_timeout = '{most}'"))
+    tx.execute(text("SET LOCAL lock_timeout = '500ms'"))
 
 
 def _months(tx: Tx, named: TextClause) -> list[date]:

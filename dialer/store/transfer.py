@@ -12,6 +12,7 @@ from sqlalchemy import Table
 from dialer.errors import DialerError
 from dialer.store.common import DAY_BITS
 from dialer.store.ends import End
+from dialer.store.partitions import ALONE
 from dialer.store.restored import TOKEN
 from dialer.store.types import EPOCH, MICROSECOND
 from dialer.store.worker_tables import EVERY
@@ -49,6 +50,8 @@ class Standing:
     """worker → its last sign of life."""
     token: str
     """The installation's own; empty: it has none yet."""
+    purging: bool
+    """Whether a purge has taken out what it has not dropped yet."""
 
 
 async def standing(end: End) -> Standing:
@@ -59,7 +62,10 @@ async def standing(end: End) -> Standing:
     seen = {name: EPOCH + at * MICROSECOND for name, at in await end.ask("SELECT worker, seen_at FROM workers")}
     placing = states_of.pop("placing", 0)
     token = await end.ask(f"SELECT value FROM flags WHERE name = '{TOKEN}'")
-    return Standing(halt[0][0] if halt else "", placing, sum(states_of.values()), seen, token[0][0] if token else "")
+    purging = end.is_server and bool(await end.ask(ALONE))
+    return Standing(
+        halt[0][0] if halt else "", placing, sum(states_of.values()), seen, token[0][0] if token else "", purging
+    )
 
 
 async def copy(source: End, target: End, advance: Advance) -> dict[str, int]:

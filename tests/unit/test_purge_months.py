@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from config.settings import Settings
-from dialer import audit, months, purge, record
+from dialer import audit, months, purge, record, transfer
 from dialer import erase as erasing
+from dialer.clock import SystemClock
 from dialer.errors import DialerError
 from dialer.forget import forget
 from dialer.house import House
@@ -52,6 +53,10 @@ class Server:
     """One installation on PostgreSQL, weeks after its calls; everything is sealed."""
 
     house: House
+
+    @property
+    def address(self) -> str:
+        return self.house.store.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def sql(self, words: str, **given: Any) -> Awaitable[list[tuple[Any, ...]]]:
         def ask(tx: Tx) -> list[tuple[Any, ...]]:
@@ -239,8 +244,11 @@ def test_else_it_goes_row_by_row(played: tuple[Rows, Settings], monkeypatch: pyt
 
 
 def test_a_purge_that_was_broken_off_is_finished_by_the_next(
-    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch
+    played: tuple[Rows, Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+
     async def act(server: Server) -> None:
         def broken(*given: Any, **more: Any) -> None:
             raise ConnectionAbortedError
@@ -255,6 +263,9 @@ def test_a_purge_that_was_broken_off_is_finished_by_the_next(
         await server.verify()
         with pytest.raises(DialerError, match="was broken off; let it end, or run `dialer purge` again"):
             await forget(server.house, "P-3")
+        with pytest.raises(DialerError, match="a purge was broken off; run dialer purge, which finishes it"):
+            await transfer.copy(server.address, f"sqlite:///{folder}/copy.db", SystemClock(), lambda rows: print)
+        assert not list(folder.iterdir())
         await server.purge()
         assert await server.months() == []
         assert await server.sizes() == dict.fromkeys(GOING, 0)
