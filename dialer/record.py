@@ -5,7 +5,7 @@ its own, and a seal over the digests. So writers wait for nobody, and a row can 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -28,20 +28,28 @@ DOCUMENTS = {"events": frozenset({"data"}), "verdicts": frozenset({"saw"}), "era
 
 
 async def seal(house: House, chain: str) -> int:
-    """Seals everything that no seal covers yet, a batch a transaction. Returns how many rows."""
+    """Seals everything that is there and no seal covers yet, a batch a transaction. Returns how many rows."""
     sealed, now = 0, house.clock.now()
-    while found := await house.store.write(partial(seal_batch, chain=chain, now=now)):
+    # Not what comes meanwhile: of several workers that dial, more may come than is sealed in the time.
+    ends = await house.store.read(ends_now)
+    while found := await house.store.write(partial(seal_batch, chain=chain, now=now, ends=ends)):
         sealed += found
         if found < ROWS_MAX:
             break
     return sealed
 
 
-def seal_batch(tx: Tx, chain: str, now: datetime) -> int:
-    """One seal over at most ROWS_MAX rows. Returns how many; 0: there was nothing, and no seal is made."""
+def ends_now(tx: Tx) -> dict[str, int]:
+    """Sealed table → its highest id."""
+    return {kind: record_store.last_id(tx, kind) for kind in TABLES}
+
+
+def seal_batch(tx: Tx, chain: str, now: datetime, ends: Mapping[str, int]) -> int:
+    """One seal over at most ROWS_MAX rows, of each table up to this id. Returns how many; 0: there was nothing, and no
+    seal is made."""
     parts, digests, left = [], [], ROWS_MAX
     for kind in TABLES:
-        rows = record_store.unsealed(tx, kind, now, left) if left else ()
+        rows = record_store.unsealed(tx, kind, now, ends[kind], left) if left else ()
         if rows:
             made = _digested(kind, rows)
             parts.append(_part(kind, made))

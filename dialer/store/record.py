@@ -100,12 +100,14 @@ _d = r.digests.c
 def _unsealed(kind: str) -> Prepared:
     key = key_of(kind)
     known = exists().where(_d.kind == kind, _d.row_id == key)
-    return Prepared(_rows(kind, VERSION).where(key > bindparam("after"), ~known).order_by(key).limit(bindparam("most")))
+    mine = (key > bindparam("after"), key <= bindparam("until"), ~known)
+    return Prepared(_rows(kind, VERSION).where(*mine).order_by(key).limit(bindparam("most")))
 
 
-def unsealed(tx: Tx, kind: str, now: datetime, most: int) -> Sequence[AnyRow]:
-    """Rows without a seal as they are stored, in the order of ids. Each is looked up: an id alone tells nothing."""
-    return _unsealed(kind).all(tx, after=sealed_to(tx, kind, now), most=most)
+def unsealed(tx: Tx, kind: str, now: datetime, until: int, most: int) -> Sequence[AnyRow]:
+    """Rows without a seal as they are stored, up to this id, in the order of ids. Each is looked up: an id alone tells
+    nothing."""
+    return _unsealed(kind).all(tx, after=sealed_to(tx, kind, now), until=until, most=most)
 
 
 _ends = Prepared(select(r.heads).order_by(r.heads.c.chain))

@@ -82,7 +82,7 @@ async def _beat(home: Any, worker: str) -> None:
     seen = (home.clock.now() - EPOCH) // MICROSECOND
 
     def write(tx: Tx) -> None:
-        text = BEAT.replace("$1", f"'{worker}'").replace("$2", str(seen)).replace("$3", str(seen))
+        text = BEAT.replace("$1", f"'{worker}'").replace("$2", str(seen)).replace("$3", str(seen)).replace("$4", "NULL")
         tx.exec_driver_sql(text)
 
     await home.store.write(write)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from dialer import audit, operate, record
 from dialer.audit import Audit
+from dialer.clock import SystemClock
 from dialer.errors import DialerError
-from dialer.store import InlineStore
+from dialer.house import House
+from dialer.store import InlineStore, Tx
 from dialer.store.record import COLUMNS, TABLES, VERSION
 from tests.fuzz.support import SHORT_AND_LONG
 from tests.support.scene import ALICE, BOB, SHANGHAI, Scene, account, due, play
@@ -314,7 +316,7 @@ def test_who_rewrites_everything_is_found_by_the_head_that_was_kept(copy: Path) 
         *(f"DELETE FROM {table}" for table in ("seals", "seal_parts", "digests", "heads")),
     )
     store = InlineStore(f"sqlite:///{copy}")
-    assert store.run(lambda tx: record.seal_batch(tx, "second", NOW)) > 0
+    assert store.run(lambda tx: record.seal_batch(tx, "second", NOW, record.ends_now(tx))) > 0
     store._engine.dispose()
     assert look(copy).intact, "the database alone can't tell"
     found = look(copy, head)
@@ -338,7 +340,7 @@ def test_a_backlog_is_sealed_in_batches(copy: Path, monkeypatch: pytest.MonkeyPa
     rows = sum(one.waiting for one in look(copy).tables)
     store = InlineStore(f"sqlite:///{copy}")
     sealed = []
-    while found := store.run(lambda tx: record.seal_batch(tx, "one", NOW)):
+    while found := store.run(lambda tx: record.seal_batch(tx, "one", NOW, record.ends_now(tx))):
         sealed.append(found)
     store._engine.dispose()
     assert sum(sealed) == rows
@@ -348,18 +350,39 @@ def test_a_backlog_is_sealed_in_batches(copy: Path, monkeypatch: pytest.MonkeyPa
     assert after.seals == len(sealed)
 
 
+async def test_what_comes_while_it_seals_is_left_to_the_next(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a purge would not get to its end while workers dial."""
+    monkeypatch.setattr(record, "ROWS_MAX", 1)
+    note = "INSERT INTO actions (at, action, subject, detail) VALUES (1, 'halt', '', '')"
+    run(copy, note, note, note)
+    store = InlineStore(f"sqlite:///{copy}")
+    whole = record.seal_batch
+
+    def busy(tx: Tx, *given: Any, **more: Any) -> int:
+        found = whole(tx, *given, **more)
+        tx.exec_driver_sql(note)
+        return found
+
+    monkeypatch.setattr(record, "seal_batch", busy)
+    settings: Any = None
+    sealed = await record.seal(House(settings, SystemClock(), store), "second")
+    store._engine.dispose()
+    assert sealed == 3
+    assert look(copy).tables[3].waiting == 4
+
+
 def test_a_worker_that_begins_holds_the_ends_of_all_chains(copy: Path) -> None:
     ends = [
         run(copy, f"SELECT hash FROM seals WHERE chain = '{one}' ORDER BY number DESC")[0][0] for one in ("second",)
     ]
     run(copy, "INSERT INTO actions (at, action, subject, detail) VALUES (1, 'halt', '', '')")
     store = InlineStore(f"sqlite:///{copy}")
-    assert store.run(lambda tx: record.seal_batch(tx, "third", NOW)) == 1
+    assert store.run(lambda tx: record.seal_batch(tx, "third", NOW, record.ends_now(tx))) == 1
     # The one before goes on beside it: now there are two ends.
     store.run(
         lambda tx: tx.exec_driver_sql("INSERT INTO actions (at, action, subject, detail) VALUES (2, 'x', '', '')")
     )
-    assert store.run(lambda tx: record.seal_batch(tx, "second", NOW)) == 1
+    assert store.run(lambda tx: record.seal_batch(tx, "second", NOW, record.ends_now(tx))) == 1
     store._engine.dispose()
     assert run(copy, "SELECT parents FROM seals WHERE chain = 'third'")[0][0].split() == ends
     found = look(copy)
