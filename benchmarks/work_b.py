@@ -46,11 +46,11 @@ def life(database: str, folder: str, count: int) -> dict[str, float]:
 
 async def _life(database: str, folder: Path, count: int) -> dict[str, float]:
     async with stage.house(folder, database) as house:
-        rate = await stage.dial(house, await _planned(house, folder, count))
+        rate = await stage.dial(house, await planned(house, folder, count))
         return {"rate": rate, "followed": await _followed(house, count), "peak_mb": figures.peak_mb()}
 
 
-async def _planned(house: House, folder: Path, count: int) -> datetime:
+async def planned(house: House, folder: Path, count: int) -> datetime:
     """When so many are due: a fifth of what is planned is due later, so that the window is open to the last."""
     await stage.plan(house, folder, count + count // 4)
     return await stage.when_due(house, count)
@@ -74,7 +74,7 @@ def many(database: str, folder: str, count: int, workers: int) -> dict[str, floa
 
 async def _many(database: str, folder: Path, count: int, workers: int) -> dict[str, float]:
     async with stage.house(folder, database) as house, AsyncExitStack() as stack:
-        until = await _planned(house, folder, count)
+        until = await planned(house, folder, count)
         waiting = await house.store.read(lambda tx: stage.unsettled(tx, house, until))
         children = [await stack.enter_async_context(_child(database, folder, until, n)) for n in range(workers)]
         for child in children:
