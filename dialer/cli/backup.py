@@ -1,7 +1,6 @@
 """`dialer backup` and `dialer restore`: a whole copy while everything runs, and its way back."""
 
 import asyncio
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +10,7 @@ import typer
 from pydantic import BaseModel
 from rich.markup import escape
 
-from dialer.cli.common import CONFIG, Config, Json, err, numbered, out, settings_of
-from dialer.errors import DialerError
+from dialer.cli.common import CONFIG, Config, Json, ask, err, numbered, out, settings_of
 
 if TYPE_CHECKING:
     from dialer.backup import Backup, Restore
@@ -88,7 +86,8 @@ def restore(
     found = backing.look(file)
     if not yes:
         told = f"{escape(str(file))} is of {found.at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-        agreed(f"{told}: the database will know nothing of what came after.", "Restore?")
+        told = f"{told}: the database will know nothing of what came after."
+        ask(told, "Restore?", "halts the database", "changed", json)
     done = backing.restore(settings.database, file, SystemClock())
     if json:
         report = RestoreReport(
@@ -98,15 +97,6 @@ def restore(
         out.print_json(report.model_dump_json())
     else:
         _show(file, done, zone)
-
-
-def agreed(told: str, question: str) -> None:
-    """Raises DialerError unless somebody agrees."""
-    if not sys.stdin.isatty():
-        raise DialerError("this halts the database, so it asks first; give --yes where nobody can answer")
-    out.print(told, highlight=False)
-    if not typer.confirm(question, default=False):
-        raise DialerError("nothing was changed")
 
 
 def _show(file: Path, done: "Restore", zone: ZoneInfo) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -17,7 +18,7 @@ from config.files import FAULTS_MAX, Fault
 from config.settings import Settings
 from dialer import check as checking
 from dialer import log
-from dialer.errors import BrokenOff
+from dialer.errors import BrokenOff, DialerError
 
 if TYPE_CHECKING:
     from dialer.house import House
@@ -34,6 +35,21 @@ err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 Config = Annotated[Path, typer.Option("--config", envvar="DIALER_CONFIG", help="The settings file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 CONFIG = Path("dialer.toml")
+
+
+def ask(told: str, question: str, why: str, undone: str, json: bool) -> None:
+    """Raises DialerError unless somebody agrees. With `json` it asks on standard error: a program reads the other."""
+    if not sys.stdin.isatty():
+        raise DialerError(f"this {why}, so it asks first; give --yes where nobody can answer")
+    (err if json else out).print(told, highlight=False)
+    # Within asyncio the first Ctrl-C would only be noted, and the question go on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        agreed = typer.confirm(question, default=False, err=json)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
+        raise DialerError(f"nothing was {undone}")
 
 
 def fault_lines(faults: Sequence[Fault]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from dialer.cli.common import CONFIG, Config, Json, err, out, parse_instant, settings_of, with_house
+from dialer.cli.common import CONFIG, Config, Json, ask, err, out, parse_instant, settings_of, with_house
 from dialer.condition_model import Condition, TableRows
 from dialer.errors import DialerError
 
@@ -134,19 +134,20 @@ def restored(
     config: Config = CONFIG,
     json: Json = False,
 ) -> None:
-    """Say that the database is an older copy: a dump, a snapshot. It is halted, and asked about what happened since."""
+    """Say that the database is an older copy: a dump, a snapshot. It is halted; providers are asked what came since."""
 
     async def work(house: "House") -> None:
         from dialer import mark
-        from dialer.cli.backup import agreed, next_steps
+        from dialer.cli.backup import next_steps
 
         since = parse_instant(at, house, "AT")
         assert since is not None
         if since > house.clock.now():
             raise typer.BadParameter(f"{at} lies ahead; accepted: when the copy was begun", param_hint="AT")
-        shown = f"{since.astimezone(house.zone):%Y-%m-%d %H:%M:%S}"
+        shown = _local(since, house)
         if not yes:
-            agreed(f"It is halted, and the providers are asked what was placed since {shown}.", "A copy of then?")
+            told = f"It is halted, and the providers are asked what was placed since {shown}."
+            ask(told, "A copy of then?", "halts the database", "changed", json)
         done = await mark.rewind(house.store, house.settings.database, house.clock, since)
         if json:
             report = RestoredReport(
@@ -155,9 +156,16 @@ def restored(
             out.print_json(report.model_dump_json())
             return
         out.print(f"The database is a copy of {shown}. Nothing is dialed: it is halted.", highlight=False)
+        if done.lost.since < since:
+            earlier = _local(done.lost.since, house)
+            out.print(f"  An earlier copy is asked about still: what was placed since {earlier}.", highlight=False)
         next_steps(done.to_ask, done.next_attempt)
 
     with_house(config, work, needs=True)
+
+
+def _local(at: datetime, house: "House") -> str:
+    return f"{at.astimezone(house.zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _copy_report(done: "Copied") -> CopyReport:

@@ -1,7 +1,5 @@
 """`dialer audit`, `purge` and `forget`: the record looked through, and what is erased from it."""
 
-import signal
-import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +9,7 @@ from pydantic import BaseModel
 from rich.markup import escape
 from rich.table import Table
 
-from dialer.cli.common import CONFIG, Config, Json, err, numbered, out, parse_date, with_house
+from dialer.cli.common import CONFIG, Config, Json, ask, err, numbered, out, parse_date, with_house
 from dialer.errors import DialerError
 
 if TYPE_CHECKING:
@@ -152,7 +150,8 @@ def forget(
         known = await house.store.read(lambda tx: forgetting.look(tx, person))
         if not yes:
             accounts, attempts = numbered(len(known.accounts), "account"), numbered(len(known.attempts), "attempt")
-            _ask(f"{escape(person)}: {accounts} and {attempts}.")
+            told = f"{escape(person)}: {accounts} and {attempts}. It can't be undone."
+            ask(told, "Forget?", "can't be undone", "erased", json)
         done = await forgetting.forget(house, person)
         report = ForgetReport(
             erased=_told(done.counts), cancelled=done.cancelled, opt_outs=done.opt_outs, shared_phones=done.shared,
@@ -164,21 +163,6 @@ def forget(
             _show_forgotten(report)
 
     with_house(config, work, needs=True)
-
-
-def _ask(what: str) -> None:
-    """Raises DialerError unless somebody agrees."""
-    if not sys.stdin.isatty():
-        raise DialerError("this can't be undone, so it asks first; give --yes where nobody can answer")
-    out.print(f"{what} It can't be undone.")
-    # Within asyncio the first Ctrl-C would only be noted, and the question go on.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        agreed = typer.confirm("Forget?", default=False)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if not agreed:
-        raise DialerError("nothing was erased")
 
 
 def _local(house: "House") -> Callable[[datetime], datetime]:

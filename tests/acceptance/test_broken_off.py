@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -105,18 +105,21 @@ def test_so_does_one_that_was_still_being_imported(
     assert capsys.readouterr().err == "dialer: broken off\n"
 
 
-def test_where_it_asks_nothing_is_done(dialer: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "question"), [(("forget", "P-1"), b"Forget?"), (("db", "restored", "2026-01-02"), b"A copy of then?")]
+)
+def test_where_it_asks_nothing_is_done(dialer: Command, tmp_path: Path, words: Sequence[str], question: bytes) -> None:
     """On a terminal, where somebody would answer."""
     assert dialer("import", "accounts", "accounts.csv").code == 0
     before = loaded()
     mine, its = pty.openpty()
     with subprocess.Popen(
-        [*DIALER, "forget", "P-1"], stdin=its, stdout=its, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        [*DIALER, *words], stdin=its, stdout=its, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
         start_new_session=True,
     ) as asking:  # fmt: skip
         told = b""
         try:
-            while b"Forget?" not in told:
+            while question not in told:
                 assert select.select([mine], [], [], 30)[0], told
                 told += os.read(mine, 1024)
             time.sleep(0.5)  # until it waits for the answer; nobody is quicker

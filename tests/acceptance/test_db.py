@@ -1,5 +1,6 @@
 """`dialer db`: what it says of a database; what is wrong ends with a line and exit code 1, never a traceback."""
 
+import io
 import json
 import os
 from contextlib import ExitStack
@@ -226,6 +227,23 @@ def test_an_older_database_and_one_that_takes_no_writes_are_told(postgres_url: s
     assert "violates check constraint" in found.faults[0]
 
 
+class Terminal(io.StringIO):
+    """Somebody who answers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_asked_does_not_come_between_the_json(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(capsys, "db", "upgrade").code == 0
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    done = run(capsys, "db", "restored", "2026-01-02", "--json")
+    assert (done.code, "A copy of then?" in done.err) == (0, True)
+    assert json.loads(done.out)["to_ask"] == 0
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_database_that_is_said_to_be_an_older_copy_is_halted_and_asked_about(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
@@ -256,5 +274,7 @@ def test_a_database_that_is_said_to_be_an_older_copy_is_halted_and_asked_about(
         found = json.loads(run(capsys, "status", "--json").out)
         assert [one["name"] for one in found["alarms"]][:1] == ["restored"]
         assert (found["halted"] is not None, found["alarms"][0]["text"].count("of 01-0")) == (True, 1)
+        done = run(capsys, "db", "restored", "2026-01-05", "--yes")
+        assert (done.code, "asked about still: what was placed since 2026-01-01 22:00:00." in done.out) == (0, True)
         done = run(capsys, "unhalt")
         assert (done.code, "the database was restored from a copy of 2026-01-02 03:00:00" in done.err) == (1, True)

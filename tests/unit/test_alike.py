@@ -61,6 +61,15 @@ def test_a_workers_own_does_not(tmp_path: Path) -> None:
     assert goes_by(one) == goes_by(other)
 
 
+def test_nor_does_how_it_is_written(tmp_path: Path) -> None:
+    own = 'callers = ["+864001234567"]\nallow_countries = ["CN"]\n'
+    more = f'[lines.second]\nadapter = "mock"\nchannels = ["voice"]\n{own}'
+    first, last = SETTINGS.replace("[lines.main]", f"{more}[lines.main]"), f"{SETTINGS}{more}"
+    one, other = settings(tmp_path / "a", first), settings(tmp_path / "b", last.replace('"0.12"', '"0.120"'))
+    assert [*one.lines] != [*other.lines]
+    assert goes_by(one) == goes_by(other)
+
+
 def test_each_setting_is_shared_or_a_workers_own() -> None:
     own = {"database", "web", "log", "digest", "adapters", "rules", "forget_key", "secrets"}
     assert set(Settings.model_fields) == SHARED | own
