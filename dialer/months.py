@@ -6,6 +6,7 @@ A purge that was broken off there is finished by the next.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,7 +18,6 @@ from dialer.errors import DialerError
 from dialer.house import House
 from dialer.store import Tx, month_rows, partitions
 from dialer.store import erasure as erasure_store
-from dialer.store.database import DBAPIError
 from dialer.store.month_rows import Marks
 
 KEPT_MAX = 5_000
@@ -25,8 +25,9 @@ KEPT_MAX = 5_000
 PAGE = 20_000
 """Attempts whose accounts, promises and tasks are deleted in one transaction."""
 TRIES = 30
-PAUSE = timedelta(seconds=2)
-"""Between tries to have the tables to oneself for a moment: a report may be reading them."""
+PAUSE = timedelta(seconds=5)
+"""Between tries to have the tables to oneself: a report may be reading them, and each try keeps everybody waiting for
+half a second."""
 
 Counts = dict[str, int]
 """Table → rows."""
@@ -104,10 +105,8 @@ async def _when_free(house: House, survey: _Survey, before: date) -> Counts:
             return await house.store.write(lambda tx: _take_out(tx, house, survey, before))
         except _Changed:
             return {}  # row by row then
-        except DBAPIError as error:
-            if not house.store.is_passing(error):
-                raise
-        await house.clock.sleep_until(house.clock.now() + PAUSE)
+        except partitions.InUse:
+            await house.clock.sleep_until(house.clock.now() + PAUSE)
     raise DialerError(
         f"the tables of {survey.month:%Y-%m} are in use all the time; purge again while nothing reads for minutes"
     )
@@ -154,11 +153,8 @@ async def finish(house: House) -> Counts:
 async def drop_empty(house: House, before: date) -> None:
     """Where somebody reads them for longer than a moment, they stay until the next purge: they hold nothing."""
     for month in await house.store.read(lambda tx: partitions.over(tx, before)):
-        try:
+        with suppress(partitions.InUse):
             await house.store.write(partial(partitions.drop_empty, month=month))
-        except DBAPIError as error:
-            if not house.store.is_passing(error):
-                raise
 
 
 def _erase_hanging(tx: Tx, span: Span) -> Counts:

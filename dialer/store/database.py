@@ -180,14 +180,14 @@ class Store:
             try:
                 return await self._once(work, quick)
             except DBAPIError as error:
-                if tries == self._tries or not (self.is_passing(error) or self._is_overtaken(error, tries)):
+                if tries == self._tries or not (self._is_passing(error) or self._is_overtaken(error, tries)):
                     raise
         raise AssertionError("the last try returns or raises")
 
     async def _once(self, work: Callable[[Tx], T], quick: bool) -> T:
         return await self._link.write(work, quick)
 
-    def is_passing(self, error: Exception) -> bool:
+    def _is_passing(self, error: Exception) -> bool:
         """Whether trying again at once may help."""
         return self._link.is_passing(error)
 

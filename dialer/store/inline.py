@@ -99,7 +99,7 @@ class FailingStore(InlineStore):
             raise _failure(fault)
         return result
 
-    def is_passing(self, error: Exception) -> bool:
+    def _is_passing(self, error: Exception) -> bool:
         return self.is_common(error)
 
     def _is_overtaken(self, error: Exception, tries: int) -> bool:

@@ -1,15 +1,17 @@
 """PostgreSQL: the tables of the months that attempts, events, placements and verdicts are divided into."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import BigInteger, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
 
 from dialer.store.addresses import driver_url
 from dialer.store.common import first_number
 from dialer.store.database import Tx
-from dialer.store.postgres import UPGRADE, once
+from dialer.store.postgres import LOCKED, UPGRADE, once, state_of
 from dialer.store.tables import metadata
 
 TABLES = ("attempts", "events", "placements", "verdicts")
@@ -34,6 +36,10 @@ ALONE = (
 )
 """The names of the tables of attempts that were taken out and not dropped yet."""
 _alone = text(ALONE)
+
+
+class InUse(Exception):
+    """Others are at work with the tables for longer than a moment: nothing was done."""
 
 
 def months(today: date) -> list[date]:
@@ -108,14 +114,14 @@ def drop_empty(tx: Tx, month: date) -> bool:
     """Drops the tables of a month in which nothing is left; their room is free at once. Whether that was so."""
     if not _is_empty(tx, month):
         return False
-    _be_quick(tx)
-    for table in TABLES:
-        tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
-    # Asked again: what came in between must not go with its table.
-    if not _is_empty(tx, month):
-        return False
-    for table in TABLES:
-        tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
+    with _quickly(tx):
+        for table in TABLES:
+            tx.execute(text(f"LOCK TABLE {name_of(table, month)} IN ACCESS EXCLUSIVE MODE"))
+        # Asked again: what came in between must not go with its table.
+        if not _is_empty(tx, month):
+            return False
+        for table in TABLES:
+            tx.execute(text(f"DROP TABLE {name_of(table, month)}"))
     return True
 
 
@@ -127,26 +133,27 @@ def over(tx: Tx, before: date) -> list[date]:
 def hold(tx: Tx, month: date) -> bool:
     """Has everybody else wait, to the end of this transaction. False: the month is in use no more.
 
-    Raises DBAPIError where others are at work with it for longer than a moment: then nothing was done.
+    Raises InUse where others are at work with it for longer than a moment: then nothing was done.
     """
-    _be_quick(tx)
     # Whatever the server believes of a month that it never analyzed: nobody is to wait until it has been read.
     tx.execute(text("SET LOCAL enable_seqscan = off"))
     if month not in _months(tx, _parts):
         return False
     # One after the other as the engine's own transactions take them, and without the other months.
-    for table in TABLES:
-        tx.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
+    with _quickly(tx):
+        for table in TABLES:
+            tx.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
     return month in _months(tx, _parts)
 
 
 def take_out(tx: Tx, month: date, kept: Sequence[int]) -> None:
     """Detaches a month that is held: its tables are their own from here on, and nobody sees their rows any more. Those
     of the attempts that are `kept` go to `…_other`."""
-    for table in TABLES:
-        tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, month)}"))
-        if kept:
-            _move(tx, table, month, kept)
+    with _quickly(tx):
+        for table in TABLES:
+            tx.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name_of(table, month)}"))
+    for table in TABLES if kept else ():
+        _move(tx, table, month, kept)
     tx.execute(text(f"COMMENT ON TABLE {name_of('attempts', month)} IS '{TAKEN_OUT}'"))
 
 
@@ -175,6 +182,19 @@ def drop(tx: Tx, month: date) -> None:
 def _be_quick(tx: Tx) -> None:
     """Whoever waits for a whole table keeps everybody waiting behind it: rather not now than for long."""
     tx.execute(text("SET LOCAL lock_timeout = '500ms'"))
+
+
+@contextmanager
+def _quickly(tx: Tx) -> Iterator[None]:
+    """Raises InUse where a lock is not to be had in a moment. Not tried again at once, as other transactions are: who
+    waits for it would be kept waiting on and on."""
+    _be_quick(tx)
+    try:
+        yield
+    except DBAPIError as error:
+        if state_of(error) != LOCKED:
+            raise
+        raise InUse("others are at work with the tables") from error
 
 
 def _months(tx: Tx, named: TextClause) -> list[date]:

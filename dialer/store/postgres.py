@@ -40,7 +40,8 @@ UPGRADE, DUTY, PHONES, IMPORT, PURGE = 4_915_001, 4_915_002, 4_915_003, 4_915_00
 """Keys of advisory locks: upgrading the schema, duty (planning, sweeps, digests), dialing a number, import, purge"""
 CHANNEL = "dialer"
 """Of NOTIFY: something was written that other workers want to know of at once."""
-PASSING = frozenset({"40001", "40P01", "55P03"})
+LOCKED = "55P03"
+PASSING = frozenset({"40001", "40P01", LOCKED})
 """Serialisation failure, deadlock, lock not available: nothing was written, and once more may do."""
 TAKEN, READ_ONLY = "23505", "25006"  # unique violation; a transaction that takes no writes
 SESSION = {
