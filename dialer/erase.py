@@ -1,5 +1,6 @@
 """Erasing sealed rows so that it is seen: one action tells how many, erasures which, and both are sealed in turn."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +22,7 @@ class Eraser:
 
     tx: Tx
     now: datetime
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     """Table → rows, of all that was erased."""
     _erasures: list[dict[str, Any]] = field(default_factory=list)
     _sealed: dict[str, int] = field(default_factory=dict)
@@ -51,8 +52,7 @@ class Eraser:
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Counts what was erased without a seal."""
-        for table, count in counts.items():
-            self.counts[table] = self.counts.get(table, 0) + count
+        self.counts.update(counts)
 
     def _note(self, kind: str, ids: Iterable[int], remains: Mapping[str, str]) -> None:
         ids = list(ids)

@@ -5,7 +5,7 @@ and only reads, or after it, when nobody sees the rows any more.
 A purge that was broken off there is finished by the next.
 """
 
-from collections.abc import Mapping
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -29,7 +29,7 @@ PAUSE = timedelta(seconds=5)
 """Between tries to have the tables to oneself: a report may be reading them, and each try keeps everybody waiting for
 half a second."""
 
-Counts = dict[str, int]
+Counts = Counter[str]
 """Table → rows."""
 
 
@@ -56,11 +56,11 @@ async def take_out(house: House, at: datetime, before: date) -> Counts:
     """Takes the months out of use that were over before that day, and all of whose attempts were closed before `at`
     but for a few, which stay. Returns what was erased with them. Nothing on SQLite.
     """
-    counts: Counts = {}
+    counts: Counts = Counter()
     for month in await house.store.read(lambda tx: partitions.over(tx, before)):
         survey = await _survey(house, month, at)
         if survey is not None:
-            add(counts, await _when_free(house, survey, before))
+            counts.update(await _when_free(house, survey, before))
     return counts
 
 
@@ -82,7 +82,8 @@ async def _survey(house: House, month: date, at: datetime) -> _Survey | None:
 
 
 async def _sealed(house: House, month: date, kept: list[int]) -> tuple[Counts, dict[str, list[Span]]]:
-    rows, parts = dict.fromkeys(month_rows.SEALED, 0), {}
+    rows: Counts = Counter()
+    parts = {}
     for kind in month_rows.SEALED:
         found: list[Span] = []
         for span in month_rows.spans(await house.store.read(partial(month_rows.bounds, kind=kind, month=month))):
@@ -104,7 +105,7 @@ async def _when_free(house: House, survey: _Survey, before: date) -> Counts:
         try:
             return await house.store.write(lambda tx: _take_out(tx, house, survey, before))
         except _Changed:
-            return {}  # row by row then
+            return Counter()  # row by row then
         except partitions.InUse:
             await house.clock.sleep_until(house.clock.now() + PAUSE)
     raise DialerError(
@@ -136,7 +137,7 @@ async def finish(house: House) -> Counts:
 
     The digests of what is gone as a whole were dropped before. Returns what was erased.
     """
-    counts: Counts = {}
+    counts: Counts = Counter()
     for month in await house.store.read(partitions.taken_out):
         for kind in month_rows.SEALED:
             for span in month_rows.spans(await house.store.read(partial(month_rows.bounds, kind=kind, month=month))):
@@ -144,7 +145,7 @@ async def finish(house: House) -> Counts:
         # Not from the first id of all: what lies in other months, and in `…_other`, is none of this one's.
         after = partitions.ids_of(month)[0] - 1
         while last := await house.store.read(partial(month_rows.page_after, month=month, after=after, most=PAGE)):
-            add(counts, await house.store.write(partial(_erase_hanging, span=(after + 1, last))))
+            counts.update(await house.store.write(partial(_erase_hanging, span=(after + 1, last))))
             after = last
         await house.store.write(partial(partitions.drop, month=month))
     return counts
@@ -157,14 +158,8 @@ async def drop_empty(house: House, before: date) -> None:
             await house.store.write(partial(partitions.drop_empty, month=month))
 
 
-def _erase_hanging(tx: Tx, span: Span) -> Counts:
+def _erase_hanging(tx: Tx, span: Span) -> dict[str, int]:
     return erasure_store.delete_hanging(tx, span, erasure_store.attempts_in(tx, span))
-
-
-def add(counts: Counts, more: Mapping[str, int]) -> None:
-    """Adds to what was counted."""
-    for table, count in more.items():
-        counts[table] = counts.get(table, 0) + count
 
 
 def refuse_while_taken_out(tx: Tx) -> None:

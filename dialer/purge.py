@@ -1,5 +1,6 @@
 """`dialer purge`: erases what is older than it must be kept. What is open stays, and so do suppressions."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -32,7 +33,7 @@ class Purged:
     """What was erased, or would be."""
 
     before: date
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     """Table → rows."""
     pages_cleared: bool = True
     """False: the database's log may hold old pages for a while."""
@@ -80,7 +81,7 @@ async def purge(house: House, before: date, keep_days: int, dry_run: bool = Fals
     if dry_run:
         for step in _steps(at, before):
             count = await _count(house, step)
-            found.counts |= {step.name: count} if count else {}
+            found.counts += Counter({step.name: count})
         return found
     async with house.store.purging() as is_mine:
         if not is_mine:
@@ -93,12 +94,12 @@ async def _purge(house: House, at: datetime, found: Purged) -> None:
     before = found.before
     # What is erased is sealed first: the record must show that something was there.
     await record.seal(house, record.DESK)
-    months.add(found.counts, await months.take_out(house, at, before))
+    found.counts.update(await months.take_out(house, at, before))
     for step in _steps(at, before):
         await _erase(house, step, found)
     await months.drop_empty(house, before)
     await _drop_digests(house)
-    months.add(found.counts, await months.finish(house))
+    found.counts.update(await months.finish(house))
     await record.seal(house, record.DESK)
     found.pages_cleared = await house.store.forget_pages()
 
@@ -128,7 +129,7 @@ async def _erase(house: House, step: _Step, found: Purged) -> None:
         if not keys:
             return
         after = keys[-1]
-        months.add(found.counts, counts)
+        found.counts.update(counts)
 
 
 def _page(tx: Tx, house: House, step: _Step, after: Any, before: date) -> tuple[list[Any], dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, or_, select, update
 
+from dialer.erased import Span
 from dialer.store import law_tables as w
 from dialer.store import record as record_store
 from dialer.store import record_tables as r
@@ -18,9 +19,6 @@ from dialer.store.database import Tx
 
 _a, _aa, _s, _e = t.attempts.c, t.attempt_accounts.c, t.suppressions.c, t.events.c
 LIKE_MAX = 2_000
-
-Span = tuple[int, int]
-"""First and last id."""
 
 
 # --- a person -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import BigInteger, ColumnElement, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from dialer.erased import Span
 from dialer.store import tables as t
 from dialer.store.common import DAY_BITS, AnyRow
 from dialer.store.database import Tx
@@ -18,9 +19,6 @@ SEALED = {"events": "event_id", "placements": "placement_id", "verdicts": "verdi
 SPAN = 200_000
 """Ids of one statement: some tenths of a second, far from the time a statement gets."""
 _kept = bindparam("kept", type_=ARRAY(BigInteger))
-
-Span = tuple[int, int]
-"""First and last id."""
 
 
 @dataclass(frozen=True, slots=True)
